@@ -1,0 +1,1 @@
+"""Agents, their immutable config versions and labels."""

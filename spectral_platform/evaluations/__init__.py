@@ -1,0 +1,1 @@
+"""What good means: evaluators, rubrics, objectives and the one composite score."""

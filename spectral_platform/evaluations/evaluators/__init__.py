@@ -1,0 +1,1 @@
+"""Code evaluators, one file a kind."""

@@ -1,0 +1,1 @@
+"""Model access: every call passes cache, reservation and ledger."""

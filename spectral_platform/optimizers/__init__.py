@@ -1,0 +1,1 @@
+"""Candidate generation: proposals from failures, arms of parameters."""

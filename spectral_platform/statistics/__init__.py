@@ -1,0 +1,1 @@
+"""Pure statistics: bounds, power and agreement; each function cites its source."""

@@ -1,0 +1,1 @@
+"""Authority A: packaged domain standards, fresh evaluation sets and the sealed holdout."""
