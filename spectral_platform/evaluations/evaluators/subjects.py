@@ -1,8 +1,8 @@
 """What an evaluator looks at and what it answers."""
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from spectral_platform.core.values import Value
 
@@ -24,8 +24,9 @@ class Subject(Value):
 class Evaluation(Value):
     """What one evaluator found. ``score`` in [0, 1], or None where the evaluator does not apply (NA).
 
-    ``feedback`` says in one sentence what is wrong and is never empty when ``passed`` is False: it is what a proposer
-    learns from. ``evidence`` are verbatim pieces of the output. ``evaluator`` is ``kind@version``.
+    ``feedback`` says in one sentence what the answer must do and is never empty when ``passed`` is False: it is what a
+    proposer learns from. Where the evaluator does not apply it says why. ``evidence`` are verbatim pieces of the
+    output. ``evaluator`` is ``kind@version``.
     """
 
     score: float | None = Field(ge=0, le=1)
@@ -33,3 +34,32 @@ class Evaluation(Value):
     feedback: str = ""
     evidence: tuple[str, ...] = ()
     evaluator: str
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if (self.score is None) != (self.passed is None):
+            raise ValueError("score and passed are both given, or both absent where the evaluator does not apply")
+        if self.passed is False and not self.feedback:
+            raise ValueError("a failed evaluation says what the answer must do")
+        return self
+
+    @classmethod
+    def success(cls, evaluator: str, *, score: float = 1.0, evidence: tuple[str, ...] = ()) -> Self:
+        """The answer is as it should be."""
+        return cls(score=score, passed=True, evidence=evidence, evaluator=evaluator)
+
+    @classmethod
+    def failure(cls, evaluator: str, feedback: str, *, score: float = 0.0, evidence: tuple[str, ...] = ()) -> Self:
+        """The answer lacks what ``feedback`` says."""
+        return cls(score=score, passed=False, feedback=feedback, evidence=evidence, evaluator=evaluator)
+
+    @classmethod
+    def not_applicable(cls, evaluator: str, reason: str) -> Self:
+        """The evaluator has nothing to compare with; the score renormalises over the others."""
+        return cls(score=None, passed=None, feedback=reason, evaluator=evaluator)
+
+
+def excerpt(text: str, limit: int = 200) -> str:
+    """Quote the text on one line, shortened to ``limit`` characters, for a sentence of feedback."""
+    line = " ".join(text.split())
+    return f'"{line}"' if len(line) <= limit else f'"{line[: limit - 1]}…"'

@@ -1,0 +1,61 @@
+"""`groundedness`: what the answer says is found in the case's context, measured by n-gram support."""
+
+from typing import Literal
+
+import re2
+from pydantic import Field
+
+from spectral_platform.core.values import Value
+from spectral_platform.evaluations.evaluators.ngrams import ngrams, words
+from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
+
+EVALUATOR = "groundedness@1"
+
+_SENTENCE = re2.compile(r"[^.!?\n]+(?:[.!?]+[^\s.!?][^.!?\n]*)*[.!?]*")
+_STOP_WORDS = frozenset(
+    word.folded
+    for word in words(
+        "a about after all also am an and any are as at be because been before being but by can could did do does"
+        " for from further had has have having he her here his how i i'd i'll i'm i've if in into is it it's its"
+        " just may me might more most must my no not of on one only or other our out please she should so some such"
+        " than thank thanks that that's the their them then there these they this those through to too under until"
+        " up us very was we we'll we're were what when where which while who will with would you you'll you're your"
+        " yours"
+    )
+)
+
+
+class Groundedness(Value):
+    """Parameters of `groundedness`."""
+
+    kind: Literal["groundedness"] = "groundedness"
+    threshold: float = Field(default=0.5, gt=0, le=1, description="Least share of supported n-grams that passes.")
+
+
+def evaluate(parameters: Groundedness, subject: Subject) -> Evaluation:
+    """Score the share of the answer's content words and pairs of them that occur in the context; NA without context.
+
+    Words of the question count as supported: an answer may repeat what it was asked. Sentences below the threshold
+    are the evidence.
+    """
+    if not (subject.context or "").strip():
+        return Evaluation.not_applicable(EVALUATOR, "The case has no context to rest on.")
+    source = _content_ngrams(subject.context or "") | _content_ngrams(subject.input)
+    claimed = _content_ngrams(subject.output)
+    if not claimed:
+        return Evaluation.failure(EVALUATOR, "The answer must state what the given context says.")
+    score = len(claimed & source) / len(claimed)
+    if score >= parameters.threshold:
+        return Evaluation.success(EVALUATOR, score=score)
+    unsupported = []
+    for match in _SENTENCE.finditer(subject.output):
+        claims = _content_ngrams(match.group())
+        if claims and len(claims & source) / len(claims) < parameters.threshold:
+            unsupported.append(match.group().strip())
+    feedback = "The answer must rest only on the given context and must not add facts that the context does not state."
+    return Evaluation.failure(EVALUATOR, feedback, score=score, evidence=tuple(unsupported[:5]))
+
+
+def _content_ngrams(text: str) -> set[tuple[str, ...]]:
+    content = [word.folded for word in words(text) if word.folded not in _STOP_WORDS]
+    return {*ngrams(content, 1), *ngrams(content, 2)}

@@ -1,0 +1,25 @@
+"""Words and runs of words of a text, with their places, for evaluators that compare texts by overlap."""
+
+from typing import NamedTuple
+
+import re2
+
+_WORD = re2.compile(r"[\p{L}\p{N}]+(?:['’][\p{L}]+)*")
+
+
+class Word(NamedTuple):
+    """One word, case-folded, with its place ``[start, end)`` in the text it comes from."""
+
+    folded: str
+    start: int
+    end: int
+
+
+def words(text: str) -> list[Word]:
+    """Split into words: letters and digits of any script; punctuation and markup separate."""
+    return [Word(match.group().casefold(), match.start(), match.end()) for match in _WORD.finditer(text)]
+
+
+def ngrams(sequence: list[str], size: int) -> list[tuple[str, ...]]:
+    """List the runs of ``size`` consecutive words, in order; empty when the text is shorter."""
+    return [tuple(sequence[start : start + size]) for start in range(len(sequence) - size + 1)]

@@ -1,0 +1,40 @@
+"""`regex`: the answer matches a pattern, or does not; the engine is linear in the answer's length."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from spectral_platform.core.values import Value
+from spectral_platform.evaluations.evaluators.linear_regex import LinearPattern, compile_pattern
+from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
+
+EVALUATOR = "regex@1"
+
+
+class Regex(Value):
+    """Parameters of `regex`."""
+
+    kind: Literal["regex"] = "regex"
+    pattern: LinearPattern
+    flags: Annotated[str, Field(pattern="^[imsU]*$")] | None = Field(
+        default=None,
+        description="Any of `i` (ignore case), `m` (multi-line), `s` (dot matches newline), `U` (ungreedy).",
+    )
+    expect_match: bool = Field(default=True, description="Whether the answer must match or must not.")
+
+    @model_validator(mode="after")
+    def _compiles_with_flags(self) -> Self:
+        compile_pattern(self.pattern, self.flags or "")
+        return self
+
+
+def evaluate(parameters: Regex, subject: Subject) -> Evaluation:
+    """Search the pattern anywhere in the answer."""
+    match = compile_pattern(parameters.pattern, parameters.flags or "").search(subject.output)
+    evidence = (match.group()[:500],) if match and match.group() else ()
+    if (match is not None) is parameters.expect_match:
+        return Evaluation.success(EVALUATOR, evidence=evidence)
+    if parameters.expect_match:
+        return Evaluation.failure(EVALUATOR, f"The answer must match the pattern {excerpt(parameters.pattern)}.")
+    feedback = f"The answer must not contain anything that matches the pattern {excerpt(parameters.pattern)}."
+    return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
