@@ -1,0 +1,155 @@
+"""Candidates and the edits that make them: applying one to a config, and why one is refused before it costs a call."""
+
+import hashlib
+import re
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+
+import orjson
+from pydantic import Field
+
+from spectral_platform.agents.configuration import AgentConfig, Example, Hyperparameters
+from spectral_platform.core.values import Value
+
+MAX_PROMPT_CHARACTERS = 8_000
+MEMORISED_WORDS = 8
+"""A run of so many words from a training answer is an answer learnt by heart, not an instruction (engine 1.4)."""
+
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_WORD = re.compile(r"\w+")
+_SECRETS = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY-----|\b(?:sk|pk|rk)[-_](?:live|test|proj|ant)?[-_]?[A-Za-z0-9_-]{16,}"
+    r"|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"
+)
+
+
+class Strategy(StrEnum):
+    """Where a candidate came from."""
+
+    REFLECTIVE = "reflective"
+    ARMS = "arms"
+    RULES = "rules"
+    FEW_SHOT = "few_shot"
+
+
+class Component(StrEnum):
+    """The part of a config that an edit changes; one edit changes one part."""
+
+    BASE_PROMPT = "base_prompt"
+    USER_PROMPT = "user_prompt"
+    EXAMPLES = "examples"
+    HYPERPARAMETERS = "hyperparameters"
+
+
+class Edit(Value):
+    """One change to one component: the whole new text, the new examples or the new parameters."""
+
+    component: Component
+    text: str | None = None
+    examples: tuple[Example, ...] | None = None
+    hyperparameters: Hyperparameters | None = None
+    rationale: str = Field(min_length=1, description="Why the change should help, in a sentence or two.")
+
+
+class Candidate(Value):
+    """A config that may replace its parent, with its lineage; ``key`` is the hash of the config's content."""
+
+    key: str
+    parent_key: str
+    strategy: Strategy
+    component: Component
+    config: AgentConfig
+    rationale: str
+    cluster_signature: str | None = Field(default=None, description="The failure cluster that it answers to.")
+
+
+def config_key(config: AgentConfig) -> str:
+    """SHA-256 of the config's canonical JSON: equal configs have equal keys, whoever proposed them."""
+    return hashlib.sha256(orjson.dumps(config.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def component_text(config: AgentConfig, component: Component) -> str:
+    """The text that an edit of this component starts from; empty where it has none."""
+    match component:
+        case Component.BASE_PROMPT:
+            return config.template.base_prompt
+        case Component.USER_PROMPT:
+            return config.template.user_prompt or ""
+        case Component.EXAMPLES:
+            return "\n".join(f"{example.input}\n{example.output}" for example in config.template.examples)
+        case Component.HYPERPARAMETERS:
+            return ""
+
+
+def apply_edit(config: AgentConfig, edit: Edit) -> AgentConfig:
+    """The config with the edit applied; a component that the edit says nothing about stays as it is."""
+    match edit.component:
+        case Component.BASE_PROMPT if edit.text:
+            template = config.template.model_copy(update={"base_prompt": edit.text})
+        case Component.USER_PROMPT if edit.text:
+            template = config.template.model_copy(update={"user_prompt": edit.text})
+        case Component.EXAMPLES if edit.examples is not None:
+            template = config.template.model_copy(update={"examples": edit.examples})
+        case Component.HYPERPARAMETERS if edit.hyperparameters is not None:
+            return config.model_copy(update={"hyperparameters": edit.hyperparameters})
+        case _:
+            return config
+    return config.model_copy(update={"template": template})
+
+
+def candidate_from(
+    parent: AgentConfig, edit: Edit, *, strategy: Strategy, cluster_signature: str | None = None
+) -> Candidate:
+    """The candidate that an edit of the parent makes."""
+    child = apply_edit(parent, edit)
+    return Candidate(
+        key=config_key(child),
+        parent_key=config_key(parent),
+        strategy=strategy,
+        component=edit.component,
+        config=child,
+        rationale=edit.rationale,
+        cluster_signature=cluster_signature,
+    )
+
+
+def edit_problems(
+    parent: AgentConfig, edit: Edit, *, train_answers: Iterable[str] = (), tried: Collection[str] = ()
+) -> tuple[str, ...]:
+    """Why the edit is refused, a sentence each; empty when it may be tried.
+
+    ``train_answers`` are expected and given answers of training cases; ``tried`` holds the keys of configs already
+    proposed (``config_key``), the baseline's included.
+    """
+    child = apply_edit(parent, edit)
+    if child == parent:
+        return ("The edit changes nothing.",)
+    problems = []
+    if config_key(child) in tried:
+        problems.append("This config was tried before.")
+    if edit.component in (Component.BASE_PROMPT, Component.USER_PROMPT):
+        problems += _text_problems(component_text(parent, edit.component), edit.text or "", train_answers)
+    added = component_text(child, edit.component)
+    if _SECRETS.search(added) and not _SECRETS.search(component_text(parent, edit.component)):
+        problems.append("The new text contains something that looks like a secret.")
+    return tuple(problems)
+
+
+def _text_problems(before: str, after: str, train_answers: Iterable[str]) -> list[str]:
+    problems = []
+    old_names, new_names = set(_PLACEHOLDER.findall(before)), set(_PLACEHOLDER.findall(after))
+    if lost := sorted(old_names - new_names):
+        problems.append(f"The placeholders {', '.join(lost)} are lost.")
+    if unknown := sorted(new_names - old_names):
+        problems.append(f"The placeholders {', '.join(unknown)} have no value.")
+    if len(after) > MAX_PROMPT_CHARACTERS:
+        problems.append(f"The text has {len(after)} characters; {MAX_PROMPT_CHARACTERS} are allowed.")
+    new_runs = _word_runs(after) - _word_runs(before)
+    if any(new_runs & _word_runs(answer) for answer in train_answers):
+        problems.append(f"The text repeats {MEMORISED_WORDS} words in a row of a training answer.")
+    return problems
+
+
+def _word_runs(text: str) -> set[tuple[str, ...]]:
+    words = _WORD.findall(text.lower())
+    return {tuple(words[start : start + MEMORISED_WORDS]) for start in range(len(words) - MEMORISED_WORDS + 1)}

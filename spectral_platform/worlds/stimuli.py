@@ -1,0 +1,133 @@
+"""Fresh evaluation sets: instances of a world model's stable rules, new for every seed, equal in coverage."""
+
+import hashlib
+import itertools
+import random
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal
+
+from spectral_platform.core.randomness import derive, generator
+from spectral_platform.core.values import Value
+from spectral_platform.worlds.rules import AppliesTo, Rule, WorldModel
+
+StimulusPurpose = Literal["train", "dev", "holdout"]
+_PURPOSES: tuple[StimulusPurpose, ...] = ("train", "dev", "holdout")
+_SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
+_ATTEMPTS_PER_STIMULUS = 400
+
+
+class Stimulus(Value):
+    """One fresh case of authority A. ``evaluator`` is the rule's evaluator spec with its slots filled in."""
+
+    key: str
+    rule_key: str
+    input: str
+    context: str | None = None
+    expected_output: str | None = None
+    evaluator: dict[str, Any]
+
+
+def issue_stimuli(world: WorldModel, *, seed: int, purpose: StimulusPurpose, count: int) -> tuple[Stimulus, ...]:
+    """``count`` unique stimuli, spread evenly over the rules that have their own (counts differ by at most one).
+
+    The same seed and purpose give the same set; another seed gives other instances of the same rules; the sets of two
+    purposes of one seed share nothing, because each possible instance belongs to one purpose by its hash.
+    """
+    rules = world.active_rules(AppliesTo.OWN_STIMULI)
+    quota = {rule.key: count // len(rules) + (index < count % len(rules)) for index, rule in enumerate(rules)}
+    issued = [
+        list(itertools.islice(_instances(world, rule, seed=seed, purpose=purpose), quota[rule.key])) for rule in rules
+    ]
+    rounds = itertools.zip_longest(*issued)  # rule by rule, so that any prefix of the set covers the rules evenly
+    return tuple(stimulus for one_round in rounds for stimulus in one_round if stimulus is not None)
+
+
+def _instances(world: WorldModel, rule: Rule, *, seed: int, purpose: StimulusPurpose) -> Iterator[Stimulus]:
+    random_draw = generator(seed, "stimuli", world.reference, rule.key, purpose)
+    seen: set[str] = set()
+    misses = 0
+    while misses < _ATTEMPTS_PER_STIMULUS:
+        stimulus = _draw(world, rule, random_draw)
+        owner = _PURPOSES[derive(seed, "owner", stimulus.key) % len(_PURPOSES)]
+        if owner != purpose or stimulus.key in seen:
+            misses += 1
+            continue
+        misses = 0
+        seen.add(stimulus.key)
+        yield stimulus
+
+
+def _draw(world: WorldModel, rule: Rule, random_draw: random.Random) -> Stimulus:
+    recipe = rule.generator
+    assert recipe is not None, "a rule on its own stimuli has a generator"
+    filled: dict[str, str] = {}
+    for name, values in recipe.slots.items():
+        value = random_draw.choice(values)
+        filled[name] = value.text
+        filled.update(value.also)
+    text = _fill(random_draw.choice(recipe.templates), filled)
+    for name in recipe.mutations:
+        if random_draw.random() < 0.5:
+            text = MUTATIONS[name](text, random_draw)
+    context = _fill(random_draw.choice(recipe.contexts), filled) if recipe.contexts else None
+    expected = _fill(recipe.expected_output, filled) if recipe.expected_output else None
+    content = "\x1f".join((world.reference, rule.key, text, context or ""))
+    return Stimulus(
+        key=hashlib.blake2b(content.encode(), digest_size=16).hexdigest(),
+        rule_key=rule.key,
+        input=text,
+        context=context,
+        expected_output=expected,
+        evaluator=_fill_spec(rule.evaluator, filled),
+    )
+
+
+def _fill(text: str, slots: Mapping[str, str]) -> str:
+    for _ in range(3):  # a slot's value may itself hold slots
+        text = _SLOT.sub(lambda match: slots[match.group(1)], text)
+    return text
+
+
+def _fill_spec(spec: Any, slots: Mapping[str, str]) -> Any:
+    if isinstance(spec, str):
+        return _fill(spec, slots)
+    if isinstance(spec, list):
+        return [_fill_spec(item, slots) for item in spec]
+    if isinstance(spec, dict):
+        return {key: _fill_spec(value, slots) for key, value in spec.items()}
+    return spec
+
+
+def _polite(text: str, random_draw: random.Random) -> str:
+    opening = random_draw.choice(("Hi! ", "Hello, ", "Good morning. ", "Hey there, ", "Excuse me, "))
+    return opening + text
+
+
+def _pressing(text: str, random_draw: random.Random) -> str:
+    return text + random_draw.choice((" It is urgent.", " Please hurry.", " I need it today.", " I am in a rush."))
+
+
+def _framed(text: str, random_draw: random.Random) -> str:
+    frame = random_draw.choice(
+        ("A colleague told me to ask: {}", "Quick question: {}", "I have been wondering: {}", "One more thing: {}")
+    )
+    return frame.format(text)
+
+
+def _lower_case(text: str, random_draw: random.Random) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _thanks(text: str, random_draw: random.Random) -> str:
+    return text + random_draw.choice((" Thanks!", " Thank you.", " Cheers.", " Much appreciated."))
+
+
+MUTATIONS: Mapping[str, Callable[[str, random.Random], str]] = {
+    "polite": _polite,
+    "pressing": _pressing,
+    "framed": _framed,
+    "lower_case": _lower_case,
+    "thanks": _thanks,
+}
+"""Operators that change a stimulus's surface and leave what it asks for alone."""
