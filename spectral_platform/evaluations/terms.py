@@ -1,0 +1,55 @@
+"""The parts of an objective: what a scan improves, in what proportion, and within which limits."""
+
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from spectral_platform.core.values import Value
+
+DIMENSION_PREFIX = "dimension:"
+Metric = Annotated[
+    str,
+    Field(
+        pattern=r"^(quality|cost_usd|latency_ms|total_tokens|dimension:[a-z][a-z0-9_]{0,59})$",
+        description="`quality`, `dimension:<key>`, `cost_usd`, `latency_ms` or `total_tokens`.",
+    ),
+]
+
+
+class Direction(StrEnum):
+    """Which way a metric gets better."""
+
+    MAXIMIZE = "maximize"
+    MINIMIZE = "minimize"
+
+
+class ObjectiveTerm(Value):
+    """One metric that counts in the composite score."""
+
+    metric: Metric
+    direction: Direction = Field(description="Whether more or less of it is better.")
+    weight: float = Field(gt=0, le=1_000_000, allow_inf_nan=False, description="Share; normalised over the terms.")
+
+
+def _metrics_differ(terms: tuple[ObjectiveTerm, ...]) -> tuple[ObjectiveTerm, ...]:
+    if len({term.metric for term in terms}) != len(terms):
+        raise ValueError("each metric is the subject of one term")
+    return terms
+
+
+ObjectiveTerms = Annotated[
+    tuple[ObjectiveTerm, ...], Field(min_length=1, max_length=50), AfterValidator(_metrics_differ)
+]
+
+
+class Constraint(Value):
+    """A limit that a candidate's mean must keep to, whatever else it gains."""
+
+    metric: Metric
+    operator: Literal["<=", ">="] = Field(description="On which side of the value the metric stays.")
+    value: float = Field(allow_inf_nan=False, description="The limit, in the metric's own unit.")
+
+    def holds(self, measured: float) -> bool:
+        """Tell whether the measured value keeps to the limit."""
+        return measured <= self.value if self.operator == "<=" else measured >= self.value
