@@ -1,0 +1,57 @@
+"""The application: middleware, problem documents, documentation pages and every router."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from spectral_api import health, v1
+from spectral_api.middleware import RequestContext
+from spectral_api.problems import install_problem_handlers
+from spectral_platform.core.database import Database
+from spectral_platform.core.settings import Settings
+
+DESCRIPTION = """
+Spectral improves AI agents and proves it: it takes in traces, finds what fails, proposes changes to prompts and parameters,
+checks them on a sealed holdout, and hands over a changeset that people accept, apply and can roll back.
+
+**Coming in.** Register or log in under *Auth* and send `Authorization: Bearer <access_token>`; agents use an API key
+(`sk_live_…`) instead. Here, press **Authorize** and paste either.
+
+**Collections** answer `{"results": […], "pagination": {"total", "limit", "offset"}}`; errors are RFC 9457 problem documents.
+"""
+
+
+def operation_id(route: APIRoute) -> str:
+    """The function's own name: the name that generated clients get."""
+    return route.name
+
+
+def create_app(settings: Settings, database: Database) -> FastAPI:
+    """The HTTP application over one database."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await database.close()
+
+    app = FastAPI(
+        title="Spectral",
+        version=version("spectral-api"),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=settings.max_body_bytes,
+        generate_unique_id_function=operation_id,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.database = database
+    app.add_middleware(RequestContext)
+    install_problem_handlers(app)
+    app.include_router(health.router)
+    app.include_router(v1.router, prefix="/api/v1")
+    return app

@@ -1,0 +1,27 @@
+"""What endpoints are given: a database session in a transaction of its own, and the settings."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core import database
+from spectral_platform.core.settings import Settings
+
+
+async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
+    """A session whose transaction commits when the endpoint returns and before the first byte leaves."""
+    holder: database.Database = request.app.state.database
+    async with holder.transaction() as session:
+        yield session
+
+
+def current_settings(request: Request) -> Settings:
+    """The settings that this application was made with."""
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+Database = Annotated[AsyncSession, Depends(open_session, scope="function")]
+CurrentSettings = Annotated[Settings, Depends(current_settings)]

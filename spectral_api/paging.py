@@ -1,0 +1,42 @@
+"""Pages over HTTP: the query parameters and the envelope of every collection."""
+
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import Query
+from pydantic import Field
+
+from spectral_api.schemas import Output
+from spectral_platform.core.paging import Page, PageRequest
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=200, description="At most so many results.")]
+Offset = Annotated[int, Query(ge=0, le=1_000_000_000, description="Skip so many results.")]
+
+
+class Pagination(Output):
+    """Where a page stands."""
+
+    total: int = Field(description="How many results there are in all.", examples=[42])
+    limit: int = Field(description="At most so many are on a page.", examples=[20])
+    offset: int = Field(description="So many come before this page.", examples=[0])
+
+
+class Results(Output, Generic[T]):
+    """One page of a collection."""
+
+    results: list[T] = Field(description="The results of this page.")
+    pagination: Pagination = Field(description="Where this page stands.")
+
+
+def envelope(page: Page[Any]) -> dict[str, Any]:
+    """A page as the body of a collection."""
+    return {
+        "results": page.results,
+        "pagination": {"total": page.total, "limit": page.limit, "offset": page.offset},
+    }
+
+
+def page_request(limit: Limit = 20, offset: Offset = 0) -> PageRequest:
+    """The page of a collection that has only the default order, newest first."""
+    return PageRequest(limit=limit, offset=offset)

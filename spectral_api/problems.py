@@ -1,0 +1,204 @@
+"""Errors as RFC 9457 problem documents: the only place that knows which family has which status."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from spectral_platform.core.errors import (
+    AuthenticationError,
+    BusinessRuleViolationError,
+    ForbiddenError,
+    InvalidTransitionError,
+    NotFoundError,
+    PayloadTooLargeError,
+    RateLimitedError,
+    SpectralError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+    VersionConflictError,
+)
+
+logger = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+TYPE_BASE = "https://spectral.dev/errors/"
+RETRY_AFTER_SECONDS = "5"
+STATUS_OF_FAMILY: dict[type[SpectralError], int] = {
+    NotFoundError: 404,
+    InvalidTransitionError: 400,
+    BusinessRuleViolationError: 400,
+    AuthenticationError: 401,
+    ForbiddenError: 403,
+    VersionConflictError: 412,
+    PayloadTooLargeError: 413,
+    UnsupportedMediaTypeError: 415,
+    RateLimitedError: 429,
+    UnavailableError: 503,
+}
+SLUG_OF_STATUS: dict[int, tuple[str, str]] = {
+    400: ("bad-request", "Bad Request"),
+    401: ("unauthenticated", "Not Authenticated"),
+    403: ("missing-scope", "Missing Scope"),
+    404: ("not-found", "Resource Not Found"),
+    405: ("method-not-allowed", "Method Not Allowed"),
+    413: ("payload-too-large", "Payload Too Large"),
+    415: ("unsupported-media-type", "Unsupported Media Type"),
+    503: ("unavailable", "Service Unavailable"),
+}
+VALIDATION_TITLE = "Validation Error"
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of a request."""
+
+    location: list[str | int] = Field(description="Where the field is, from the part of the request inwards.")
+    message: str = Field(description="What is wrong with it.")
+    type: str = Field(description="The kind of mistake, for programs.")
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 says; some problems carry further members."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description="What kind of problem this is; stable, for programs.")
+    title: str = Field(description="The same for people.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened this time.")
+    instance: str = Field(description="The path that was asked for.")
+    request_id: str = Field(description="Names this request in the server's log.")
+
+
+class ValidationProblem(Problem):
+    """A request whose shape is wrong, with one entry for each mistake."""
+
+    errors: list[FieldProblem] = Field(description="Every mistake that was found.")
+
+
+def status_of(error: SpectralError | type[SpectralError]) -> int:
+    """The HTTP status of a named error, by its family."""
+    kind = error if isinstance(error, type) else type(error)
+    return next(status for family, status in STATUS_OF_FAMILY.items() if issubclass(kind, family))
+
+
+def problem(request: Request, *, slug: str, title: str, status: int, detail: str, **extensions: Any) -> JSONResponse:
+    """Render one problem document."""
+    headers = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer" if slug == "unauthenticated" else 'Bearer error="invalid_token"'
+    if status in {429, 503}:
+        headers["Retry-After"] = RETRY_AFTER_SECONDS
+    body = {
+        "type": TYPE_BASE + slug,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.url.path,
+        "request_id": getattr(request.state, "request_id", ""),
+        **extensions,
+    }
+    return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def render(request: Request, error: SpectralError) -> JSONResponse:
+    """A named error as a problem document."""
+    return problem(request, slug=error.slug, title=error.title, status=status_of(error), detail=error.detail, **error.extensions)
+
+
+async def handle_named(request: Request, error: Exception) -> JSONResponse:
+    """Answer with the problem that a room raised."""
+    assert isinstance(error, SpectralError)
+    return render(request, error)
+
+
+async def handle_validation(request: Request, error: Exception) -> JSONResponse:
+    """Answer 422 with every mistake in the request's shape; what was sent is not echoed."""
+    assert isinstance(error, RequestValidationError)
+    errors = [{"location": list(item["loc"]), "message": item["msg"], "type": item["type"]} for item in error.errors()]
+    count = len(errors)
+    detail = "One part of the request is not valid." if count == 1 else f"{count} parts of the request are not valid."
+    return problem(request, slug="validation-error", title=VALIDATION_TITLE, status=422, detail=detail, errors=errors)
+
+
+async def handle_http(request: Request, error: Exception) -> JSONResponse:
+    """Answer the framework's own refusals (unknown route, wrong method, body too large) in the same form."""
+    assert isinstance(error, HTTPException)
+    slug, title = SLUG_OF_STATUS.get(error.status_code, ("bad-request", "Bad Request"))
+    extensions = {}
+    if error.status_code == 413:
+        extensions["limit_bytes"] = request.app.state.settings.max_body_bytes
+    response = problem(request, slug=slug, title=title, status=error.status_code, detail=str(error.detail), **extensions)
+    for name, value in (error.headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+async def handle_unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Answer 500 without internals; the log has the traceback under the same request id."""
+    logger.error("unexpected_error", path=request.url.path, exc_info=error)
+    return problem(
+        request,
+        slug="internal-error",
+        title="Internal Error",
+        status=500,
+        detail="Something went wrong on our side; the log has the details under this request id.",
+    )
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Make every error of the application a problem document."""
+    app.add_exception_handler(SpectralError, handle_named)
+    app.add_exception_handler(RequestValidationError, handle_validation)
+    app.add_exception_handler(HTTPException, handle_http)
+    app.add_exception_handler(Exception, handle_unexpected)
+
+
+def problems(*errors: type[SpectralError], validation: bool = True) -> dict[int | str, dict[str, Any]]:
+    """The ``responses=`` of an endpoint that may raise these errors; 422 and 500 are always among them."""
+    by_status: dict[int, list[tuple[str, str, str]]] = {}
+    for error in errors:
+        meaning = (error.__doc__ or error.title).strip().splitlines()[0]
+        entries = by_status.setdefault(status_of(error), [])
+        entries.append((error.slug, error.title, meaning))
+    responses: dict[int | str, dict[str, Any]] = {
+        status: _response(Problem, status, entries) for status, entries in sorted(by_status.items())
+    }
+    if validation:
+        entry = ("validation-error", VALIDATION_TITLE, "A part of the request has the wrong shape.")
+        responses[422] = _response(ValidationProblem, 422, [entry])
+    unexpected = ("internal-error", "Internal Error", "Something went wrong on our side.")
+    responses[500] = _response(Problem, 500, [unexpected])
+    return responses
+
+
+def _response(model: type[Problem], status: int, entries: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    examples = {
+        f"{slug}-{number}" if number else slug: {
+            "summary": meaning,
+            "value": {
+                "type": TYPE_BASE + slug,
+                "title": title,
+                "status": status,
+                "detail": meaning,
+                "instance": "/api/v1/…",
+                "request_id": "0198c5a2-7b1e-7c3d-9f00-3b6f4c1d2e5a",
+                **(
+                    {"errors": [{"location": ["body", "name"], "message": "Field required", "type": "missing"}]}
+                    if status == 422
+                    else {}
+                ),
+            },
+        }
+        for number, (slug, title, meaning) in enumerate(entries)
+    }
+    return {
+        "model": model,
+        "description": " ".join(dict.fromkeys(meaning for _, _, meaning in entries)),
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}, "examples": examples}},
+    }

@@ -1,0 +1,74 @@
+"""The router of every endpoint: it refuses strangers before malformed requests, and unknown query parameters."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from spectral_api.security import admit, authenticate
+from spectral_platform.core.database import Database
+
+
+def query_parameters(dependant: Dependant) -> set[str]:
+    """The names of all query parameters that a route reads, its dependencies' included."""
+    own: set[str] = set()
+    for field in dependant.query_params:
+        nested = getattr(field.field_info.annotation, "model_fields", None)
+        own |= {details.alias or name for name, details in nested.items()} if nested else {field.alias}
+    return own.union(*(query_parameters(dependency) for dependency in dependant.dependencies))
+
+
+def required_scopes(dependant: Dependant) -> list[str] | None:
+    """The scopes of which a route needs one; None for a public route."""
+    if dependant.call is authenticate:
+        return list(dependant.own_oauth_scopes or [])
+    found = (required_scopes(dependency) for dependency in dependant.dependencies)
+    return next((scopes for scopes in found if scopes is not None), None)
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses in the contract's order: credential, workspace, scope, and only then the request's shape."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler."""
+        handle = super().get_route_handler()
+        known = query_parameters(self.dependant)
+        scopes = required_scopes(self.dependant)
+
+        async def strict(request: Request) -> Response:
+            try:
+                refuse_unknown_parameters(request, known)
+                return await handle(request)
+            except RequestValidationError:
+                if scopes is not None:
+                    await check_credential(request, scopes)
+                raise
+
+        return strict
+
+
+def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
+    """Raise the 422 for query parameters that the route does not read."""
+    unknown = [name for name in request.query_params if name not in known]
+    if unknown:
+        raise RequestValidationError(
+            [{"loc": ("query", name), "msg": "Unknown query parameter", "type": "extra_forbidden"} for name in unknown]
+        )
+
+
+async def check_credential(request: Request, scopes: list[str]) -> None:
+    """Raise the refusal that comes before any word about the request's shape, if there is one."""
+    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    holder: Database = request.app.state.database
+    async with holder.transaction() as session:
+        await admit(request, session, credential if scheme.lower() == "bearer" else None, scopes)
+
+
+class Router(APIRouter):
+    """An ``APIRouter`` whose routes are strict."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(route_class=StrictRoute, **options)

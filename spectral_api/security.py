@@ -1,0 +1,111 @@
+"""Who may call an endpoint: credential, workspace and scope, refused in this order."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import bind_contextvars
+
+from spectral_api.dependencies import Database
+from spectral_platform.auth.errors import CredentialMissing
+from spectral_platform.auth.queries import enter_workspace, resolve_caller
+from spectral_platform.core.access import Caller, CallerKind
+from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError
+from spectral_platform.workspaces.errors import WorkspaceNotFound
+
+WORKSPACE_HEADER = "X-Workspace-Id"
+
+bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name="bearer",
+    description="An access token from `POST /api/v1/auth/login`, or an API key (`sk_live_…`) of one workspace.",
+)
+
+
+class ScopeMissing(ForbiddenError):
+    """The caller lacks the scope that this endpoint needs."""
+
+    def __init__(self, required: list[str]) -> None:
+        super().__init__(f"This needs the scope {' or '.join(required)}.", required_scope=required[0])
+
+
+class WorkspaceMismatch(BusinessRuleViolationError):
+    """The header names another workspace than the path."""
+
+    slug = "workspace-mismatch"
+    title = "Workspace Mismatch"
+
+    def __init__(self) -> None:
+        super().__init__(f"{WORKSPACE_HEADER} names another workspace than the path.")
+
+
+class WorkspaceRequired(BusinessRuleViolationError):
+    """Neither the path nor the credential names a workspace."""
+
+    slug = "bad-request"
+    title = "Bad Request"
+
+    def __init__(self) -> None:
+        super().__init__(f"Say which workspace is meant with the header {WORKSPACE_HEADER}.")
+
+
+async def authenticate(
+    request: Request,
+    required: SecurityScopes,
+    session: Database,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Caller:
+    """The caller of an endpoint, inside the workspace that the path names. Any one of the required scopes is enough."""
+    return await admit(request, session, credentials.credentials if credentials else None, required.scopes)
+
+
+async def admit(request: Request, session: AsyncSession, credential: str | None, required: list[str]) -> Caller:
+    """Check credential (401), workspace (404, 400) and scope (403), in this order, and bind the transaction to the tenant."""
+    if not credential:
+        raise CredentialMissing
+    caller = await resolve_caller(session, credential, secret=request.app.state.settings.secret)
+    bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
+    in_path = request.path_params.get("workspace_id")
+    if in_path is not None:
+        caller = await _enter(request, session, caller, in_path)
+        bind_contextvars(workspace_id=str(caller.workspace_id))
+    if required and caller.scopes.isdisjoint(required):
+        raise ScopeMissing(required)
+    return caller
+
+
+async def _enter(request: Request, session: AsyncSession, caller: Caller, in_path: str) -> Caller:
+    try:
+        workspace_id = UUID(in_path)
+    except ValueError as error:
+        raise malformed_id("path", "workspace_id") from error
+    caller = await enter_workspace(session, caller, workspace_id)
+    in_header = request.headers.get(WORKSPACE_HEADER)
+    if in_header is not None and in_header.lower() != str(workspace_id):
+        raise WorkspaceMismatch
+    return caller
+
+
+async def enter_by_header(request: Request, session: AsyncSession, caller: Caller) -> Caller:
+    """The caller inside a workspace where no path names one: a key's own, else the header's."""
+    in_header = request.headers.get(WORKSPACE_HEADER)
+    if caller.kind is CallerKind.KEY:
+        if in_header is not None and in_header.lower() != str(caller.workspace_id):
+            raise WorkspaceNotFound(in_header)
+        return caller
+    if in_header is None:
+        raise WorkspaceRequired
+    try:
+        workspace_id = UUID(in_header)
+    except ValueError as error:
+        raise malformed_id("header", WORKSPACE_HEADER) from error
+    return await enter_workspace(session, caller, workspace_id)
+
+
+def malformed_id(*location: str) -> RequestValidationError:
+    """The 422 for something that should be a UUID and is not."""
+    fault: dict[str, Any] = {"loc": location, "msg": "Input should be a valid UUID", "type": "uuid_parsing"}
+    return RequestValidationError([fault])

@@ -1,0 +1,17 @@
+"""Version 1 of the API: the one list of its routers."""
+
+from spectral_api.routing import Router
+from spectral_api.v1.accounts.router import router as accounts
+from spectral_api.v1.auth.router import router as auth
+from spectral_api.v1.keys.router import router as keys
+from spectral_api.v1.workspaces.router import router as workspaces
+
+router = Router()
+router.include_router(auth, prefix="/auth", tags=["Auth"])
+router.include_router(accounts, prefix="/account", tags=["Accounts"])
+router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
+
+in_workspace = Router(prefix="/workspaces/{workspace_id}")
+in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
+
+router.include_router(in_workspace)

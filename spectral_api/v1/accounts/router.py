@@ -1,0 +1,67 @@
+"""Endpoints of the account."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query, Security
+from pydantic import AwareDatetime
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.accounts import schemas
+from spectral_api.v1.refusals import IN_ACCOUNT
+from spectral_platform.audit import queries
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+
+router = Router()
+Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
+
+
+def audit_filter(
+    actor_id: Annotated[UUID | None, Query(description="Only what this person or key did.")] = None,
+    action: Annotated[str | None, Query(description="Only this action.", examples=["changeset.applied"])] = None,
+    resource: Annotated[str | None, Query(description="Only this kind of thing.", examples=["changeset"])] = None,
+    resource_id: Annotated[str | None, Query(description="Only this thing.")] = None,
+    workspace_id: Annotated[UUID | None, Query(description="Only in this workspace.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Not before this time.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
+) -> queries.AuditFilter:
+    """Which entries to list."""
+    return queries.AuditFilter(
+        actor_id=actor_id,
+        action=action,
+        resource=resource,
+        resource_id=resource_id,
+        workspace_id=workspace_id,
+        since=since,
+        until=until,
+    )
+
+
+@router.get("/audit-log", response_model=Results[schemas.AuditEntry], summary="Audit log", responses=problems(*IN_ACCOUNT))
+async def list_audit_log(
+    caller: Admin,
+    database: Database,
+    filter: Annotated[queries.AuditFilter, Depends(audit_filter)],
+    page: Annotated[PageRequest, Depends(page_request)],
+) -> Any:
+    """List who changed what in this account, newest first.
+
+    Entries are only ever added, and each is chained to the one before it.
+    """
+    return envelope(await queries.list_audit_log(database, caller, filter=filter, page=page))
+
+
+@router.get(
+    "/audit-log/verify",
+    response_model=schemas.AuditVerification,
+    summary="Verify the audit log",
+    responses=problems(*IN_ACCOUNT),
+)
+async def verify_audit_log(caller: Admin, database: Database) -> Any:
+    """Recompute the chain of hashes and tell whether an entry was changed, removed or reordered."""
+    return await queries.verify_audit_log(database, caller)

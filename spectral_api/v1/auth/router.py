@@ -1,0 +1,109 @@
+"""Endpoints of registration, login and profile."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import Request, Response, Security
+
+from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.problems import problems, render
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.auth import schemas
+from spectral_platform.accounts.errors import AccountSuspended, EmailTaken
+from spectral_platform.auth import commands, queries
+from spectral_platform.auth.errors import (
+    CredentialExpired,
+    CredentialInvalid,
+    CredentialMissing,
+    CredentialRevoked,
+    LoginRefused,
+    PasswordTooWeak,
+    RegistrationClosed,
+)
+from spectral_platform.core.access import Caller, CallerKind, resolve_scopes
+from spectral_platform.core.errors import ForbiddenError
+
+router = Router()
+AnyCaller = Annotated[Caller, Security(authenticate)]
+REFUSALS = (CredentialMissing, CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended)
+
+
+class PeopleOnly(ForbiddenError):
+    """API keys have no profile or session; this is for people."""
+
+    def __init__(self) -> None:
+        super().__init__("An API key is not a person: log in to use this.", required_scope=None)
+
+
+def person(caller: Caller) -> Caller:
+    """The caller, if it is a person."""
+    if caller.kind is not CallerKind.USER:
+        raise PeopleOnly
+    return caller
+
+
+@router.post(
+    "/register",
+    status_code=201,
+    summary="Register",
+    responses=problems(EmailTaken, PasswordTooWeak, RegistrationClosed),
+)
+async def register(body: schemas.Registration, database: Database, settings: CurrentSettings) -> schemas.Registered:
+    """Make an account with its first workspace (named "Default"). The caller owns the account and is logged in."""
+    tokens, workspace_id = await commands.register(
+        database, settings, email=body.email, password=body.password, tenant_name=body.tenant_name
+    )
+    return schemas.Registered(**asdict(tokens), workspace_id=workspace_id)
+
+
+@router.post("/login", summary="Log in", responses=problems(LoginRefused))
+async def login(body: schemas.Login, database: Database, settings: CurrentSettings) -> schemas.Tokens:
+    """Exchange email and password for tokens. An unknown email and a wrong password give the same answer."""
+    tokens = await commands.login(database, settings, email=body.email, password=body.password)
+    return schemas.Tokens.model_validate(tokens)
+
+
+@router.post(
+    "/refresh",
+    response_model=schemas.Tokens,
+    summary="Refresh tokens",
+    responses=problems(CredentialInvalid, CredentialExpired, CredentialRevoked),
+)
+async def refresh(
+    request: Request, body: schemas.Refresh, database: Database, settings: CurrentSettings
+) -> commands.Tokens | Response:
+    """Exchange a refresh token for new tokens. Each is good for one exchange; using a spent one ends the session everywhere."""
+    tokens = await commands.refresh(database, settings, refresh_token=body.refresh_token)
+    if tokens is None:  # the session's end must be committed, so this is answered and not raised
+        return render(request, CredentialRevoked())
+    return tokens
+
+
+@router.post("/logout", status_code=204, summary="Log out", responses=problems(*REFUSALS, PeopleOnly))
+async def logout(caller: AnyCaller, database: Database) -> None:
+    """End this session: its access token and refresh token are refused from now on."""
+    await commands.logout(database, person(caller))
+
+
+@router.get("/me", summary="Own profile", responses=problems(*REFUSALS, PeopleOnly))
+async def get_profile(caller: AnyCaller, database: Database) -> schemas.Profile:
+    """Tell who is logged in, in which account and with which workspaces and scopes."""
+    profile = await queries.get_profile(database, person(caller))
+    return schemas.Profile(
+        id=profile.user.id,
+        user_id=profile.user.id,
+        email=profile.user.email,
+        display_name=profile.user.display_name,
+        account=schemas.ProfileAccount(id=profile.account.id, name=profile.account.name, role=profile.member.role),
+        workspaces=[
+            schemas.ProfileWorkspace(
+                id=membership.workspace.id,
+                name=membership.workspace.name,
+                role=membership.role,
+                scopes=sorted(resolve_scopes(profile.member.role, membership.role)),
+            )
+            for membership in profile.memberships
+        ],
+        scopes=sorted(caller.scopes),
+    )

@@ -1,0 +1,84 @@
+"""Bodies of registration, login and profile."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, EmailStr, Field
+
+from spectral_api.schemas import Input, Output
+from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole
+
+EMAIL = Field(description="Email address; its case does not matter.", examples=["dev@test.com"], max_length=320)
+
+
+class Registration(Input):
+    """A new person with a new account."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"email": "dev@test.com", "password": "devpass", "tenant_name": "Dev"}]}
+    )
+
+    email: EmailStr = EMAIL
+    password: str = Field(description="Password; production servers ask for 8 characters or more.", max_length=1000)
+    tenant_name: str = Field(description="Name of the new account.", min_length=1, max_length=200)
+
+
+class Login(Input):
+    """Who wants to come in."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "dev@test.com", "password": "devpass"}]})
+
+    email: EmailStr = EMAIL
+    password: str = Field(description="Password.", max_length=1000)
+
+
+class Refresh(Input):
+    """A refresh token to exchange."""
+
+    refresh_token: str = Field(description="The newest refresh token of the session.", examples=["rt_…"], max_length=200)
+
+
+class Tokens(Output):
+    """What a login hands out."""
+
+    access_token: str = Field(description="Send it as `Authorization: Bearer …`.", examples=["eyJhbGciOiJIUzI1NiIs…"])
+    token_type: Literal["bearer"] = Field(default="bearer", description="Always `bearer`.")
+    expires_in: int = Field(description="Lifetime of the access token in seconds.", examples=[3600])
+    refresh_token: str = Field(description="Exchange it once for new tokens.", examples=["rt_…"])
+    user_id: UUID = Field(description="The person.")
+    account_id: UUID = Field(description="The person's account.")
+
+
+class Registered(Tokens):
+    """A new account: its tokens and its first workspace."""
+
+    workspace_id: UUID = Field(description="The first workspace.")
+
+
+class ProfileAccount(Output):
+    """The person's account."""
+
+    id: UUID = Field(description="The account.")
+    name: str = Field(description="Its name.", examples=["Dev"])
+    role: AccountRole = Field(description="The person's role in it.")
+
+
+class ProfileWorkspace(Output):
+    """A workspace that the person can reach."""
+
+    id: UUID = Field(description="The workspace.")
+    name: str = Field(description="Its name.", examples=["Default"])
+    role: WorkspaceRole | None = Field(description="The person's role in it; null for an owner who is no member.")
+    scopes: list[Scope] = Field(description="What the person may do there.")
+
+
+class Profile(Output):
+    """Who is logged in."""
+
+    id: UUID = Field(description="The person.")
+    user_id: UUID = Field(description="The same id under its other name.")
+    email: str = Field(description="Email address.", examples=["dev@test.com"])
+    display_name: str | None = Field(description="Name to show.")
+    account: ProfileAccount = Field(description="The person's account.")
+    workspaces: list[ProfileWorkspace] = Field(description="Workspaces in reach, oldest first.")
+    scopes: list[Scope] = Field(description="What the person may do in the account.")

@@ -1,0 +1,51 @@
+"""Endpoints of API keys."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.keys import schemas
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.keys import commands, queries
+from spectral_platform.keys.errors import KeyExpiryInPast, KeyNotFound, KeyScopeRefused
+
+router = Router()
+Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
+
+
+@router.get("", response_model=Results[schemas.Key], summary="List API keys", responses=problems(*IN_WORKSPACE))
+async def list_keys(
+    workspace_id: UUID, caller: Admin, database: Database, page: Annotated[PageRequest, Depends(page_request)]
+) -> Any:
+    """List the keys of the workspace, revoked ones too. Secrets are never shown again."""
+    return envelope(await queries.list_keys(database, caller, page=page))
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Issue an API key",
+    responses=problems(*IN_WORKSPACE, KeyScopeRefused, KeyExpiryInPast),
+)
+async def create_key(
+    workspace_id: UUID, body: schemas.KeyCreate, caller: Admin, database: Database, response: Response
+) -> schemas.IssuedKey:
+    """Issue a key for agents and pipelines. By default it may fetch agent configs and push traces."""
+    key, secret = await commands.create_key(database, caller, name=body.name, scopes=body.scopes, expires_at=body.expires_at)
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/keys/{key.id}"
+    shown = schemas.Key.model_validate(key)
+    return schemas.IssuedKey(**shown.model_dump(exclude={"key_id"}), key=secret)
+
+
+@router.delete("/{key_id}", status_code=204, summary="Revoke an API key", responses=problems(*IN_WORKSPACE, KeyNotFound))
+async def revoke_key(workspace_id: UUID, key_id: UUID, caller: Admin, database: Database) -> None:
+    """Refuse the key from now on, in every process at once."""
+    await commands.revoke_key(database, caller, key_id)

@@ -1,0 +1,16 @@
+"""The refusals that every protected endpoint shares, for its documentation."""
+
+from spectral_api.security import ScopeMissing, WorkspaceMismatch
+from spectral_platform.accounts.errors import AccountSuspended
+from spectral_platform.auth.errors import CredentialExpired, CredentialInvalid, CredentialMissing, CredentialRevoked
+from spectral_platform.workspaces.errors import WorkspaceNotFound
+
+IN_ACCOUNT = (
+    CredentialMissing,
+    CredentialInvalid,
+    CredentialExpired,
+    CredentialRevoked,
+    AccountSuspended,
+    ScopeMissing,
+)
+IN_WORKSPACE = (*IN_ACCOUNT, WorkspaceNotFound, WorkspaceMismatch)

@@ -1,0 +1,60 @@
+"""Endpoints of workspaces."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Query, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Limit, Offset, Results, envelope
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.refusals import IN_ACCOUNT, IN_WORKSPACE
+from spectral_api.v1.workspaces import schemas
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.workspaces import commands, queries
+
+router = Router()
+AnyCaller = Annotated[Caller, Security(authenticate)]
+AccountAdmin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
+
+
+@router.get("", response_model=Results[schemas.Workspace], summary="List workspaces", responses=problems(*IN_ACCOUNT))
+async def list_workspaces(
+    caller: AnyCaller,
+    database: Database,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    sort: Annotated[
+        Literal["created_at", "-created_at", "name", "-name"], Query(description="Order; a leading `-` = descending.")
+    ] = "-created_at",
+) -> Any:
+    """List the workspaces that the caller can reach."""
+    page = PageRequest(limit=limit, offset=offset, sort=sort)
+    return envelope(await queries.list_workspaces(database, caller, page=page))
+
+
+@router.post("", status_code=201, response_model=schemas.Workspace, summary="Create a workspace", responses=problems(*IN_ACCOUNT))
+async def create_workspace(body: schemas.WorkspaceCreate, caller: AccountAdmin, database: Database, response: Response) -> Any:
+    """Make a workspace in the caller's account."""
+    workspace = await commands.create_workspace(database, caller, name=body.name, world_model=body.world_model)
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace.id}"
+    return workspace
+
+
+@router.get("/{workspace_id}", response_model=schemas.Workspace, summary="Get a workspace", responses=problems(*IN_WORKSPACE))
+async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) -> Any:
+    """Show one workspace."""
+    return await queries.get_workspace(database, caller)
+
+
+@router.patch(
+    "/{workspace_id}", response_model=schemas.Workspace, summary="Change a workspace", responses=problems(*IN_WORKSPACE)
+)
+async def update_workspace(workspace_id: UUID, body: schemas.WorkspaceUpdate, caller: Admin, database: Database) -> Any:
+    """Change the named fields; the others stay as they are."""
+    return await commands.update_workspace(database, caller, changes=body.model_dump(exclude_unset=True))

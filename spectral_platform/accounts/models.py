@@ -1,0 +1,57 @@
+"""Rows of accounts, users and the bond between them."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, func
+from sqlalchemy.orm import Mapped, mapped_column
+
+from spectral_platform.core.access import AccountRole
+from spectral_platform.core.columns import AccountOwned, Identified, Timestamped, state_column
+from spectral_platform.core.database import Base
+
+
+class AccountStatus(StrEnum):
+    """Whether an account may be used."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class UserStatus(StrEnum):
+    """Whether a person may come in."""
+
+    ACTIVE = "active"
+    REVOKED = "revoked"
+
+
+class Account(Identified, Timestamped, Base):
+    """A customer: owns workspaces, has members."""
+
+    __tablename__ = "accounts"
+
+    name: Mapped[str]
+    status: Mapped[AccountStatus] = mapped_column(state_column(AccountStatus, "status"), default=AccountStatus.ACTIVE)
+
+
+class User(Identified, Timestamped, Base):
+    """A person. Email addresses are unique whatever their case."""
+
+    __tablename__ = "users"
+
+    email: Mapped[str]
+    display_name: Mapped[str | None]
+    password_hash: Mapped[str | None]
+    status: Mapped[UserStatus] = mapped_column(state_column(UserStatus, "status"), default=UserStatus.ACTIVE)
+
+
+Index("uq_users_email", func.lower(User.email), unique=True)
+
+
+class AccountMember(AccountOwned, Timestamped, Base):
+    """A person's place in an account."""
+
+    __tablename__ = "account_members"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    role: Mapped[AccountRole] = mapped_column(state_column(AccountRole, "role"))

@@ -1,0 +1,47 @@
+"""Writing the audit log."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.audit.chain import GENESIS, hash_entry
+from spectral_platform.audit.models import AuditEntry, AuditHead
+from spectral_platform.core import clock
+from spectral_platform.core.access import Caller
+
+
+async def record(
+    session: AsyncSession, caller: Caller, *, action: str, resource: str, resource_id: UUID | str, **detail: Any
+) -> None:
+    """Append what the caller did, in the transaction that does it. ``detail`` must be JSON and never holds a secret."""
+    await session.execute(
+        insert(AuditHead).values(account_id=caller.account_id, sequence=0, entry_hash=GENESIS).on_conflict_do_nothing()
+    )
+    head = (
+        await session.execute(
+            select(AuditHead)
+            .where(AuditHead.account_id == caller.account_id)
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+    ).scalar_one()
+    entry = AuditEntry(
+        account_id=caller.account_id,
+        sequence=head.sequence + 1,
+        at=clock.now(),
+        actor_kind=caller.kind.value,
+        actor_id=caller.id,
+        workspace_id=caller.workspace_id,
+        action=action,
+        resource=resource,
+        resource_id=str(resource_id),
+        detail=detail,
+        previous_hash=head.entry_hash,
+    )
+    entry.entry_hash = hash_entry(entry)
+    session.add(entry)
+    head.sequence, head.entry_hash = entry.sequence, entry.entry_hash
+    await session.flush()

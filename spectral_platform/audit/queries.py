@@ -1,0 +1,72 @@
+"""Reading the audit log and checking that it is whole."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.audit.chain import GENESIS, hash_entry
+from spectral_platform.audit.models import AuditEntry, AuditHead
+from spectral_platform.core.access import Caller
+from spectral_platform.core.paging import Page, PageRequest, paginate
+
+COLUMNS = {"created_at": AuditEntry.at}
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries to list; None = any."""
+
+    actor_id: UUID | None = None
+    action: str | None = None
+    resource: str | None = None
+    resource_id: str | None = None
+    workspace_id: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether a chain is whole; ``first_broken`` is the sequence of the first entry that does not fit."""
+
+    valid: bool
+    entries: int
+    first_broken: int | None
+
+
+async def list_audit_log(session: AsyncSession, caller: Caller, *, filter: AuditFilter, page: PageRequest) -> Page[AuditEntry]:
+    """The entries of the caller's account."""
+    statement = select(AuditEntry).where(AuditEntry.account_id == caller.account_id)
+    for column, value in (
+        (AuditEntry.actor_id, filter.actor_id),
+        (AuditEntry.action, filter.action),
+        (AuditEntry.resource, filter.resource),
+        (AuditEntry.resource_id, filter.resource_id),
+        (AuditEntry.workspace_id, filter.workspace_id),
+    ):
+        if value is not None:
+            statement = statement.where(column == value)
+    if filter.since is not None:
+        statement = statement.where(AuditEntry.at >= filter.since)
+    if filter.until is not None:
+        statement = statement.where(AuditEntry.at < filter.until)
+    return await paginate(session, statement, page, columns=COLUMNS, tiebreak=AuditEntry.sequence)
+
+
+async def verify_audit_log(session: AsyncSession, caller: Caller) -> Verification:
+    """Walk the chain of the caller's account: every hash, every sequence number and the end must fit."""
+    entries = await session.stream_scalars(
+        select(AuditEntry).where(AuditEntry.account_id == caller.account_id).order_by(AuditEntry.sequence)
+    )
+    previous, count = GENESIS, 0
+    async for entry in entries:
+        if entry.sequence != count + 1 or entry.previous_hash != previous or entry.entry_hash != hash_entry(entry):
+            return Verification(valid=False, entries=count, first_broken=count + 1)
+        previous, count = entry.entry_hash, count + 1
+    head = await session.get(AuditHead, caller.account_id)
+    if head is not None and (head.sequence != count or head.entry_hash != previous):
+        return Verification(valid=False, entries=count, first_broken=count + 1)
+    return Verification(valid=True, entries=count, first_broken=None)

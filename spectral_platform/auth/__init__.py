@@ -1,0 +1,1 @@
+"""Who is asking: registration, login, sessions and the resolution of credentials to callers."""

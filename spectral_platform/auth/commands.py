@@ -1,0 +1,155 @@
+"""Registering, logging in, refreshing and logging out."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.accounts.commands import create_account
+from spectral_platform.accounts.models import AccountMember, User, UserStatus
+from spectral_platform.accounts.queries import exists_account, find_user
+from spectral_platform.audit.commands import record
+from spectral_platform.auth.errors import (
+    CredentialExpired,
+    CredentialInvalid,
+    CredentialRevoked,
+    LoginRefused,
+    RegistrationClosed,
+)
+from spectral_platform.auth.models import LoginSession, RefreshToken
+from spectral_platform.auth.passwords import check_password
+from spectral_platform.core import clock, crypto
+from spectral_platform.core.access import Caller
+from spectral_platform.core.database import bind_user
+from spectral_platform.core.settings import Settings
+from spectral_platform.workspaces.commands import create_workspace
+
+FIRST_WORKSPACE = "Default"
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What a login hands out; the lifetime is in seconds."""
+
+    user_id: UUID
+    account_id: UUID
+    access_token: str
+    expires_in: int
+    refresh_token: str
+
+
+async def register(
+    session: AsyncSession, settings: Settings, *, email: str, password: str, tenant_name: str
+) -> tuple[Tokens, UUID]:
+    """A new account with its owner and first workspace: the tokens and the workspace's id."""
+    if settings.registration_mode == "invite" and await exists_account(session):
+        raise RegistrationClosed
+    check_password(password, email=email, environment=settings.environment)
+    password_hash = await crypto.hash_password(password)
+    caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
+    workspace = await create_workspace(session, caller, name=FIRST_WORKSPACE)
+    tokens = await _open_session(session, settings, user_id=_user(caller), account_id=caller.account_id)
+    return tokens, workspace.id
+
+
+async def login(session: AsyncSession, settings: Settings, *, email: str, password: str) -> Tokens:
+    """Open a session. Unknown email and wrong password take the same time and give the same ``LoginRefused``."""
+    user = await find_user(session, email=email)
+    fits = await crypto.verify_password(password, user.password_hash if user else None)
+    if user is None or not fits or user.status is not UserStatus.ACTIVE:
+        raise LoginRefused
+    account_id = await _account_of(session, user)
+    return await _open_session(session, settings, user_id=user.id, account_id=account_id)
+
+
+async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: str) -> Tokens | None:
+    """Exchange a refresh token for new tokens; it is spent by that.
+
+    None means that a spent token came back: somebody copied it, so its whole session has been ended, and the caller must commit
+    that before refusing. Raises ``CredentialInvalid``, ``CredentialExpired`` or ``CredentialRevoked``.
+    """
+    row = (
+        await session.execute(
+            select(RefreshToken, LoginSession)
+            .join(LoginSession, LoginSession.id == RefreshToken.session_id)
+            .where(RefreshToken.digest == crypto.digest_secret(refresh_token))
+            .with_for_update()
+        )
+    ).one_or_none()
+    if row is None:
+        raise CredentialInvalid
+    token, login_session = row
+    if login_session.revoked_at is not None:
+        raise CredentialRevoked
+    if token.spent_at is not None:
+        login_session.revoked_at = clock.now()
+        await session.flush()
+        return None
+    if token.expires_at <= clock.now():
+        raise CredentialExpired
+    user = await session.get_one(User, login_session.user_id)
+    if user.status is not UserStatus.ACTIVE:
+        raise CredentialRevoked
+    token.spent_at = clock.now()
+    return await _issue(session, settings, login_session)
+
+
+async def logout(session: AsyncSession, caller: Caller) -> None:
+    """End the caller's session: its access and refresh tokens are refused from now on."""
+    await session.execute(
+        update(LoginSession)
+        .where(LoginSession.id == caller.session_id, LoginSession.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+    )
+    await record(session, caller, action="session.ended", resource="session", resource_id=str(caller.session_id))
+
+
+def _user(caller: Caller) -> UUID:
+    assert caller.id is not None
+    return caller.id
+
+
+async def _account_of(session: AsyncSession, user: User) -> UUID:
+    await bind_user(session, user.id)
+    account_id = await session.scalar(select(AccountMember.account_id).where(AccountMember.user_id == user.id))
+    if account_id is None:
+        raise LoginRefused
+    return account_id
+
+
+async def _open_session(session: AsyncSession, settings: Settings, *, user_id: UUID, account_id: UUID) -> Tokens:
+    login_session = LoginSession(id=clock.new_id(), user_id=user_id, account_id=account_id)
+    session.add(login_session)
+    await session.flush()
+    return await _issue(session, settings, login_session)
+
+
+async def _issue(session: AsyncSession, settings: Settings, login_session: LoginSession) -> Tokens:
+    refresh_token = crypto.new_secret("rt_")
+    session.add(
+        RefreshToken(
+            session_id=login_session.id,
+            digest=crypto.digest_secret(refresh_token),
+            expires_at=clock.now() + timedelta(days=settings.refresh_token_days),
+        )
+    )
+    await session.flush()
+    lifetime = timedelta(minutes=settings.access_token_minutes)
+    access_token, _ = crypto.issue_token(
+        settings.secret,
+        {
+            "sub": str(login_session.user_id),
+            "account": str(login_session.account_id),
+            "session": str(login_session.id),
+        },
+        lifetime=lifetime,
+    )
+    return Tokens(
+        user_id=login_session.user_id,
+        account_id=login_session.account_id,
+        access_token=access_token,
+        expires_in=int(lifetime.total_seconds()),
+        refresh_token=refresh_token,
+    )

@@ -1,0 +1,102 @@
+"""Engine, sessions and tenancy: how every other module reaches Postgres.
+
+Runtime connections act as the role ``spectral_app``, which owns nothing and cannot bypass row-level security. A transaction sees
+only the tenant that was bound to it with ``bind_tenant``; an unbound one sees no tenant's rows at all.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from uuid import UUID
+
+from sqlalchemy import MetaData, make_url, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from spectral_platform.core.errors import SpectralError
+
+APPLICATION_ROLE = "spectral_app"
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """The base of every row class; constraints are named by one convention."""
+
+    metadata = MetaData(naming_convention=NAMING)
+
+
+def driver_url(url: str) -> str:
+    """The same database through psycopg 3, whatever Postgres URL the operator wrote."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in {"postgresql", "postgres"}:
+        raise ValueError(f"SPECTRAL_DATABASE_URL must be a Postgres URL, not {parsed.drivername}.")
+    return parsed.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+def connection_string(url: str) -> str:
+    """The libpq form of a URL, for libraries that speak psycopg themselves."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+class Database:
+    """One engine and its sessions; a process has one."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        self.url = driver_url(url)
+        self.engine: AsyncEngine = create_async_engine(
+            self.url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            connect_args={"options": f"-c role={APPLICATION_ROLE}", "connect_timeout": 10},
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+
+    @asynccontextmanager
+    async def transaction(
+        self, *, account_id: UUID | None = None, workspace_id: UUID | None = None
+    ) -> AsyncIterator[AsyncSession]:
+        """A session in a transaction that commits at the end, bound to the tenant if one is given."""
+        async with self._sessions() as session, session.begin():
+            if account_id is not None:
+                await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
+            yield session
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+async def bind_tenant(session: AsyncSession, *, account_id: UUID, workspace_id: UUID | None = None) -> None:
+    """Let this transaction see the rows of one account, and of one of its workspaces if given."""
+    await session.execute(
+        text(
+            "SELECT set_config('spectral.account_id', :account_id, true), "
+            "set_config('spectral.workspace_id', :workspace_id, true)"
+        ),
+        {"account_id": str(account_id), "workspace_id": str(workspace_id) if workspace_id else ""},
+    )
+
+
+async def bind_user(session: AsyncSession, user_id: UUID) -> None:
+    """Let this transaction see a person's own memberships, before it is known which account they come in for."""
+    await session.execute(text("SELECT set_config('spectral.user_id', :user_id, true)"), {"user_id": str(user_id)})
+
+
+@contextmanager
+def conflict_as(constraint: str, error: SpectralError) -> Iterator[None]:
+    """Raise ``error`` when the flush inside breaks the named constraint; any other violation passes through."""
+    try:
+        yield
+    except IntegrityError as violation:
+        diagnostics = getattr(violation.orig, "diag", None)
+        if getattr(diagnostics, "constraint_name", None) == constraint:
+            raise error from violation
+        raise

@@ -1,0 +1,80 @@
+"""Work for later: typed orders that ride in the caller's transaction, and the queue that carries them.
+
+A room declares an order as a ``Work`` class in its ``work.py`` and carries it out in its ``jobs.py`` under ``@job(ThatWork)``.
+Commands import only the order, so a process that enqueues never imports the engine behind it. The queue is procrastinate; a job
+row is plumbing, the room's own rows are the truth.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from procrastinate import App, PsycopgConnector
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
+from spectral_platform.core.settings import Settings
+from spectral_platform.core.values import Value
+
+QUEUE = "spectral"
+
+
+class Work(Value):
+    """One order to carry out later in one tenant. Subclasses name their job and add typed arguments."""
+
+    job: ClassVar[str]
+
+    account_id: UUID
+    workspace_id: UUID
+
+    @property
+    def lock(self) -> str | None:
+        """Orders with the same lock never run at the same time."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a job is given beside its order."""
+
+    database: Database
+    settings: Settings
+
+
+W = TypeVar("W", bound=Work)
+Handler = Callable[[JobContext, Any], Awaitable[None]]
+
+handlers: dict[str, tuple[type[Work], Handler]] = {}
+
+
+def job(
+    work: type[W],
+) -> Callable[[Callable[[JobContext, W], Awaitable[None]]], Callable[[JobContext, W], Awaitable[None]]]:
+    """Register the function that carries out an order."""
+
+    def register(function: Callable[[JobContext, W], Awaitable[None]]) -> Callable[[JobContext, W], Awaitable[None]]:
+        handlers[work.job] = (work, function)
+        return function
+
+    return register
+
+
+def queue_app(url: str | None = None) -> App:
+    """The queue library's application; without a URL it can only enqueue on connections that it is handed."""
+    if url is None:
+        return App(connector=PsycopgConnector())
+    options = {"options": f"-c role={APPLICATION_ROLE}"}
+    return App(connector=PsycopgConnector(conninfo=connection_string(url), kwargs=options))
+
+
+_enqueuing = queue_app()
+
+
+async def enqueue(session: AsyncSession, work: Work) -> None:
+    """Add the order to the queue in the caller's transaction: it exists if and only if that commits."""
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    await _enqueuing.configure_task(work.job, queue=QUEUE, lock=work.lock, connection=raw.driver_connection).defer_async(
+        work=work.model_dump(mode="json")
+    )

@@ -1,0 +1,67 @@
+"""State machines: a table of allowed moves, and one conditional UPDATE that is the move, the lock and the race."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped
+
+from spectral_platform.core import clock
+from spectral_platform.core.errors import InvalidTransitionError
+
+S = TypeVar("S", bound=StrEnum)
+
+
+class Lifecycle(Generic[S]):
+    """Which state may follow which, and which column remembers when a state was entered."""
+
+    def __init__(self, moves: Mapping[S, set[S]], *, stamps: Mapping[S, str] | None = None) -> None:
+        self.moves = moves
+        self.stamps = stamps or {}
+
+    def sources(self, to: S) -> set[S]:
+        """The states from which ``to`` can be entered."""
+        return {state for state, targets in self.moves.items() if to in targets}
+
+    def allows(self, current: S, to: S) -> bool:
+        """Whether ``current`` may become ``to``."""
+        return to in self.moves.get(current, set())
+
+    @property
+    def terminal(self) -> set[S]:
+        """The states with no way out."""
+        states = set(self.moves) | {target for targets in self.moves.values() for target in targets}
+        return {state for state in states if not self.moves.get(state)}
+
+
+class HasLifecycle(Protocol):
+    """A row with a status and the table of its moves."""
+
+    lifecycle: ClassVar[Lifecycle[Any]]
+    id: Mapped[UUID]
+    status: Mapped[Any]
+
+
+async def move(session: AsyncSession, row: HasLifecycle, to: StrEnum, **changes: Any) -> None:
+    """Move ``row`` to a state, with further column changes, or raise ``InvalidTransitionError``.
+
+    One ``UPDATE … WHERE status IN (sources)``: of two callers racing the same move exactly one wins, and the row is refreshed so
+    that the loser's error names the state that it lost to.
+    """
+    kind = type(row)
+    lifecycle = row.lifecycle
+    stamp = {lifecycle.stamps[to]: clock.now()} if to in lifecycle.stamps else {}
+    moved = await session.execute(
+        update(kind)
+        .where(kind.id == row.id, kind.status.in_(lifecycle.sources(to)))
+        .values(status=to, **stamp, **changes)
+        .returning(kind.id)
+        .execution_options(synchronize_session=False)
+    )
+    won = moved.scalar_one_or_none() is not None
+    await session.refresh(row)
+    if not won:
+        raise InvalidTransitionError(kind.__name__, str(row.status), str(to))

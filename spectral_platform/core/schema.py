@@ -1,0 +1,79 @@
+"""The database schema's version: upgrading to it, telling whether it is there, and the policies that tables get."""
+
+import importlib.util
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core.database import APPLICATION_ROLE, driver_url
+
+MIGRATION_LOCK = 0x5EC7_0001
+
+
+def _migrations() -> Path:
+    """Where the migrations are: inside the installed package, or beside it in a checkout."""
+    package = importlib.util.find_spec("spectral_platform")
+    assert package is not None
+    assert package.origin is not None
+    root = Path(package.origin).parent
+    packaged = root / "migrations"
+    return packaged if packaged.is_dir() else root.parent / "migrations"
+
+
+def _configuration() -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", str(_migrations()))
+    configuration.set_main_option("path_separator", "os")
+    return configuration
+
+
+def head() -> str:
+    """The revision that this code needs."""
+    revision = ScriptDirectory.from_config(_configuration()).get_current_head()
+    assert revision is not None
+    return revision
+
+
+def upgrade(url: str) -> None:
+    """Bring the database to ``head``. An advisory lock lets several replicas try at once; the others wait and find it done.
+
+    The URL's own role does this: it needs the right to create tables and, the first time, the application role.
+    """
+    engine = create_engine(driver_url(url), poolclass=pool.NullPool)
+    try:
+        with engine.connect() as guard:
+            guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            guard.commit()
+            try:
+                with engine.connect() as connection:
+                    configuration = _configuration()
+                    configuration.attributes["connection"] = connection
+                    command.upgrade(configuration, "head")
+            finally:
+                guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+    finally:
+        engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+async def current(session: AsyncSession) -> str | None:
+    """The revision that the database is at; None before the first migration."""
+    connection = await session.connection()
+    return await connection.run_sync(_revision)
+
+
+def tenant_policy(table: str, *, column: str = "workspace_id", setting: str = "spectral.workspace_id") -> list[str]:
+    """The statements that confine a table to the bound tenant, for the application role; used by migrations and never changed."""
+    condition = f"{column} = nullif(current_setting('{setting}', true), '')::uuid"
+    return [
+        f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY",
+        f"CREATE POLICY tenant ON {table} TO {APPLICATION_ROLE} USING ({condition}) WITH CHECK ({condition})",
+    ]

@@ -1,0 +1,95 @@
+"""The one place where the environment is read."""
+
+import os
+import secrets
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DEFAULT_SECRETS = {"change-me", "changeme", "secret", "spectral", "development", "replace-me", "please-change-me"}
+MINIMUM_SECRET_LENGTH = 32
+
+
+class Environment(StrEnum):
+    """How strict the server is about its own configuration."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+def default_data_dir() -> Path:
+    """Where an unconfigured server keeps its data.
+
+    Root's home is closed to the user that the embedded Postgres drops to, so root gets a system directory.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib/spectral")
+    base = os.environ.get("XDG_DATA_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "share") / "spectral"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set, from ``SPECTRAL_*`` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="SPECTRAL_", frozen=True, extra="ignore", protected_namespaces=())
+
+    environment: Environment = Environment.DEVELOPMENT
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str | None = None
+    data_dir: Path = Field(default_factory=default_data_dir)
+    database_url: str | None = None
+    database_pool_size: int = Field(default=10, gt=0)
+    workers: int = Field(default=1, ge=0)
+    secret_key: SecretStr | None = None
+    registration: Literal["open", "invite"] | None = None
+    access_token_minutes: int = Field(default=60, gt=0)
+    refresh_token_days: int = Field(default=30, gt=0)
+    max_body_bytes: int = Field(default=20_000_000, gt=0)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    demo_email: str | None = None
+    demo_password: SecretStr | None = None
+    openai_base_url: str | None = None
+    openai_api_key: SecretStr | None = None
+    openai_model: str | None = None
+    model_call_timeout_s: float = Field(default=120.0, gt=0)
+    model_concurrency: int = Field(default=32, gt=0)
+
+    @model_validator(mode="after")
+    def refuse_weak_production_secret(self) -> "Settings":
+        """In production a secret that is missing, short or a known default stops the start."""
+        if self.environment is Environment.PRODUCTION:
+            secret = self.secret_key.get_secret_value() if self.secret_key else ""
+            if secret.lower() in DEFAULT_SECRETS or len(secret) < MINIMUM_SECRET_LENGTH:
+                raise ValueError(
+                    f"SPECTRAL_SECRET_KEY must be set to at least {MINIMUM_SECRET_LENGTH} random characters in production, "
+                    "for example with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+                )
+        return self
+
+    @cached_property
+    def secret(self) -> str:
+        """The server's secret: the configured one, else one generated into the data directory (development only)."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        path = self.data_dir / "secret"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return path.read_text().strip()
+        with os.fdopen(descriptor, "w") as file:
+            secret = secrets.token_urlsafe(48)
+            file.write(secret)
+        return secret
+
+    @property
+    def registration_mode(self) -> Literal["open", "invite"]:
+        """Who may register: anybody in development, in production only the first account or the invited."""
+        if self.registration is not None:
+            return self.registration
+        return "open" if self.environment is Environment.DEVELOPMENT else "invite"

@@ -1,0 +1,1 @@
+"""API keys: `sk_live_` secrets bound to one workspace, of which only digests are stored."""

@@ -1,0 +1,1 @@
+"""Workspaces: the tenants that everything else lives in, and their members."""

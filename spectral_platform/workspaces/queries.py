@@ -1,0 +1,66 @@
+"""Reading workspaces."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import and_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core.access import AccountRole, Caller, Scope, WorkspaceRole
+from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.workspaces.errors import WorkspaceNotFound
+from spectral_platform.workspaces.models import Workspace, WorkspaceMember
+
+COLUMNS = {"created_at": Workspace.created_at, "name": Workspace.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A workspace that a person can reach, and the role there, if one was given."""
+
+    workspace: Workspace
+    role: WorkspaceRole | None
+
+
+async def list_memberships(session: AsyncSession, *, user_id: UUID, account_role: AccountRole) -> list[Membership]:
+    """The workspaces of the bound account that a person can reach, oldest first."""
+    statement = (
+        select(Workspace, WorkspaceMember.role)
+        .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
+        .order_by(Workspace.created_at, Workspace.id)
+    )
+    if account_role is AccountRole.MEMBER:
+        statement = statement.where(WorkspaceMember.user_id == user_id)
+    return [Membership(workspace, role) for workspace, role in await session.execute(statement)]
+
+
+async def find_membership(
+    session: AsyncSession, *, workspace_id: UUID, user_id: UUID, account_role: AccountRole
+) -> Membership | None:
+    """One workspace of the bound account, if the person can reach it."""
+    row = (
+        await session.execute(
+            select(Workspace, WorkspaceMember.role)
+            .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
+            .where(Workspace.id == workspace_id)
+        )
+    ).one_or_none()
+    if row is None or (account_role is AccountRole.MEMBER and row[1] is None):
+        return None
+    return Membership(row[0], row[1])
+
+
+async def list_workspaces(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[Workspace]:
+    """The workspaces that the caller can reach."""
+    statement = select(Workspace).where(Workspace.account_id == caller.account_id)
+    if Scope.ADMIN_ACCOUNT not in caller.scopes:
+        statement = statement.join(WorkspaceMember).where(WorkspaceMember.user_id == caller.id)
+    return await paginate(session, statement, page, columns=COLUMNS, tiebreak=Workspace.id)
+
+
+async def get_workspace(session: AsyncSession, caller: Caller) -> Workspace:
+    """The workspace that the call names."""
+    workspace = await session.get(Workspace, caller.workspace)
+    if workspace is None:
+        raise WorkspaceNotFound(caller.workspace)
+    return workspace
