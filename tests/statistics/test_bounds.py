@@ -1,0 +1,137 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from spectral_platform.statistics import bounds
+
+differences = st.lists(st.floats(-1, 1), min_size=1, max_size=40)
+
+
+def test_the_gaffke_bound_equals_clopper_pearson_on_pass_and_fail() -> None:
+    passes = [1.0] * 45 + [0.0] * 5
+    lower = bounds.gaffke_lower_bound(passes, 0.05, seed=7, worst=0.0)
+    assert lower == pytest.approx(0.8011, abs=0.002)
+    assert bounds.clopper_pearson_lower(45, 50, 0.05) == pytest.approx(0.8012, abs=0.0001)
+    upper = bounds.gaffke_upper_bound(passes, 0.05, seed=7, worst=0.0)
+    assert upper == pytest.approx(bounds.clopper_pearson_upper(45, 50, 0.05), abs=0.002)
+
+
+def test_the_gaffke_bound_nears_student_t_for_many_cases() -> None:
+    values = np.random.default_rng(3).normal(0.1, 0.2, 1000).clip(-1, 1)
+    error = float(values.std(ddof=1)) / math.sqrt(len(values))
+    student = float(values.mean() - stats.t.ppf(0.95, len(values) - 1) * error)
+    assert bounds.gaffke_lower_bound(values, 0.05, seed=1) == pytest.approx(student, abs=0.003)
+
+
+@settings(max_examples=50, deadline=None)
+@given(differences)
+def test_the_bounds_enclose_the_mean_and_stay_in_the_interval(values: list[float]) -> None:
+    lower = bounds.gaffke_lower_bound(values, 0.05, seed=1, draws=2000)
+    upper = bounds.gaffke_upper_bound(values, 0.05, seed=1, draws=2000)
+    assert -1 <= lower <= float(np.mean(values)) + 1e-9
+    assert float(np.mean(values)) - 1e-9 <= upper <= 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(differences.flatmap(lambda values: st.tuples(st.just(values), st.permutations(values))))
+def test_the_bound_repeats_for_a_seed_and_ignores_the_order_of_the_cases(
+    orders: tuple[list[float], list[float]],
+) -> None:
+    first, second = (bounds.gaffke_lower_bound(values, 0.05, seed=11, draws=500) for values in orders)
+    assert first == second
+
+
+@settings(max_examples=50, deadline=None)
+@given(differences, st.integers(0, 39), st.floats(0, 1))
+def test_a_better_case_never_lowers_the_bound(values: list[float], place: int, gain: float) -> None:
+    better = [*values]
+    better[place % len(values)] = min(1.0, better[place % len(values)] + gain)
+    before = bounds.gaffke_lower_bound(sorted(values), 0.05, seed=5, draws=500)
+    assert bounds.gaffke_lower_bound(sorted(better), 0.05, seed=5, draws=500) >= before - 1e-12
+
+
+def test_a_stricter_level_gives_a_lower_bound() -> None:
+    values = np.linspace(-0.2, 0.6, 60)
+    strict, usual = (bounds.gaffke_lower_bound(values, alpha, seed=2) for alpha in (0.01, 0.05))
+    assert strict < usual
+
+
+def test_without_cases_the_bound_is_the_worst() -> None:
+    assert bounds.gaffke_lower_bound([], 0.05, seed=1) == -1
+    assert bounds.gaffke_upper_bound([], 0.05, seed=1) == 1
+
+
+@pytest.mark.parametrize("values", [[1.5], [-1.01, 0.0], [math.nan]])
+def test_values_outside_the_interval_are_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="values lie in"):
+        bounds.gaffke_lower_bound(values, 0.05, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("gain", "loss", "share_of_losses", "cases"),
+    [(0.05, -0.45, 0.10, 30), (0.02, -0.98, 0.02, 30), (0.02, -0.98, 0.02, 100)],
+)
+def test_many_tiny_gains_with_rare_catastrophes_are_not_accepted(
+    gain: float, loss: float, share_of_losses: float, cases: int
+) -> None:
+    """The mean is zero, where the t-test accepts 13 to 56 % of the time."""
+    random = np.random.default_rng(20250701)
+    scans = 200
+    accepted_by_t = accepted = 0
+    for scan in range(scans):
+        sample = np.where(random.random(cases) < share_of_losses, loss, gain)
+        accepted += bounds.gaffke_lower_bound(sample, 0.05, seed=scan, draws=1000) > 0
+        error = sample.std(ddof=1) / math.sqrt(cases)
+        accepted_by_t += bool(sample.mean() - stats.t.ppf(0.95, cases - 1) * error > 0)
+    assert accepted / scans <= 0.05
+    assert accepted_by_t / scans > 0.08, "the null has to be one that bites"
+
+
+def test_an_unchanged_agent_is_rarely_taken_for_a_better_one() -> None:
+    random = np.random.default_rng(20250702)
+    scans, cases = 400, 50
+    accepted = 0
+    for scan in range(scans):
+        difficulty = random.beta(0.606, 0.837, cases)
+        sample = (random.random(cases) < difficulty).astype(float) - (random.random(cases) < difficulty)
+        accepted += bounds.gaffke_lower_bound(sample, 0.05, seed=scan, draws=1000) > 0
+    assert accepted / scans <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / scans)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 300)])
+def test_proportions_agree_with_scipy(successes: int, trials: int) -> None:
+    result = stats.binomtest(successes, trials)
+    exact = result.proportion_ci(0.90, "exact")
+    assert bounds.clopper_pearson_lower(successes, trials, 0.05) == pytest.approx(exact.low)
+    assert bounds.clopper_pearson_upper(successes, trials, 0.05) == pytest.approx(exact.high)
+    wilson = result.proportion_ci(0.95, "wilson")
+    assert bounds.wilson_interval(successes, trials) == pytest.approx((wilson.low, wilson.high))
+
+
+def test_a_proportion_without_trials_is_unknown() -> None:
+    assert bounds.wilson_interval(0, 0) == (0.0, 1.0)
+
+
+def test_the_cost_ratio_bound_is_exact_when_every_pair_has_the_same_ratio() -> None:
+    assert bounds.ratio_upper_bound([2, 4, 6], [1, 2, 3], 0.05, seed=1) == pytest.approx(2)
+
+
+def test_the_cost_ratio_bound_covers_the_true_ratio() -> None:
+    random = np.random.default_rng(4)
+    covered = 0
+    for scan in range(200):
+        baseline = random.lognormal(0, 0.5, 60)
+        candidate = 1.2 * baseline * random.lognormal(-0.02, 0.2, 60)
+        covered += bounds.ratio_upper_bound(list(candidate), list(baseline), 0.05, seed=scan, draws=500) >= 1.2
+    assert covered / 200 >= 0.90
+
+
+def test_costs_of_nothing_compare() -> None:
+    assert bounds.ratio_upper_bound([0, 0], [0, 0], 0.05, seed=1) == 1
+    assert bounds.ratio_upper_bound([1, 0], [0, 0], 0.05, seed=1) == math.inf
+    with pytest.raises(ValueError, match="at least one pair"):
+        bounds.ratio_upper_bound([], [], 0.05, seed=1)
