@@ -1,0 +1,115 @@
+"""Dialects mix on one span in the wild, so each field of a draft is filled by the first dialect that has it."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from spectral_platform.otel.dialects.dialect import READERS, label
+from spectral_platform.otel.dialects.genai import GENAI
+from spectral_platform.otel.dialects.openinference import OPENINFERENCE
+from spectral_platform.otel.dialects.plain import PLAIN
+from spectral_platform.otel.received import NO_PARENT, Origin, ReceivedSpan, instant
+from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
+
+DIALECTS = (GENAI, OPENINFERENCE, PLAIN)
+STATUSES = {1: SpanStatus.OK, 2: SpanStatus.ERROR}
+
+# One table over all dialects: attribute → dialect, precedence, field and reader. A span is read in one pass over the
+# attributes that it has, which is several times faster than asking for every attribute that it could have.
+_KNOWN: dict[str, tuple[int, int, str, Callable[[Any], Any] | None]] = {}
+for _position, _dialect in enumerate(DIALECTS):
+    for _attribute, _field in _dialect.fields:
+        _KNOWN.setdefault(_attribute, (_position, len(_KNOWN), _field, READERS[_field]))
+    for _attribute in _dialect.vocabulary:
+        _KNOWN.setdefault(_attribute, (_position, len(_KNOWN), "", None))
+
+
+def origin(attributes: Mapping[str, Any]) -> Origin:
+    """What a resource says about its spans."""
+    fields, _ = _read(attributes)
+    service = label(attributes.get("service.name"))
+    named = service if service is not None and not service.startswith("unknown_service") else None
+    return Origin(
+        attributes=attributes,
+        service=service,
+        workflow=fields.get("workflow") or named,
+        agent_name=fields.get("agent_name"),
+    )
+
+
+def draft(span: ReceivedSpan, source: Origin) -> SpanDraft:
+    """Map a checked span to the one span model."""
+    attributes, events = span.attributes, span.events
+    fields, spoken = _read(attributes)
+    kind: SpanKind | None = None
+    question: str | None = None
+    answer: str | None = None
+    for dialect in DIALECTS[spoken:]:
+        kind = kind or dialect.kind(attributes)
+        if question is None or answer is None:
+            asked, answered = dialect.content(attributes, events)
+            question, answer = question or asked, answer or answered
+    drafted = SpanDraft(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_span_id=None if span.parent_span_id in NO_PARENT else span.parent_span_id,
+        name=span.name,
+        started_at=instant(span.started_ns),
+        ended_at=instant(span.ended_ns),
+        kind=kind or SpanKind.OTHER,
+        status=STATUSES.get(span.status_code, SpanStatus.UNSET),
+        status_message=_status_message(span) if span.status_code else None,
+        dialect=DIALECTS[spoken].name,
+        service=source.service,
+        input=question,
+        output=answer,
+        attributes=attributes,
+        events=events,
+        links=span.links,
+        resource=source.attributes,
+        **fields,
+    )
+    drafted.workflow = drafted.workflow or source.workflow
+    drafted.agent_name = drafted.agent_name or source.agent_name
+    _include_cached(drafted)
+    return drafted
+
+
+def _read(attributes: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
+    """The fields that single attributes fill, and the position of the first dialect spoken."""
+    fields: dict[str, Any] = {}
+    ranks: dict[str, int] = {}
+    spoken = len(DIALECTS) - 1
+    for attribute, value in attributes.items():
+        known = _KNOWN.get(attribute)
+        if known is None:
+            continue
+        position, rank, field, reader = known
+        if position < spoken:
+            spoken = position
+        if reader is None or (field in ranks and ranks[field] < rank):
+            continue
+        read = reader(value)
+        if read is not None:
+            ranks[field] = rank
+            fields[field] = read
+    return fields, spoken
+
+
+def _status_message(span: ReceivedSpan) -> str | None:
+    """Why a span failed: its own words, else the last exception recorded on it, else the type of its error."""
+    if span.status_message:
+        return span.status_message
+    for event in reversed(span.events):
+        if event["name"] == "exception" and isinstance(message := event["attributes"].get("exception.message"), str):
+            return message
+    return label(span.attributes.get("error.type"))
+
+
+def _include_cached(drafted: SpanDraft) -> None:
+    """Make ``input_tokens`` include the cached ones, which some instrumentations report beside it.
+
+    Nobody says which of the two was done; a part that is larger than the whole gives it away.
+    """
+    beside = (drafted.cached_input_tokens or 0) + (drafted.cache_write_tokens or 0)
+    if drafted.input_tokens is not None and beside > drafted.input_tokens:
+        drafted.input_tokens += beside

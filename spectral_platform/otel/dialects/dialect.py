@@ -1,0 +1,90 @@
+"""What a dialect is: the attributes it knows, the fields that they fill, and how it tells kind and content."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from spectral_platform.traces.spans import SpanKind
+
+LONGEST_LABEL = 200
+MOST_TAGS = 50
+LARGEST_COUNT = 1_000_000_000
+LARGEST_COST = Decimal(1_000_000)
+
+Attributes = Mapping[str, Any]
+Events = Sequence[Mapping[str, Any]]
+Content = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One way to describe an agent's work in span attributes.
+
+    ``fields`` maps attributes to the span field that they fill; where several fill the same one, the earlier wins.
+    ``vocabulary`` holds the other attributes by which the dialect is recognised. ``kind`` and ``content`` (input and
+    output, as text) read what takes more than one attribute; both answer None for what they do not know, so that the
+    next dialect is asked.
+    """
+
+    name: str
+    fields: tuple[tuple[str, str], ...]
+    vocabulary: frozenset[str]
+    kind: Callable[[Attributes], SpanKind | None]
+    content: Callable[[Attributes, Events], Content]
+
+
+def label(value: Any) -> str | None:
+    """A short text that rows are found by, such as a name; cut so that it fits into an index."""
+    return value.strip()[:LONGEST_LABEL] or None if isinstance(value, str) else None
+
+
+def count(value: Any) -> int | None:
+    """A number of tokens; what cannot be one is as good as absent."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LARGEST_COUNT:
+        return None
+    return int(value)
+
+
+def number(value: Any) -> int | None:
+    """The number of a config version, which SDKs may send as text."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    return count(value)
+
+
+def money(value: Any) -> Decimal | None:
+    """An amount of US dollars that a span reports; never negative, never absurd."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return amount if amount.is_finite() and 0 <= amount <= LARGEST_COST else None
+
+
+def labels(value: Any) -> tuple[str, ...] | None:
+    """Tags: each once, in the order given."""
+    if not isinstance(value, list):
+        return None
+    return tuple(dict.fromkeys(tag for item in value if (tag := label(item))))[:MOST_TAGS] or None
+
+
+READERS: dict[str, Callable[[Any], Any]] = {
+    "workflow": label,
+    "agent_name": label,
+    "session_id": label,
+    "user_id": label,
+    "tags": labels,
+    "config_version": number,
+    "model": label,
+    "provider": label,
+    "input_tokens": count,
+    "output_tokens": count,
+    "cached_input_tokens": count,
+    "cache_write_tokens": count,
+    "reasoning_tokens": count,
+    "cost_usd": money,
+}
+"""How each span field is read from an attribute's value; None means that the attribute does not say."""

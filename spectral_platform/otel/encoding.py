@@ -1,0 +1,70 @@
+"""How an OTLP/HTTP body is wrapped: its media type, its compression, and a cap on what it may inflate to."""
+
+import zlib
+from enum import StrEnum
+
+from spectral_platform.core.errors import PayloadTooLargeError
+from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
+
+GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
+RAW_DEFLATE = -zlib.MAX_WBITS
+STEP = 1 << 20
+
+
+class Encoding(StrEnum):
+    """The two encodings of OTLP/HTTP; an answer comes in the request's."""
+
+    PROTOBUF = "application/x-protobuf"
+    JSON = "application/json"
+
+
+def encoding_of(content_type: str | None) -> Encoding:
+    """The encoding that a ``Content-Type`` names; its parameters do not matter."""
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    try:
+        return Encoding(media_type)
+    except ValueError:
+        raise UnsupportedEncoding(
+            f"Content-Type must be {Encoding.PROTOBUF} or {Encoding.JSON}, not {media_type or 'absent'!r}."
+        ) from None
+
+
+def inflate(body: bytes, content_encoding: str | None, *, limit_bytes: int) -> bytes:
+    """The body as it was before compression. The cap holds while inflating, so a bomb never unfolds in memory."""
+    compression = (content_encoding or "identity").strip().lower()
+    if compression == "identity":
+        if len(body) > limit_bytes:
+            raise PayloadTooLargeError(limit_bytes)
+        return body
+    if compression not in {"gzip", "x-gzip", "deflate"}:
+        raise UnsupportedEncoding(f"Content-Encoding must be gzip, deflate or identity, not {compression!r}.")
+    try:
+        return _inflate(body, GZIP_OR_ZLIB, limit_bytes)
+    except zlib.error:
+        if compression != "deflate":
+            raise MalformedBody("The body is not gzip data, although Content-Encoding says so.") from None
+    try:
+        # RFC 9110, section 8.4.1.2: some senders of "deflate" leave out the zlib wrapper.
+        return _inflate(body, RAW_DEFLATE, limit_bytes)
+    except zlib.error:
+        raise MalformedBody("The body is not deflate data, although Content-Encoding says so.") from None
+
+
+def _inflate(body: bytes, window_bits: int, limit_bytes: int) -> bytes:
+    """Inflate every member of the stream; gzip allows several in a row."""
+    pieces: list[bytes] = []
+    size = 0
+    while body:
+        inflater = zlib.decompressobj(window_bits)
+        pending = body
+        while not inflater.eof:
+            piece = inflater.decompress(pending, min(STEP, limit_bytes - size + 1))
+            size += len(piece)
+            if size > limit_bytes:
+                raise PayloadTooLargeError(limit_bytes)
+            pieces.append(piece)
+            pending = inflater.unconsumed_tail
+            if not piece and not pending and not inflater.eof:
+                raise MalformedBody("The compressed body ends too early.")
+        body = inflater.unused_data
+    return b"".join(pieces)

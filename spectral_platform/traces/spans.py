@@ -1,0 +1,83 @@
+"""A span before it is stored: the one model that every dialect and every ingestion path is mapped to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+
+class SpanKind(StrEnum):
+    """What a span does for an agent, whatever the instrumentation calls it."""
+
+    AGENT = "agent"
+    LLM = "llm"
+    TOOL = "tool"
+    RETRIEVAL = "retrieval"
+    EMBEDDING = "embedding"
+    CHAIN = "chain"
+    OTHER = "other"
+
+
+MODEL_KINDS = frozenset({SpanKind.LLM, SpanKind.EMBEDDING})
+"""The kinds that call a model: only their tokens and costs count in a trace's roll-up."""
+
+
+class SpanStatus(StrEnum):
+    """OpenTelemetry's status of a span; ``unset`` means that nothing went wrong."""
+
+    UNSET = "unset"
+    OK = "ok"
+    ERROR = "error"
+
+
+@dataclass(slots=True, kw_only=True)
+class SpanDraft:
+    """One span as it arrived, mapped but neither priced nor stored.
+
+    Not frozen and not validated on construction, because tens of thousands are made per second; whoever makes one
+    guarantees hex ids, aware times with ``ended_at >= started_at``, and counts that are not negative. ``input_tokens``
+    includes the cached ones and those written to the cache, ``output_tokens`` the reasoning ones. ``cost_usd`` is what
+    the span itself reported.
+    """
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    started_at: datetime
+    ended_at: datetime
+    kind: SpanKind = SpanKind.OTHER
+    status: SpanStatus = SpanStatus.UNSET
+    status_message: str | None = None
+    dialect: str = "plain"
+    service: str | None = None
+    workflow: str | None = None
+    agent_name: str | None = None
+    session_id: str | None = None
+    user_id: str | None = None
+    tags: tuple[str, ...] = ()
+    config_version: int | None = None
+    model: str | None = None
+    provider: str | None = None
+    input: str | None = None
+    output: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_input_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost_usd: Decimal | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    events: Sequence[Mapping[str, Any]] = ()
+    links: Sequence[Mapping[str, Any]] = ()
+    resource: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One refused span: ``reason`` is the same sentence for all refused alike, ``sample`` says which it was."""
+
+    reason: str
+    sample: str
