@@ -1,7 +1,6 @@
 """Passwords, tokens and digests: the only module that touches cryptography."""
 
 import asyncio
-import base64
 import hashlib
 import hmac
 import secrets
@@ -79,14 +78,3 @@ def keyed_digest(key: bytes, *parts: str) -> bytes:
 def content_digest(*parts: str) -> str:
     """SHA-256 over length-prefixed parts, in hex: the identity of content."""
     return keyed_digest(b"", *parts).hex()
-
-
-def derived_integer(seed: int, purpose: str, *parts: str | int, bits: int = 63) -> int:
-    """``H(seed, purpose, …)``: a reproducible integer of so many bits, independent for each purpose."""
-    digest = keyed_digest(str(seed).encode(), purpose, *(str(part) for part in parts))
-    return int.from_bytes(digest[:8]) >> (64 - bits)
-
-
-def encode_base64url(data: bytes) -> str:
-    """URL-safe base64 without padding."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
