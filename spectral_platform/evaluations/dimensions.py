@@ -41,6 +41,5 @@ def normalize_weights(dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...
     total = sum(dimension.weight for dimension in dimensions)
     # A vanishing share would round to zero and be no weight at all.
     return tuple(
-        dimension.model_copy(update={"weight": max(dimension.weight / total, sys.float_info.min)})
-        for dimension in dimensions
+        dimension.model_copy(update={"weight": max(dimension.weight / total, sys.float_info.min)}) for dimension in dimensions
     )

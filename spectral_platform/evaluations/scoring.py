@@ -138,9 +138,7 @@ def score_case(
     )
 
 
-def paired_composites(
-    baseline: CaseScore, candidate: CaseScore, terms: Sequence[ObjectiveTerm]
-) -> tuple[float, float] | None:
+def paired_composites(baseline: CaseScore, candidate: CaseScore, terms: Sequence[ObjectiveTerm]) -> tuple[float, float] | None:
     """Give both composites over the terms known in both arms, so that an unknown price weighs on neither.
 
     None when either has no composite: that pair says nothing.
@@ -155,9 +153,7 @@ def paired_composites(
     return composites[0], composites[1]
 
 
-def _composite(
-    utilities: dict[str, float | None], terms: Sequence[ObjectiveTerm], known: frozenset[str]
-) -> float | None:
+def _composite(utilities: dict[str, float | None], terms: Sequence[ObjectiveTerm], known: frozenset[str]) -> float | None:
     """Weigh the utilities; without quality, where quality is asked for, what is left would be a price list: NA."""
     if "quality" in utilities and (utilities["quality"] is None or "quality" not in known):
         return None

@@ -38,9 +38,7 @@ def _metrics_differ(terms: tuple[ObjectiveTerm, ...]) -> tuple[ObjectiveTerm, ..
     return terms
 
 
-ObjectiveTerms = Annotated[
-    tuple[ObjectiveTerm, ...], Field(min_length=1, max_length=50), AfterValidator(_metrics_differ)
-]
+ObjectiveTerms = Annotated[tuple[ObjectiveTerm, ...], Field(min_length=1, max_length=50), AfterValidator(_metrics_differ)]
 
 
 class Constraint(Value):

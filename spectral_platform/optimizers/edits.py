@@ -97,9 +97,7 @@ def apply_edit(config: AgentConfig, edit: Edit) -> AgentConfig:
     return config.model_copy(update={"template": template})
 
 
-def candidate_from(
-    parent: AgentConfig, edit: Edit, *, strategy: Strategy, cluster_signature: str | None = None
-) -> Candidate:
+def candidate_from(parent: AgentConfig, edit: Edit, *, strategy: Strategy, cluster_signature: str | None = None) -> Candidate:
     """The candidate that an edit of the parent makes."""
     child = apply_edit(parent, edit)
     return Candidate(

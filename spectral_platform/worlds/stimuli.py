@@ -36,9 +36,7 @@ def issue_stimuli(world: WorldModel, *, seed: int, purpose: StimulusPurpose, cou
     """
     rules = world.active_rules(AppliesTo.OWN_STIMULI)
     quota = {rule.key: count // len(rules) + (index < count % len(rules)) for index, rule in enumerate(rules)}
-    issued = [
-        list(itertools.islice(_instances(world, rule, seed=seed, purpose=purpose), quota[rule.key])) for rule in rules
-    ]
+    issued = [list(itertools.islice(_instances(world, rule, seed=seed, purpose=purpose), quota[rule.key])) for rule in rules]
     rounds = itertools.zip_longest(*issued)  # rule by rule, so that any prefix of the set covers the rules evenly
     return tuple(stimulus for one_round in rounds for stimulus in one_round if stimulus is not None)
 

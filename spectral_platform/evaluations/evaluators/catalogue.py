@@ -32,17 +32,7 @@ from spectral_platform.evaluations.evaluators.regex import Regex
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 
 CodeEvaluator = (
-    Contains
-    | ExactMatch
-    | Groundedness
-    | JsonSchema
-    | MaxCost
-    | MaxLatency
-    | MaxTokens
-    | Pii
-    | PromptLeak
-    | Refusal
-    | Regex
+    Contains | ExactMatch | Groundedness | JsonSchema | MaxCost | MaxLatency | MaxTokens | Pii | PromptLeak | Refusal | Regex
 )
 """The evaluators that need no model."""
 

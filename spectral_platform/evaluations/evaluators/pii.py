@@ -26,9 +26,7 @@ class PersonalData(StrEnum):
 class CustomKind(Value):
     """A kind of personal data of the workspace's own, such as a customer number."""
 
-    name: str = Field(
-        min_length=1, max_length=80, description="What it is called, in the plural, such as `member ids`."
-    )
+    name: str = Field(min_length=1, max_length=80, description="What it is called, in the plural, such as `member ids`.")
     pattern: LinearPattern
 
 

@@ -1,0 +1,3 @@
+"""Fixtures of all tests."""
+
+pytest_plugins = ["tests.fixtures.database", "tests.fixtures.client", "tests.fixtures.callers"]
