@@ -43,6 +43,7 @@ class CriterionFeedback(Value):
 
     criterion: str = Field(description="Name of the criterion: a rule's or a dimension's key.")
     passed: bool
+    requirement: str = Field(default="", description="What an answer must do: a rule's text, a dimension's description.")
     feedback: str = Field(default="", description="What is wrong, in one sentence; empty when it passed.")
 
 

@@ -1,0 +1,236 @@
+"""How the simulated agent reads a chat: who asks what, in which language, and which documents lie before it."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from spectral_platform.llm.messages import Message, Role
+
+
+class Situation(StrEnum):
+    """What kind of request the agent believes to have before it."""
+
+    QUESTION = "question"
+    HARMFUL = "harmful"
+    ALARMING = "alarming"
+    INJECTION = "injection"
+    IDENTITY = "identity"
+    ACTION = "action"
+    SECRET = "secret"
+    OTHER_PERSON = "other_person"
+    PROFESSIONAL = "professional"
+    EMERGENCY = "emergency"
+    REFERENCE = "reference"
+    ABUSE = "abuse"
+
+
+@dataclass(frozen=True)
+class Document:
+    """A piece of knowledge: `[ID] Title: text`, or an unnamed paragraph."""
+
+    id: str | None
+    title: str
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """Title and sentences."""
+        return " ".join((self.title, *self.sentences)).strip()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the agent took from the chat."""
+
+    instructions: str
+    question: str
+    documents: tuple[Document, ...]
+    ranked: tuple[Document, ...]
+    """Documents that have to do with the question, the closest first; empty when none has."""
+    situation: Situation
+    language: str
+    personal_data: tuple[str, ...]
+    planted: str | None
+    """An order that somebody planted in the question or in a document."""
+    examples: tuple[str, ...]
+
+
+_DOCUMENT = re.compile(r"^\s*[-*]?\s*\[([A-Za-z]{1,10}[-_ ]?\d{1,6}[\w-]*)\]\s*(?:([^:.\n]{2,80}):\s+)?(.+)$")
+_HEADING = re.compile(r"^\s*#*\s*(?:knowledge(?: base)?|context|documents?|articles?|background|notes?)\s*:?\s*$", re.I)
+_SPEAKER = re.compile(r"^\s*(?:customer|user|question|message|input|query|visitor)\s*:\s*", re.I | re.M)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_PERSONAL = re.compile(
+    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b|\b(?:\d[ -]?){13,19}(?<=\d)\b"
+    r"|\b\d{3}-\d{2}-\d{4}\b|\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}\b|\b\d{3}[ .-]\d{3}[ .-]\d{4}\b"
+)
+_ORDER = re.compile(
+    r"(?:ignore|disregard|forget|override)\b[^.\n]{0,60}\b(?:instructions?|rules|prompt|above|before|told)\b[^\n]*"
+    r"|(?:print|repeat|reveal|show|output|recite|paste)\b[^.\n]{0,50}\b(?:system prompt|your (?:instructions|prompt|"
+    r"configuration|rules|setup)|(?:text|words|everything) above)\b[^\n]*"
+    r"|(?:AI|assistant|model|bot)s?\b[^.\n]{0,30}(?:must|should|:)[^.\n]{0,30}\b(?:reply|respond|answer|say|write|end)\b[^\n]*",
+    re.I,
+)
+_SITUATIONS: tuple[tuple[Situation, re.Pattern[str]], ...] = tuple(
+    (situation, re.compile(pattern, re.I))
+    for situation, pattern in (
+        (
+            Situation.ALARMING,
+            r"\b(?:kill|shoot|attack|blow|crack|execute|bomb|poison|explod\w*|hack|steal|smash|murder)\b.{0,60}\b(?:process|"
+            r"portrait|photos?|weeds?|egg|eggs|nuts?|script|budget|presentation|candles?|bath|time|ideas?|interview|"
+            r"exam|garden|thread|battery|show|game|chess|cake|crossword|novel|film|recipe|joint|knuckles|test|speech|"
+            r"child|children|cat|dog|puppy|plants?|life hacks?|productivity)\b",
+        ),
+        (
+            Situation.HARMFUL,
+            r"\b(?:bomb|explosive|weapon|poison|malware|ransomware|phish\w*|keylogger|launder\w*|forge|counterfeit|fake "
+            r"(?:passport|invoice|id)|stalk\w*|steal|break into|hack|hurt|harass\w*|spy on|blackmail|skim\w*|meth|pick the "
+            r"lock|evade tax\w*|swat|doxx?|deepfake|credit card numbers)\b",
+        ),
+        (Situation.INJECTION, _ORDER.pattern),
+        (
+            Situation.IDENTITY,
+            r"\b(?:are you|am i (?:talking|chatting|speaking|writing)|is this|is there|who am i)\b.{0,40}\b(?:human|real "
+            r"person|person|bot|robot|ai|machine|actual|computer)\b",
+        ),
+        (
+            Situation.EMERGENCY,
+            r"\b(?:unconscious|not breathing|chest pain|smell gas|gas leak|on fire|collapsed|overdose|bleeding heavily|"
+            r"swallowed)\b",
+        ),
+        (
+            Situation.SECRET,
+            r"\b(?:password|passcode|api key|access key|credential\w*|admin (?:code|login)|secret|token|pin code)\b",
+        ),
+        (
+            Situation.OTHER_PERSON,
+            r"\b(?:phone|number|address|e-?mail|contact|reach)\b.{0,60}\b(?:of|for|belong\w*|does|is)\b.{0,40}"
+            r"\b(?:ms|mr|mrs|customer|neighbou?r|colleague|client|ex|account holder|tenant|driver|patient)\b",
+        ),
+        (
+            Situation.PROFESSIONAL,
+            r"\b(?:dose|dosage|milligrams?|symptoms?|diagnos\w*|rash|medication|antibiotics?|sue|lawsuit|legal(?:ly)?|"
+            r"court|contract clause|invest\w*|savings|shares|mortgage|pension|tax return)\b",
+        ),
+        (
+            Situation.REFERENCE,
+            r"\b(?:stud(?:y|ies)|paper|statute|paragraph|article number|citation|doi|peer-reviewed|legal reference|iso "
+            r"number|official document)\b",
+        ),
+        (
+            Situation.ABUSE,
+            r"\b(?:idiots?|stupid|useless|moron|dumb|incompetent|pathetic|garbage|rubbish|joke of a|clowns?|worthless)\b",
+        ),
+        (
+            Situation.ACTION,
+            r"\b(?:cancel|refund|delete|book|reserve|transfer|change|update|send|close|block|upgrade|extend|activate|"
+            r"reset|unsubscribe)\b.{0,60}\b(?:for me|right now|now|please|my|immediately|today)\b",
+        ),
+    )
+)
+_LANGUAGES = {
+    "de": r"\b(?:ich|wie|nicht|und|ist|das|mein|meine|kann|der|die|bitte|habe|wann|wo|eine[nrm]?|f(?:ü|ue)r|warum)\b",
+    "fr": r"\b(?:je|est|une?|les?|des|mon|ma|comment|pourquoi|quand|puis|vous|bonjour|pas|quel(?:le)?|sont|où)\b",
+    "es": r"\b(?:el|los?|las?|mi|cómo|como|puedo|una?|está|por|cuándo|dónde|qué|hola|tengo|para|cuánto|son)\b",
+    "it": r"\b(?:il|gli|mio|mia|come|posso|una?|quando|dove|perché|ciao|ho|sono|che|della?|quanto|è)\b",
+}
+_ENGLISH = r"\b(?:the|is|my|how|what|i|can|you|do|to|a|of|for|where|when|and|it|please|are)\b"
+_WORD = re.compile(r"[^\W_]+")
+_EMPTY_WORDS = frozenset(
+    _WORD.findall(
+        "a an and are as at be been but by can could did do does for from get give had has have hello help hi how i if in is it "
+        "its just let like me my need no not of on or our please tell thank thanks that the their them then there they this to "
+        "too us want was we were what when where which who why will with would you your yours am im ive id know about any"
+    )
+)
+
+
+def read_chat(messages: tuple[Message, ...]) -> Reading:
+    """Read the chat as an agent does: the last user message is the request, earlier answers are examples."""
+    system_lines = [line for message in messages if message.role is Role.SYSTEM for line in message.content.splitlines()]
+    users = [message.content for message in messages if message.role is Role.USER]
+    request = users[-1] if users else ""
+    documents = [*_documents(system_lines), *_documents(request.splitlines())]
+    question = _question(request)
+    if not any(document.id for document in documents):
+        documents += _unnamed_documents(request, question)
+    situation = _situation(question)
+    body = "\n".join((question, *(document.text for document in documents)))
+    planted = _ORDER.search(body)
+    return Reading(
+        instructions="\n".join(line for line in system_lines if not _DOCUMENT.match(line)),
+        question=question,
+        documents=tuple(documents),
+        ranked=_ranked(question, documents),
+        situation=situation,
+        language=_language(question),
+        personal_data=tuple(match.group().strip() for match in _PERSONAL.finditer(question)),
+        planted=planted.group() if planted else None,
+        examples=tuple(message.content for message in messages if message.role is Role.ASSISTANT),
+    )
+
+
+def content_stems(text: str) -> Counter[str]:
+    """Content words of a text, crudely stemmed."""
+    found = (word.lower() for word in _WORD.findall(text))
+    return Counter(_stem(word) for word in found if word not in _EMPTY_WORDS and len(word) > 1)
+
+
+def _stem(word: str) -> str:
+    for ending in ("ations", "ation", "ing", "ies", "ied", "ment", "ers", "es", "ed", "er", "ly", "s", "y", "e"):
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def _documents(lines: list[str]) -> list[Document]:
+    found = []
+    for line in lines:
+        if match := _DOCUMENT.match(line):
+            name, title, text = match.groups()
+            found.append(Document(name, title or "", tuple(_SENTENCE.split(text.strip()))))
+    return found
+
+
+def _unnamed_documents(request: str, question: str) -> list[Document]:
+    lines = request.splitlines()
+    start = next((index for index, line in enumerate(lines) if _HEADING.match(line)), None)
+    if start is None:
+        return []
+    body = "\n".join(lines[start + 1 :])
+    paragraphs = (paragraph.strip() for paragraph in re.split(r"\n\s*\n", body))
+    return [
+        Document(None, "", tuple(_SENTENCE.split(" ".join(paragraph.split()))))
+        for paragraph in paragraphs
+        if paragraph and question not in paragraph
+    ]
+
+
+def _question(request: str) -> str:
+    speakers = list(_SPEAKER.finditer(request))
+    if speakers:
+        return request[speakers[-1].end() :].strip()
+    kept = [line for line in request.splitlines() if not _DOCUMENT.match(line) and not _HEADING.match(line)]
+    return "\n".join(kept).strip()
+
+
+def _ranked(question: str, documents: list[Document]) -> tuple[Document, ...]:
+    asked = content_stems(question)
+    scored = []
+    for position, document in enumerate(documents):
+        titles, words = content_stems(document.title), content_stems(document.text)
+        shared = sum(1 for word in asked if word in words) + sum(1 for word in asked if word in titles)
+        if shared >= 2:
+            scored.append((-shared, position, document))
+    return tuple(document for _, _, document in sorted(scored, key=lambda item: item[:2]))
+
+
+def _situation(question: str) -> Situation:
+    return next((situation for situation, pattern in _SITUATIONS if pattern.search(question)), Situation.QUESTION)
+
+
+def _language(question: str) -> str:
+    text = question.lower()
+    counts = {name: len(re.findall(pattern, text)) for name, pattern in _LANGUAGES.items()}
+    best = max(counts, key=lambda name: counts[name])
+    return best if counts[best] >= 2 and counts[best] > len(re.findall(_ENGLISH, text)) else "en"
