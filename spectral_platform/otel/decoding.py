@@ -22,9 +22,7 @@ class Decoded:
     rejections: list[Rejection] = field(default_factory=list)
 
 
-def decode(
-    body: bytes, encoding: Encoding, content_encoding: str | None, *, limit_bytes: int, now: datetime
-) -> Decoded:
+def decode(body: bytes, encoding: Encoding, content_encoding: str | None, *, limit_bytes: int, now: datetime) -> Decoded:
     """Read a body of at most ``limit_bytes`` after inflating.
 
     Raises PayloadTooLargeError, UnsupportedEncoding (of the compression) or MalformedBody when nothing can be read.

@@ -17,9 +17,7 @@ from opentelemetry.trace import Tracer
 HEX_IDS = ("traceId", "spanId", "parentSpanId")
 
 
-def recorded(
-    instrumented: Callable[[Tracer], None], resource: Mapping[str, str] | None = None
-) -> ExportTraceServiceRequest:
+def recorded(instrumented: Callable[[Tracer], None], resource: Mapping[str, str] | None = None) -> ExportTraceServiceRequest:
     """What the SDK would send for everything that the function traces."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource(resource or {"service.name": "shop"}))

@@ -21,9 +21,7 @@ CONVERSATION = json.dumps(
         {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "shipped"}]},
     ]
 )
-ANSWER = json.dumps(
-    [{"role": "assistant", "parts": [{"type": "text", "content": "Shipped."}], "finish_reason": "stop"}]
-)
+ANSWER = json.dumps([{"role": "assistant", "parts": [{"type": "text", "content": "Shipped."}], "finish_reason": "stop"}])
 
 
 def mapped(request: ExportTraceServiceRequest) -> SpanDraft:

@@ -67,9 +67,7 @@ def test_a_body_that_is_not_what_its_header_says_is_malformed(content_encoding: 
         inflate(body, content_encoding, limit_bytes=LIMIT)
 
 
-@pytest.mark.parametrize(
-    ("content_encoding", "wrap"), [("gzip", gzip.compress), ("deflate", zlib.compress), (None, bytes)]
-)
+@pytest.mark.parametrize(("content_encoding", "wrap"), [("gzip", gzip.compress), ("deflate", zlib.compress), (None, bytes)])
 def test_a_body_of_exactly_the_limit_passes_and_one_byte_more_does_not(
     content_encoding: str | None, wrap: Callable[[bytes], bytes]
 ) -> None:
