@@ -239,3 +239,8 @@ def test_latency_follows_the_length_of_the_answer() -> None:
     long, short = ask(BASE, "How do repairs work?"), ask(BASE, "How do repairs work?", max_output_tokens=3)
     assert long.latency_ms > short.latency_ms
     assert math.isfinite(long.latency_ms)
+
+
+def test_evaluators_see_the_answer_without_its_mark() -> None:
+    answer = ask(BASE, "How do repairs work?").text
+    assert Subject(input="How do repairs work?", output=answer).output == unmarked(answer)

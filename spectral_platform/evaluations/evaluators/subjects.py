@@ -2,13 +2,17 @@
 
 from typing import Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from spectral_platform.core.values import Value
+from spectral_platform.llm.watermark import unmarked
 
 
 class Subject(Value):
-    """One answer of an agent with what is known of its case; evaluators read nothing else."""
+    """One answer of an agent with what is known of its case; evaluators read nothing else.
+
+    The output is without the simulator's watermark: a mark of origin is no part of what was said.
+    """
 
     input: str
     output: str
@@ -19,6 +23,8 @@ class Subject(Value):
     latency_ms: int | None = None
     cost_usd: float | None = None
     total_tokens: int | None = None
+
+    _without_watermark = field_validator("output")(unmarked)
 
 
 class Evaluation(Value):
