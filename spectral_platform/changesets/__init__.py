@@ -1,0 +1,1 @@
+"""Proposed changes to agents with their evidence: explained, accepted or rejected, applied, rolled back."""

@@ -1,0 +1,1 @@
+"""Groups of failures that share a cause, as cards to steer and explain a search."""
