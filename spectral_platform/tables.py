@@ -1,6 +1,7 @@
 """Every room's rows in one place, so that the metadata is whole."""
 
 from spectral_platform.accounts import models as accounts
+from spectral_platform.agents import models as agents
 from spectral_platform.audit import models as audit
 from spectral_platform.auth import models as auth
 from spectral_platform.core.database import Base
@@ -9,4 +10,4 @@ from spectral_platform.workspaces import models as workspaces
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "audit", "auth", "keys", "metadata", "workspaces"]
+__all__ = ["accounts", "agents", "audit", "auth", "keys", "metadata", "workspaces"]

@@ -1,1 +1,1 @@
-"""Agents, their immutable config versions and labels."""
+"""Agents: who they are, what depends on what, and the immutable versions of what they run with."""

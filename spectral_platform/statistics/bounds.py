@@ -84,10 +84,7 @@ def ratio_upper_bound(
         raise ValueError("a ratio needs at least one pair")
     random = np.random.default_rng(seed)
     sums = np.concatenate(
-        [
-            random.multinomial(len(pairs), np.full(len(pairs), 1 / len(pairs)), rows) @ pairs
-            for rows in _blocks(draws, len(pairs))
-        ]
+        [random.multinomial(len(pairs), np.full(len(pairs), 1 / len(pairs)), rows) @ pairs for rows in _blocks(draws, len(pairs))]
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = sums[:, 0] / sums[:, 1]

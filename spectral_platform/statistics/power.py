@@ -18,9 +18,7 @@ _POWER = 0.80
 _PSEUDO_CASE = 2.5
 
 
-def spread_of_difference(
-    repeats: int = 1, *, run_variance: float = PRIOR_RUN_VARIANCE, effect_variance: float = 0.0
-) -> float:
+def spread_of_difference(repeats: int = 1, *, run_variance: float = PRIOR_RUN_VARIANCE, effect_variance: float = 0.0) -> float:
     """Standard deviation of a case's paired difference, ``√(σ²_effect + 2 σ²_run / R)``; pairing removes σ²_case.
 
     Miller (2024), "Adding Error Bars to Evals", arXiv 2411.00640.

@@ -1,0 +1,66 @@
+"""What can go wrong with agents and their configs."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from spectral_platform.core.errors import BusinessRuleViolationError, NotFoundError, VersionConflictError
+
+
+class AgentNotFound(NotFoundError):
+    """The agent does not exist in this workspace."""
+
+    def __init__(self, agent_id: UUID) -> None:
+        super().__init__(f"Agent {agent_id} not found.")
+
+
+class ConfigVersionNotFound(NotFoundError):
+    """The agent has no such config version."""
+
+    def __init__(self, agent_id: UUID, version: int) -> None:
+        super().__init__(f"Agent {agent_id} has no config version {version}.")
+
+
+class ConfigNotLabelled(NotFoundError):
+    """No config version of the agent carries this label."""
+
+    def __init__(self, agent_id: UUID, label: str) -> None:
+        super().__init__(f"No config version of agent {agent_id} is labelled {label}.")
+
+
+class AgentNameTaken(BusinessRuleViolationError):
+    """Another agent of the workspace has this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"An agent named {name!r} exists in this workspace already; names tell whose spans are whose.")
+
+
+class DependencyUnknown(BusinessRuleViolationError):
+    """An agent named as a dependency does not exist in this workspace."""
+
+    def __init__(self, missing: Sequence[UUID]) -> None:
+        names = [str(agent_id) for agent_id in missing]
+        super().__init__(f"No such agent to depend on: {', '.join(names)}.", missing=names)
+
+
+class DependencyCycle(BusinessRuleViolationError):
+    """Agents would depend on each other in a circle."""
+
+    def __init__(self, cycle: Sequence[str]) -> None:
+        super().__init__(f"Agents would depend on each other in a circle: {' → '.join(cycle)}.", cycle=list(cycle))
+
+
+class ConfigChanged(VersionConflictError):
+    """The agent has a newer config version than the one that If-Match names."""
+
+    def __init__(self, agent_id: UUID, latest_version: int) -> None:
+        super().__init__(
+            f"The newest config version of agent {agent_id} is {latest_version}, not the one that If-Match names.",
+            latest_version=latest_version,
+        )
+
+
+class VariablesMissing(BusinessRuleViolationError):
+    """The template has placeholders that got no value."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__(f"No value for the placeholders {', '.join(missing)}.", missing=list(missing))
