@@ -1,0 +1,166 @@
+"""Asking a model on behalf of a scan: cache, then reservation, then the call with its retries, then the ledger, then the answer.
+
+An answer is stored under the hash of everything that could change it before anybody uses it. A scan that is resumed therefore
+repeats no call whose answer was stored, and only calls in flight at a crash can be paid twice.
+"""
+
+import asyncio
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from spectral_platform.core import clock
+from spectral_platform.core.crypto import content_digest
+from spectral_platform.core.errors import SpectralError
+from spectral_platform.llm.errors import ProviderUnavailable
+from spectral_platform.llm.ledger import Entry, Ledger
+from spectral_platform.llm.messages import ModelAnswer, ModelRequest
+from spectral_platform.llm.prices import Price, price_call
+from spectral_platform.llm.providers import Provider
+from spectral_platform.llm.providers.catalogue import Providers
+from spectral_platform.llm.purposes import Purpose
+
+ATTEMPTS = 4
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 20.0
+MESSAGE_OVERHEAD_TOKENS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class CallLabel:
+    """What a call is for, as the ledger groups it. ``may_use_held`` opens the share kept back for the holdout."""
+
+    phase: str
+    purpose: Purpose
+    candidate: str = ""
+    case_key: str = ""
+    repeat: int = 0
+    may_use_held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PaidAnswer:
+    """An answer that is in the ledger, with its cost in US dollars; None when the price is unknown."""
+
+    answer: ModelAnswer
+    cost_usd: Decimal | None
+
+
+class ModelCaller:
+    """Asks models for one scan attempt, at most ``concurrency`` at a time."""
+
+    def __init__(
+        self,
+        providers: Providers,
+        ledger: Ledger,
+        *,
+        known: dict[str, PaidAnswer],
+        prices: Mapping[str, Price],
+        concurrency: int,
+    ) -> None:
+        self._providers = providers
+        self._ledger = ledger
+        self._known = known
+        self._prices = prices
+        self._slots = asyncio.Semaphore(concurrency)
+        self._asking: dict[str, asyncio.Lock] = {}
+
+    async def ask(self, request: ModelRequest, label: CallLabel) -> PaidAnswer:
+        """The model's answer, from the cache if this scan has asked before.
+
+        Raises ``BudgetExhausted``, ``AttemptSuperseded``, ``ProviderRejected``, or ``ProviderUnavailable`` after the last retry.
+        """
+        provider = self._providers.serving(request.model)
+        key = call_key(request, label, provider=provider.name)
+        async with self._asking.setdefault(key, asyncio.Lock()):  # the same question at the same time is asked once
+            known = self._known.get(key)
+            if known is not None:
+                self._ledger.post(Entry(hit=key))
+                return known
+            async with self._slots:
+                paid = await self._pay(provider, request, label, key)
+            self._known[key] = paid
+        del self._asking[key]
+        return paid
+
+    async def _pay(self, provider: Provider, request: ModelRequest, label: CallLabel, key: str) -> PaidAnswer:
+        bound = self._upper_bound(request)
+        await self._ledger.write(Entry(reserve_usd=bound, reserve_calls=1, may_use_held=label.may_use_held))
+        try:
+            answer = await _with_retries(provider, request)
+        except SpectralError:  # a cancelled call may still be answered and billed, so its reservation stays and is charged
+            await self._ledger.write(Entry(reserve_usd=-bound, reserve_calls=-1))
+            raise
+        cost = price_call(
+            request.model,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            cached_input_tokens=answer.cached_input_tokens,
+            overrides=self._prices,
+        )
+        await self._ledger.write(
+            Entry(
+                reserve_usd=-bound,
+                reserve_calls=-1,
+                spend_usd=cost or Decimal(0),
+                spend_calls=1,
+                answer=_row(provider, request, label, key, answer, cost),
+            )
+        )
+        return PaidAnswer(answer, cost)
+
+    def _upper_bound(self, request: ModelRequest) -> Decimal:
+        """The most that the call can cost: a token is never less than a byte. Without a price only calls are counted."""
+        size = sum(len(message.content.encode()) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
+        bound = price_call(
+            request.model,
+            input_tokens=size,
+            output_tokens=request.max_output_tokens,
+            overrides=self._prices,
+        )
+        return bound or Decimal(0)
+
+
+def call_key(request: ModelRequest, label: CallLabel, *, provider: str) -> str:
+    """The identity of a question within its scan: provider, everything in the request, and which repeat it is."""
+    return content_digest(provider, request.model_dump_json(), label.purpose, str(label.repeat))
+
+
+async def _with_retries(provider: Provider, request: ModelRequest) -> ModelAnswer:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return await provider.complete(request)
+        except ProviderUnavailable as error:
+            if attempt == ATTEMPTS:
+                raise
+            pause = FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
+            await asyncio.sleep(min(LONGEST_PAUSE_S, max(pause, error.retry_after_s or 0)))
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _row(
+    provider: Provider, request: ModelRequest, label: CallLabel, key: str, answer: ModelAnswer, cost: Decimal | None
+) -> dict[str, object]:
+    return {
+        "id": clock.new_id(),
+        "created_at": clock.now(),
+        "key": key,
+        "phase": label.phase,
+        "purpose": label.purpose,
+        "candidate": label.candidate,
+        "case_key": label.case_key,
+        "repeat": label.repeat,
+        "provider": provider.name,
+        "model": request.model,
+        "is_simulated": provider.is_simulated,
+        "answer": answer.text.replace("\x00", ""),
+        "finish_reason": answer.finish_reason,
+        "input_tokens": answer.input_tokens,
+        "output_tokens": answer.output_tokens,
+        "cached_input_tokens": answer.cached_input_tokens,
+        "reasoning_tokens": answer.reasoning_tokens,
+        "latency_ms": answer.latency_ms,
+        "cost_usd": cost,
+        "hits": 0,
+    }

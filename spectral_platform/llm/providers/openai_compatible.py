@@ -1,0 +1,147 @@
+"""Any endpoint that speaks OpenAI's chat completions, through OpenAI's own client with its retries turned off."""
+
+import time
+from enum import IntEnum
+from typing import Any, Self
+
+from openai import (
+    APIConnectionError,
+    APIError,
+    APIStatusError,
+    AsyncOpenAI,
+    BadRequestError,
+    DefaultAioHttpClient,
+    omit,
+)
+from openai.types.chat import ChatCompletion
+
+from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
+from spectral_platform.llm.messages import ModelAnswer, ModelRequest
+
+RETRYABLE = {408, 409, 425, 429}
+WITHOUT_KEY = "none"
+
+
+class Rung(IntEnum):
+    """How structured output is asked for; an endpoint that refuses one rung is asked on the next."""
+
+    JSON_SCHEMA = 0
+    JSON_OBJECT = 1
+    PLAIN = 2
+
+
+class OpenAICompatibleProvider:
+    """One endpoint. The rung of structured output that a model accepts is remembered."""
+
+    name = "openai"
+    is_simulated = False
+
+    def __init__(self, *, base_url: str | None, api_key: str | None, timeout_s: float) -> None:
+        self._client = AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key or WITHOUT_KEY,
+            timeout=timeout_s,
+            max_retries=0,
+            http_client=DefaultAioHttpClient(),
+        )
+        self._rungs: dict[str, Rung] = {}
+
+    async def __aenter__(self) -> Self:
+        """Use the provider's connections until the block ends."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """Ask once. Raises ``ProviderUnavailable`` (worth a retry) or ``ProviderRejected`` (not)."""
+        if request.json_schema is None:
+            return await self._ask(request, Rung.PLAIN)
+        first = self._rungs.get(request.model, Rung.JSON_SCHEMA)
+        for rung in Rung:
+            if rung < first:
+                continue
+            try:
+                answer = await self._ask(request, rung)
+            except BadRequestError as refusal:
+                if rung is Rung.PLAIN:
+                    raise ProviderRejected(_told(refusal)) from refusal
+            else:
+                self._rungs[request.model] = rung
+                return answer
+        raise AssertionError("the last rung answers or raises")
+
+    async def _ask(self, request: ModelRequest, rung: Rung) -> ModelAnswer:
+        started = time.perf_counter()
+        try:
+            completion = await self._client.chat.completions.create(
+                model=request.model,
+                messages=[{"role": m.role.value, "content": m.content} for m in request.messages],  # type: ignore[misc]  # a union of dicts by role
+                max_tokens=request.max_output_tokens,
+                temperature=omit if request.temperature is None else request.temperature,
+                top_p=omit if request.top_p is None else request.top_p,
+                seed=omit if request.seed is None else request.seed,
+                stop=list(request.stop) or omit,
+                response_format=_response_format(request, rung),
+                extra_body=request.extra or None,
+            )
+        except APIConnectionError as error:
+            raise ProviderUnavailable(f"The provider cannot be reached: {type(error).__name__}.") from error
+        except BadRequestError as error:
+            if rung is not Rung.PLAIN:
+                raise
+            raise ProviderRejected(_told(error)) from error
+        except APIStatusError as error:
+            if error.status_code in RETRYABLE or error.status_code >= 500:
+                raise ProviderUnavailable(_told(error), retry_after_s=_retry_after(error)) from error
+            raise ProviderRejected(_told(error)) from error
+        except (APIError, ValueError) as error:
+            raise ProviderUnavailable("The provider's answer could not be read.") from error
+        return _answer(request, completion, latency_ms=round((time.perf_counter() - started) * 1000))
+
+
+def _answer(request: ModelRequest, completion: Any, *, latency_ms: int) -> ModelAnswer:
+    if not isinstance(completion, ChatCompletion) or not completion.choices:
+        raise ProviderUnavailable("The provider's answer holds no choice.")
+    choice = completion.choices[0]
+    text = choice.message.content or ""
+    usage = completion.usage
+    if usage is None:  # some local servers do not count; a quarter of the bytes is the usual rule of thumb
+        asked = sum(len(message.content.encode()) for message in request.messages)
+        return ModelAnswer(
+            text=text,
+            input_tokens=-(-asked // 4),
+            output_tokens=-(-len(text.encode()) // 4),
+            latency_ms=latency_ms,
+            finish_reason=choice.finish_reason,
+        )
+    prompt, completed = usage.prompt_tokens_details, usage.completion_tokens_details
+    return ModelAnswer(
+        text=text,
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.completion_tokens,
+        cached_input_tokens=(prompt.cached_tokens if prompt else None) or 0,
+        reasoning_tokens=(completed.reasoning_tokens if completed else None) or 0,
+        latency_ms=latency_ms,
+        finish_reason=choice.finish_reason,
+    )
+
+
+def _response_format(request: ModelRequest, rung: Rung) -> Any:
+    if request.json_schema is None or rung is Rung.PLAIN:
+        return omit
+    if rung is Rung.JSON_OBJECT:
+        return {"type": "json_object"}
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": request.json_schema, "strict": True}}
+
+
+def _told(error: APIStatusError) -> str:
+    return f"The provider answered {error.status_code}: {str(error.message)[:300]}"
+
+
+def _retry_after(error: APIStatusError) -> float | None:
+    try:
+        return float(error.response.headers.get("retry-after", ""))
+    except ValueError:
+        return None
