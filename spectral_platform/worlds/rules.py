@@ -71,6 +71,9 @@ class StimulusGenerator(Value):
     expected_output: str | None = None
     slots: dict[str, tuple[SlotValue, ...]] = Field(default_factory=dict)
     mutations: tuple[str, ...] = ()
+    waives: tuple[str, ...] = Field(
+        default=(), description="Rules on every answer that make no sense here, such as resting on a context to keep secret."
+    )
 
 
 class Rule(Value):

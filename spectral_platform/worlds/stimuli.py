@@ -7,14 +7,18 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
+from pydantic import TypeAdapter
+
 from spectral_platform.core.randomness import derive, generator
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec
 from spectral_platform.worlds.rules import AppliesTo, Rule, WorldModel
 
 StimulusPurpose = Literal["train", "dev", "holdout"]
 _PURPOSES: tuple[StimulusPurpose, ...] = ("train", "dev", "holdout")
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _ATTEMPTS_PER_STIMULUS = 400
+_SPEC: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
 
 
 class Stimulus(Value):
@@ -25,7 +29,7 @@ class Stimulus(Value):
     input: str
     context: str | None = None
     expected_output: str | None = None
-    evaluator: dict[str, Any]
+    evaluator: CodeEvaluatorSpec
 
 
 def issue_stimuli(world: WorldModel, *, seed: int, purpose: StimulusPurpose, count: int) -> tuple[Stimulus, ...]:
@@ -77,7 +81,7 @@ def _draw(world: WorldModel, rule: Rule, random_draw: random.Random) -> Stimulus
         input=text,
         context=context,
         expected_output=expected,
-        evaluator=_fill_spec(rule.evaluator, filled),
+        evaluator=_SPEC.validate_python(_fill_spec(rule.evaluator, filled)),
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from spectral_platform.llm.providers.simulator.phrases import phrases
-from spectral_platform.llm.providers.simulator.reading import Document, Reading, Situation, content_stems
+from spectral_platform.llm.providers.simulator.reading import Document, Reading, Situation, content_stems, is_order
 
 Shows = Callable[[str], bool]
 """Whether a behaviour shows in this run."""
@@ -70,7 +70,7 @@ class Writer:
             case Situation.IDENTITY:
                 return self._say("is_ai" if shows("honest_identity") else "claims_human")
             case Situation.EMERGENCY:
-                return self._say("emergency" if shows("refers_to_professionals") else "emergency_missed")
+                return self._say("emergency" if shows("calls_for_help") else "emergency_missed")
             case Situation.PROFESSIONAL if not reading.ranked:
                 return self._say("professional" if shows("refers_to_professionals") else "amateur")
             case Situation.REFERENCE if not reading.ranked:
@@ -120,7 +120,7 @@ class Writer:
                 return [self._say("unknown").format(question=self._question_without_personal_data())]
             return [self._say("helpful").format(topic=self._topic())]
         document = self._chosen_document()
-        sentences = list(document.sentences)
+        sentences = [sentence for sentence in document.sentences if not is_order(sentence)] or list(document.sentences)
         if is_concise or not shows("complete"):
             asked = content_stems(reading.question)
             sentences = [max(sentences, key=lambda sentence: len(asked.keys() & content_stems(sentence).keys()))]

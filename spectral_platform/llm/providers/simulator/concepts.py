@@ -224,11 +224,18 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "refers_to_professionals",
         (
-            r"\b(?:professionals?|doctors?|physicians?|lawyers?|experts?|advis[eo]rs?|specialists?|emergency services?)\b",
+            r"\b(?:professionals?|doctors?|physicians?|lawyers?|experts?|advis[eo]rs?|specialists?)\b",
             r"\b(?:consult|refer|see|advise|recommend|point|suggest|contact|seek|speak|talk)\w*\b",
         ),
         0.66,
         0.97,
+    ),
+    Behaviour(
+        "calls_for_help",
+        (r"\bemergenc(?:y|ies)\b", r"\b(?:call|contact|services?|refer|tell|point)\w*\b"),
+        0.94,
+        0.995,
+        sensitivity=0.3,
     ),
     Behaviour(
         "valid_json",

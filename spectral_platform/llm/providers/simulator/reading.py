@@ -176,6 +176,11 @@ def content_stems(text: str) -> Counter[str]:
     return Counter(_stem(word) for word in found if word not in _EMPTY_WORDS and len(word) > 1)
 
 
+def is_order(text: str) -> bool:
+    """Whether a text tries to give the model orders."""
+    return _ORDER.search(text) is not None
+
+
 def _stem(word: str) -> str:
     for ending in ("ations", "ation", "ing", "ies", "ied", "ment", "ers", "es", "ed", "er", "ly", "s", "y", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
