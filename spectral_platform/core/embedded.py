@@ -272,7 +272,7 @@ class EmbeddedPostgres:
             self._log.replace(self._log.with_suffix(".log.1"))
         self._log.touch(mode=0o600)
         with self._log.open("wb") as log:
-            self._process = self._user.spawn(command, log, _end_with_parent())
+            self._process = self._user.spawn(command, log, end_with_parent(signal.SIGINT))
         deadline = time.monotonic() + START_SECONDS
         while self._postmaster() != (self._process.pid, "ready"):
             if self._process.poll() is not None:
@@ -323,15 +323,18 @@ def join(data_directory: Path) -> str:
     return server.url
 
 
-def _end_with_parent() -> Callable[[], None] | None:
-    """What a child runs before its program, so that it is told to shut down when the parent dies by any means."""
+def end_with_parent(how: signal.Signals) -> Callable[[], None] | None:
+    """What a child runs before its program, so that it gets this signal when the parent dies by any means (Linux).
+
+    The kernel means the parent's thread that started the child, so start children from the main thread.
+    """
     if sys.platform != "linux":
         return None
     prctl, parent = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
     set_parent_death_signal = 1
 
     def before_exec() -> None:
-        prctl(set_parent_death_signal, signal.SIGINT)
+        prctl(set_parent_death_signal, how)
         if os.getppid() != parent:  # it died before the signal was set
             os._exit(1)
 

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_dir)
     database_url: str | None = None
     database_pool_size: int = Field(default=10, gt=0)
+    postgres_bin: Path | None = None
     workers: int = Field(default=1, ge=0)
     secret_key: SecretStr | None = None
     registration: Literal["open", "invite"] | None = None
@@ -86,6 +87,16 @@ class Settings(BaseSettings):
             secret = secrets.token_urlsafe(48)
             file.write(secret)
         return secret
+
+    def environment_of_child(self, *, database_url: str) -> dict[str, str]:
+        """The environment that gives a child process these settings, and this database whatever they say."""
+        chosen = {name: getattr(self, name) for name in self.model_fields_set} | {"database_url": database_url}
+        plain = {
+            f"SPECTRAL_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+            for name, value in chosen.items()
+            if value is not None
+        }
+        return {**os.environ, **plain}
 
     @property
     def registration_mode(self) -> Literal["open", "invite"]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy import and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.core.access import AccountRole, Caller, Scope, WorkspaceRole
+from spectral_platform.core.access import AccountRole, Caller, CallerKind, Scope, WorkspaceRole
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 from spectral_platform.workspaces.models import Workspace, WorkspaceMember
@@ -53,7 +53,9 @@ async def find_membership(
 async def list_workspaces(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[Workspace]:
     """The workspaces that the caller can reach."""
     statement = select(Workspace).where(Workspace.account_id == caller.account_id)
-    if Scope.ADMIN_ACCOUNT not in caller.scopes:
+    if caller.kind is CallerKind.KEY:
+        statement = statement.where(Workspace.id == caller.workspace_id)
+    elif Scope.ADMIN_ACCOUNT not in caller.scopes:
         statement = statement.join(WorkspaceMember).where(WorkspaceMember.user_id == caller.id)
     return await paginate(session, statement, page, columns=COLUMNS, tiebreak=Workspace.id)
 

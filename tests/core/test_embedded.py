@@ -36,7 +36,7 @@ from pathlib import Path
 from spectral_platform.core import embedded
 
 if sys.argv[2] == "without a death signal":
-    embedded._end_with_parent = lambda: None
+    embedded.end_with_parent = lambda how: None
 with embedded.EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     print(postgres.url, flush=True)
     sys.stdin.read()

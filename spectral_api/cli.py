@@ -1,0 +1,180 @@
+"""The command line: run the server or a worker, migrate, examine a running server, and operators' commands."""
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from rich.console import Console
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from spectral_api import doctor as diagnosis
+from spectral_api import server
+from spectral_api.app import create_app
+from spectral_platform.accounts import commands as accounts
+from spectral_platform.core import embedded, schema
+from spectral_platform.core.database import Database, driver_url
+from spectral_platform.core.errors import SpectralError
+from spectral_platform.core.logging import configure_logging
+from spectral_platform.core.postgres_binaries import EmbeddedPostgresError
+from spectral_platform.core.settings import Environment, Settings
+
+FAILED = 1
+MISCONFIGURED = 2
+
+application = typer.Typer(
+    name="spectral",
+    help="Spectral improves AI agents and proves it. Every option is also a SPECTRAL_* environment variable.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+output = Console(soft_wrap=True, highlight=False)
+errors = Console(stderr=True, soft_wrap=True, highlight=False)
+
+
+class Misconfigured(Exception):
+    """The settings are not ones that Spectral can run with."""
+
+
+DataDir = Annotated[Path | None, typer.Option(help="Where the server keeps its data, the embedded Postgres included.")]
+DatabaseUrl = Annotated[str | None, typer.Option(help="Postgres to use instead of the embedded one.")]
+
+
+def configure(**options: Any) -> Settings:
+    """The settings: the options that were given, then the environment, then the defaults."""
+    try:
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+        if settings.database_url is not None:
+            driver_url(settings.database_url)
+    except ValidationError as mistakes:
+        raise Misconfigured("\n".join(map(explain, mistakes.errors()))) from mistakes
+    except (ArgumentError, ValueError) as mistake:
+        raise Misconfigured(str(mistake)) from mistake
+    configure_logging(settings)
+    return settings
+
+
+def explain(mistake: ErrorDetails) -> str:
+    """What is wrong with one setting."""
+    name = "".join(f"SPECTRAL_{str(part).upper()}: " for part in mistake["loc"][:1])
+    return name + mistake["msg"].removeprefix("Value error, ")
+
+
+@application.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    public_url: Annotated[str | None, typer.Option(help="Where others reach the server, if not where it listens.")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    workers: Annotated[int | None, typer.Option(help="How many worker processes to run beside the server.")] = None,
+    environment: Annotated[Environment | None, typer.Option(help="How strict to be about configuration.")] = None,
+    log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Option(help="What to log.")] = None,
+) -> None:
+    """Run the server with its database and workers."""
+    settings = configure(
+        host=host,
+        port=port,
+        public_url=public_url,
+        data_dir=data_dir,
+        database_url=database_url,
+        workers=workers,
+        environment=environment,
+        log_level=log_level,
+    )
+    server.serve(settings, announce=announce)
+
+
+def announce(url: str) -> None:
+    """Tell where the server is and what to do next."""
+    body = json.dumps({"email": "dev@test.com", "password": "devpass", "tenant_name": "Dev"})
+    output.print(f"\n[bold]Spectral runs at {url}[/bold]")
+    output.print(f"  API documentation   {url}/docs")
+    output.print("  Next                register, then create a key and send traces:\n")
+    register = f"curl -X POST {url}/api/v1/auth/register -H 'Content-Type: application/json' -d '{body}'"
+    output.print(register, markup=False)
+    output.print()
+
+
+@application.command()
+def worker(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Run one more worker, on the database of a running server."""
+    settings = configure(data_dir=data_dir, database_url=database_url)
+    url = settings.database_url or embedded.join(settings.data_dir)
+    os.execve(sys.executable, server.WORKER_COMMAND, settings.environment_of_child(database_url=url))
+
+
+@application.command()
+def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Bring the database to the schema that this version needs."""
+    with server.open_database(configure(data_dir=data_dir, database_url=database_url)) as url:
+        schema.upgrade(url)
+    output.print(f"The database is at {schema.head()}.")
+
+
+@application.command()
+def grant_operations(
+    email: Annotated[str, typer.Argument(help="Somebody who is registered.")],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Make a registered person operations staff, who reach every account."""
+
+    async def grant(url: str) -> None:
+        # The database's own role, because the application's sees one account at a time.
+        engine = create_async_engine(driver_url(url))
+        async with AsyncSession(engine) as session, session.begin():
+            await accounts.grant_operations(session, email=email)
+        await engine.dispose()
+
+    with server.open_database(configure(data_dir=data_dir, database_url=database_url)) as url:
+        asyncio.run(grant(url))
+    output.print(f"{email} is operations staff now.", markup=False)
+
+
+@application.command()
+def doctor(
+    url: Annotated[str, typer.Argument(help="The server to examine.")] = "http://localhost:8000",
+    email: Annotated[str | None, typer.Option(help="Log in as this person, to send a trace and read it back.")] = None,
+    password: Annotated[str | None, typer.Option(help="The person's password; asked for if absent.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Send a trace with this API key instead.")] = None,
+) -> None:
+    """Examine a running server: its parts, and whether a trace arrives."""
+    if email and not password:
+        password = typer.prompt("Password", hide_input=True)
+    findings = list(diagnosis.examine(url, configure(), email=email, password=password, api_key=api_key))
+    output.print(diagnosis.table(findings))
+    if any(finding.outcome is diagnosis.Outcome.FAILED for finding in findings):
+        raise typer.Exit(FAILED)
+
+
+@application.command()
+def openapi() -> None:
+    """Print the OpenAPI document. Needs no database."""
+    app = create_app(Settings(environment=Environment.DEVELOPMENT), Database("postgresql://localhost"))
+    sys.stdout.write(json.dumps(app.openapi(), indent=2, ensure_ascii=False) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command. An operator's mistake ends it with one message and no traceback."""
+    try:
+        application(arguments)
+    except Misconfigured as error:
+        refuse(str(error), MISCONFIGURED)
+    except OperationalError as error:
+        refuse(f"the database does not answer: {error.orig}", FAILED)
+    except (EmbeddedPostgresError, server.AddressUnavailable, SpectralError) as error:
+        refuse(str(error), FAILED)
+
+
+def refuse(message: str, status: int) -> None:
+    """Say what is wrong and end."""
+    errors.print(f"spectral: {message.strip()}", markup=False)
+    sys.exit(status)

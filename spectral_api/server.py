@@ -1,0 +1,167 @@
+"""The server process: Postgres, schema, workers and HTTP, brought up in this order and taken down in reverse.
+
+Only the main thread starts children, because each dies with the thread that started it: a server killed outright leaves neither
+Postgres nor workers behind. A Ctrl-C reaches this process alone; it drains HTTP, then ends the workers, then Postgres.
+"""
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+
+import structlog
+import uvicorn
+
+from spectral_api.app import create_app
+from spectral_platform.core import schema
+from spectral_platform.core.database import Database
+from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
+from spectral_platform.core.settings import Settings
+
+logger = structlog.get_logger(__name__)
+
+WORKER_COMMAND = [sys.executable, "-m", "spectral_platform.worker"]
+DRAIN_SECONDS = 20
+WORKER_STOP_SECONDS = 30
+LONGEST_BACKOFF_SECONDS = 60
+HEALTHY_AFTER_SECONDS = 60
+
+
+class AddressUnavailable(Exception):
+    """The server cannot listen where it was told to."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"cannot listen on {host}:{port} ({reason}); choose another with --host and --port")
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that says when it listens, and returns after a signal instead of dying of it."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Drain on SIGTERM and SIGINT. Uvicorn's own way raises the signal again, which would skip the workers and Postgres."""
+        loop = asyncio.get_running_loop()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(each, self.handle_exit, each, None)
+        yield
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket bound to the address in the settings; port 0 takes a free one."""
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise AddressUnavailable(settings.host, settings.port, error.strerror or str(error)) from error
+    return listener
+
+
+def reachable_url(settings: Settings, listener: socket.socket) -> str:
+    """Where people reach the server: the public URL, else the address that it listens on."""
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
+    host = {"0.0.0.0": "localhost", "127.0.0.1": "localhost", "::": "localhost"}.get(settings.host, settings.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
+
+
+@contextmanager
+def open_database(settings: Settings) -> Iterator[str]:
+    """The URL of the configured database; without one, of the embedded Postgres, which runs until the end of the block."""
+    if settings.database_url:
+        yield settings.database_url
+    else:
+        with EmbeddedPostgres(settings.data_dir, settings.postgres_bin) as postgres:
+            yield postgres.url
+
+
+def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
+    """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL once it listens."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end during the start unwinds it
+    with listen(settings) as listener, open_database(settings) as url:
+        schema.upgrade(url)
+        database = Database(url, pool_size=settings.database_pool_size)
+        config = uvicorn.Config(
+            create_app(settings, database),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+        server = Server(config, lambda: announce(reachable_url(settings, listener)))
+
+        async def run() -> None:
+            async with worker_processes(settings, url):
+                await server.serve([listener])
+
+        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+            runner.run(run())
+
+
+@asynccontextmanager
+async def worker_processes(settings: Settings, url: str) -> AsyncIterator[None]:
+    """As many workers as the settings say, for the length of the block."""
+    environment = settings.environment_of_child(database_url=url)
+    keepers = [asyncio.create_task(keep_running(WORKER_COMMAND, environment)) for _ in range(settings.workers)]
+    try:
+        yield
+    finally:
+        for keeper in keepers:
+            keeper.cancel()
+        await asyncio.gather(*keepers, return_exceptions=True)
+
+
+async def keep_running(command: list[str], environment: Mapping[str, str]) -> None:
+    """Run a command again whenever it ends, each time later if it ends early; cancelling this ends the process gracefully."""
+    backoff = 1
+    while True:
+        started = time.monotonic()
+        try:
+            outcome = f"status {await run_to_end(command, environment)}"
+        except OSError as error:
+            outcome = f"did not start: {error}"
+        if time.monotonic() - started > HEALTHY_AFTER_SECONDS:
+            backoff = 1
+        logger.warning("worker_ended", outcome=outcome, restart_in_s=backoff)
+        await asyncio.sleep(backoff)
+        backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
+
+
+async def run_to_end(command: list[str], environment: Mapping[str, str]) -> int:
+    """The exit status of a command. Cancelling this ends the process: it is asked first, then killed."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=environment,
+        start_new_session=True,
+        # Not SIGTERM: with its server killed, and Postgres perhaps too, a worker may have nothing to end gracefully with.
+        preexec_fn=end_with_parent(signal.SIGKILL),
+    )
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        with suppress(ProcessLookupError):
+            process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), WORKER_STOP_SECONDS)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        raise
