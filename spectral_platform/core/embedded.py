@@ -41,7 +41,7 @@ LONGEST_SOCKET_PATH = 107 if sys.platform == "linux" else 103
 SOCKET_FILE = f".s.PGSQL.{PORT}"
 
 # Where a root process keeps clusters that `nobody` could not reach in their own place.
-SHARED_STATE = Path("/var/lib/spectral")
+SHARED_STATE = Path("/var/lib/spectral-postgres")
 
 SERVER_SETTINGS = {
     "listen_addresses": "",
@@ -205,7 +205,7 @@ class EmbeddedPostgres:
         entry = self._data_directory / "postgres"
         if not os.path.lexists(entry) and not self._user.can_enter(self._data_directory):
             with suppress(FileExistsError):  # another process was faster
-                entry.symlink_to(SHARED_STATE / f"postgres-{uuid4()}")
+                entry.symlink_to(SHARED_STATE / str(uuid4()))
         self._user.passable_directory(self._home)
 
     # -- ownership -------------------------------------------------------------------------------------------------

@@ -18,10 +18,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Self
 
+from spectral_platform.core.errors import UnavailableError
+
 OLDEST_MAJOR = 15
 
 
-class EmbeddedPostgresError(Exception):
+class EmbeddedPostgresError(UnavailableError):
     """Something kept the embedded Postgres from running."""
 
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from spectral_platform.core.embedded import (
     join,
 )
 from spectral_platform.core.postgres_binaries import DirectoryTaken, PostgresBinariesNotFound
+from tests.fixtures.database import passable_directory
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root lends the server to another user")
@@ -44,17 +44,14 @@ with embedded.EmbeddedPostgres(Path(sys.argv[1])) as postgres:
 
 
 @pytest.fixture
-def data_directory(tmp_path: Path) -> Path:
-    return reachable_by_all(tmp_path) / "data"
+def passable() -> Iterator[Path]:
+    with passable_directory() as directory:
+        yield directory
 
 
-def reachable_by_all(folder: Path) -> Path:
-    """A temporary folder that `nobody` can pass through where the tests run as root. Pytest closes its own."""
-    if os.geteuid() == 0:
-        for each in (folder, *folder.parents):
-            if each != Path(tempfile.gettempdir()) and each.is_relative_to(tempfile.gettempdir()):
-                each.chmod(0o711)
-    return folder
+@pytest.fixture
+def data_directory(passable: Path) -> Path:
+    return passable / "data"
 
 
 @contextmanager
@@ -243,10 +240,9 @@ def test_a_server_that_cannot_start_says_what_its_log_says(data_directory: Path)
 
 
 @as_root
-def test_root_does_not_open_a_closed_folder_for_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    reachable = reachable_by_all(tmp_path) / "shared"
-    monkeypatch.setattr(embedded, "SHARED_STATE", reachable)
-    closed = tmp_path / "closed"
+def test_root_does_not_open_a_closed_folder_for_the_server(passable: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "SHARED_STATE", passable / "shared")
+    closed = passable / "closed"
     closed.mkdir(mode=0o700)
     with EmbeddedPostgres(closed / "data") as postgres:
         execute(postgres.url, "CREATE TABLE kept AS SELECT 42 AS answer")
