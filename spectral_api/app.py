@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from spectral_api import health, v1
+from spectral_api.docs.pages import mount_documentation
 from spectral_api.middleware import RequestContext
 from spectral_api.problems import install_problem_handlers
 from spectral_platform.core.database import Database
@@ -52,6 +53,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.database = database
     app.add_middleware(RequestContext)
     install_problem_handlers(app)
+    mount_documentation(app)
     app.include_router(health.router)
     app.include_router(v1.router, prefix="/api/v1")
     return app

@@ -1,0 +1,1 @@
+"""The interactive documentation pages, with everything they load, served from the package."""
