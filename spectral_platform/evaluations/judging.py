@@ -267,7 +267,10 @@ def _json_documents(text: str) -> Iterator[Any]:
     """Yield every JSON object or array that can be read from some place of the text on, the outermost first."""
     decoder = json.JSONDecoder()
     start = 0
-    while match := _OPENING.search(text, start):
+    for _ in range(_MOST_OPENINGS):
+        match = _OPENING.search(text, start)
+        if match is None:
+            return
         try:
             document, start = decoder.raw_decode(text, match.start())
         except (json.JSONDecodeError, RecursionError):
@@ -277,6 +280,8 @@ def _json_documents(text: str) -> Iterator[Any]:
 
 
 _OPENING = re2.compile(r"[\[{]")
+_MOST_OPENINGS = 200
+"""Brackets tried as the beginning of the JSON; each costs as much as the text is long."""
 
 
 def _answer_schema(ids: list[str]) -> dict[str, Any]:
