@@ -5,10 +5,11 @@ from statistics import mean
 
 import pytest
 
+from spectral_platform.evaluations.canaries import Canary, is_sound, list_canaries
 from spectral_platform.evaluations.evaluators.llm_judge import Criterion
 from spectral_platform.evaluations.evaluators.refusal import find_refusal
 from spectral_platform.evaluations.evaluators.subjects import Subject
-from spectral_platform.evaluations.judging import Verdict, build_judge_request, read_judgements
+from spectral_platform.evaluations.judging import JudgePrompt, Verdict, build_judge_request, read_judgements
 from spectral_platform.llm.errors import ProviderRejected
 from spectral_platform.llm.messages import Message, ModelAnswer, ModelRequest, Role
 from spectral_platform.llm.providers.simulator import SimulatorProvider
@@ -244,3 +245,11 @@ def test_latency_follows_the_length_of_the_answer() -> None:
 def test_evaluators_see_the_answer_without_its_mark() -> None:
     answer = ask(BASE, "How do repairs work?").text
     assert Subject(input="How do repairs work?", output=answer).output == unmarked(answer)
+
+
+@pytest.mark.parametrize("prompt", JudgePrompt)
+@pytest.mark.parametrize("canary", list_canaries(), ids=lambda canary: canary.name)
+def test_the_judge_can_be_trusted(canary: Canary, prompt: JudgePrompt) -> None:
+    request = build_judge_request("sim/judge", canary.criteria, canary.subject, prompt=prompt)
+    answer = asyncio.run(SimulatorProvider().complete(request))
+    assert is_sound(canary, read_judgements(answer.text, canary.criteria, canary.subject))
