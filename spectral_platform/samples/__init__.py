@@ -1,0 +1,1 @@
+"""Samples: test cases in sets, which are published as immutable versions."""

@@ -1,0 +1,83 @@
+"""What a sample says, what makes two samples the same, and what its input reads like."""
+
+from typing import Annotated, Any, TypeAlias
+
+import orjson
+from pydantic import AfterValidator, Field
+
+from spectral_platform.core.crypto import content_digest
+from spectral_platform.core.values import Value
+
+LONGEST_TEXT = 100_000
+LARGEST_DOCUMENT_BYTES = 200_000
+DEEPEST_DOCUMENT = 32
+
+
+def _storable(value: Any, depth: int = 0) -> Any:
+    """Refuse what Postgres cannot keep (zero characters, lone surrogates) and documents without end."""
+    if depth > DEEPEST_DOCUMENT:
+        raise ValueError(f"nested deeper than {DEEPEST_DOCUMENT} levels")
+    if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError("text cannot contain the character U+0000")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise ValueError("text cannot contain lone surrogates")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _storable(key, depth)
+            _storable(item, depth + 1)
+    elif isinstance(value, list):
+        for item in value:
+            _storable(item, depth + 1)
+    return value
+
+
+def _bounded(document: dict[str, Any]) -> dict[str, Any]:
+    _storable(document)
+    try:
+        size = len(orjson.dumps(document))
+    except TypeError as error:
+        raise ValueError("not a JSON document") from error
+    if size > LARGEST_DOCUMENT_BYTES:
+        raise ValueError(f"larger than {LARGEST_DOCUMENT_BYTES} bytes")
+    return document
+
+
+Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_storable)]
+Document = Annotated[dict[str, Any], AfterValidator(_bounded)]
+SampleInput: TypeAlias = Annotated[Text, Field(min_length=1)] | Annotated[Document, Field(min_length=1)]
+Tag = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+
+
+class SampleContent(Value):
+    """One test case: what the agent is given and, where it is known, what a good answer says."""
+
+    input: SampleInput = Field(description="Text, or an object of the prompt template's variables.")
+    expected_output: Text | None = Field(default=None, description="What a good answer says, for evaluators that compare.")
+    context: Text | None = Field(default=None, description="What the answer may rely on, for evaluators of groundedness.")
+    metadata: Document = Field(default_factory=dict, description="Anything worth keeping beside it.")
+    tags: tuple[Tag, ...] = Field(default=(), max_length=50, description="Words to find it by.")
+    source_trace_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="The trace that it was made from.")
+    weight: float = Field(default=1.0, gt=0, le=1_000_000, allow_inf_nan=False, description="How much it counts; 1 is usual.")
+
+    @property
+    def content_hash(self) -> str:
+        """The identity of the case: samples that agree in input, expected output and context are the same one."""
+        return content_digest(_canonical([self.input, self.expected_output, self.context]))
+
+    @property
+    def input_text(self) -> str:
+        """The input as one text; variables stand in the order of their names."""
+        if isinstance(self.input, str):
+            return self.input
+        values = (self.input[name] for name in sorted(self.input))
+        return "\n".join(value if isinstance(value, str) else _canonical(value) for value in values)
+
+
+def version_hash(contents: list[SampleContent]) -> str:
+    """The identity of a list of samples in which the order does not count, and everything they say does."""
+    return content_digest(*sorted(_canonical(content.model_dump(mode="json")) for content in contents))
+
+
+def _canonical(value: Any) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

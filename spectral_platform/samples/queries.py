@@ -1,0 +1,84 @@
+"""Reading sample sets, samples and published versions."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core.access import Caller
+from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.samples.errors import SampleNotFound, SampleSetNotFound, SampleSetVersionNotFound
+from spectral_platform.samples.models import PublishedSample, Sample, SampleSet, SampleSetVersion
+
+SET_COLUMNS = {"created_at": SampleSet.created_at, "name": SampleSet.name}
+SAMPLE_COLUMNS = {"created_at": Sample.created_at}
+VERSION_COLUMNS = {"created_at": SampleSetVersion.created_at}
+
+
+async def list_sample_sets(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[SampleSet]:
+    """The sample sets of the workspace."""
+    return await paginate(session, SampleSet.in_workspace(caller.workspace), page, columns=SET_COLUMNS, tiebreak=SampleSet.id)
+
+
+async def get_sample_set(session: AsyncSession, caller: Caller, sample_set_id: UUID) -> SampleSet:
+    """One sample set of the workspace."""
+    sample_set = await session.scalar(SampleSet.in_workspace(caller.workspace).where(SampleSet.id == sample_set_id))
+    if sample_set is None:
+        raise SampleSetNotFound(sample_set_id)
+    return sample_set
+
+
+async def list_samples(session: AsyncSession, caller: Caller, sample_set_id: UUID, *, page: PageRequest) -> Page[Sample]:
+    """The samples of a set, as they are now."""
+    await get_sample_set(session, caller, sample_set_id)
+    statement = Sample.in_workspace(caller.workspace).where(Sample.sample_set_id == sample_set_id)
+    return await paginate(session, statement, page, columns=SAMPLE_COLUMNS, tiebreak=Sample.id)
+
+
+async def get_sample(session: AsyncSession, caller: Caller, sample_id: UUID) -> Sample:
+    """One sample of the workspace, as it is now."""
+    sample = await session.scalar(Sample.in_workspace(caller.workspace).where(Sample.id == sample_id))
+    if sample is None:
+        raise SampleNotFound(sample_id)
+    return sample
+
+
+async def list_versions(
+    session: AsyncSession, caller: Caller, sample_set_id: UUID, *, page: PageRequest
+) -> Page[SampleSetVersion]:
+    """The published versions of a set."""
+    await get_sample_set(session, caller, sample_set_id)
+    statement = SampleSetVersion.in_workspace(caller.workspace).where(SampleSetVersion.sample_set_id == sample_set_id)
+    return await paginate(session, statement, page, columns=VERSION_COLUMNS, tiebreak=SampleSetVersion.id)
+
+
+async def get_version(session: AsyncSession, caller: Caller, sample_set_id: UUID, *, number: int) -> SampleSetVersion:
+    """One published version of a set."""
+    statement = SampleSetVersion.in_workspace(caller.workspace).where(
+        SampleSetVersion.sample_set_id == sample_set_id, SampleSetVersion.number == number
+    )
+    version = await session.scalar(statement)
+    if version is None:
+        raise SampleSetVersionNotFound(number)
+    return version
+
+
+async def find_published_version(
+    session: AsyncSession, workspace_id: UUID, sample_set_id: UUID | None = None
+) -> SampleSetVersion | None:
+    """The newest published version of one set, or of any set of the workspace; None when nothing is published."""
+    statement = SampleSetVersion.in_workspace(workspace_id).order_by(
+        SampleSetVersion.created_at.desc(), SampleSetVersion.id.desc()
+    )
+    if sample_set_id is not None:
+        if not await session.scalar(select(SampleSet.in_workspace(workspace_id).where(SampleSet.id == sample_set_id).exists())):
+            raise SampleSetNotFound(sample_set_id)
+        statement = statement.where(SampleSetVersion.sample_set_id == sample_set_id)
+    return await session.scalar(statement.limit(1))
+
+
+async def list_version_samples(session: AsyncSession, workspace_id: UUID, version_id: UUID) -> Sequence[PublishedSample]:
+    """All samples of a published version, in the order of their content hashes, which no id or clock decides."""
+    statement = PublishedSample.in_workspace(workspace_id).where(PublishedSample.version_id == version_id)
+    return (await session.scalars(statement.order_by(PublishedSample.content_hash))).all()
