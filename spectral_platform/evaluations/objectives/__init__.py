@@ -1,0 +1,1 @@
+"""Objectives: what a scan improves, in what proportion, and within which limits."""

@@ -1,0 +1,24 @@
+"""What can go wrong with objectives."""
+
+from spectral_platform.core.errors import BusinessRuleViolationError, NotFoundError, VersionConflictError
+
+
+class ObjectiveNotFound(NotFoundError):
+    """The objective does not exist in this workspace."""
+
+    def __init__(self, objective_id: object) -> None:
+        super().__init__(f"Objective {objective_id} not found.")
+
+
+class ObjectiveChanged(VersionConflictError):
+    """The objective has changed since the caller read it."""
+
+    def __init__(self, objective_id: object, version: int) -> None:
+        super().__init__(f"Objective {objective_id} is at version {version} now; read it again.", current_version=version)
+
+
+class ObjectiveMetricUnknown(BusinessRuleViolationError):
+    """A term or constraint names a dimension that the rubric does not have."""
+
+    def __init__(self, metrics: list[str], rubric_id: object) -> None:
+        super().__init__(f"Rubric {rubric_id} has no {', '.join(metrics)}.", metrics=metrics)

@@ -1,0 +1,31 @@
+"""Reading objectives."""
+
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core.access import Caller
+from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.evaluations.objectives.errors import ObjectiveNotFound
+from spectral_platform.evaluations.objectives.models import Objective
+
+COLUMNS = {"created_at": Objective.created_at, "name": Objective.name}
+
+
+async def list_objectives(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[Objective]:
+    """The objectives of the workspace."""
+    return await paginate(session, Objective.in_workspace(caller.workspace), page, columns=COLUMNS, tiebreak=Objective.id)
+
+
+async def get_objective(session: AsyncSession, caller: Caller, objective_id: UUID) -> Objective:
+    """One objective of the workspace."""
+    objective = await session.scalar(Objective.in_workspace(caller.workspace).where(Objective.id == objective_id))
+    if objective is None:
+        raise ObjectiveNotFound(objective_id)
+    return objective
+
+
+async def find_default_objective(session: AsyncSession, workspace_id: UUID) -> Objective | None:
+    """The objective that a scan takes when its request names none: the default one, else the newest; None without any."""
+    default_then_newest = (Objective.is_default.desc(), Objective.created_at.desc(), Objective.id.desc())
+    return await session.scalar(Objective.in_workspace(workspace_id).order_by(*default_then_newest).limit(1))

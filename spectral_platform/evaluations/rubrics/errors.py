@@ -1,0 +1,25 @@
+"""What can go wrong with rubrics."""
+
+from spectral_platform.core.errors import BusinessRuleViolationError, NotFoundError, VersionConflictError
+
+
+class RubricNotFound(NotFoundError):
+    """The rubric, or this version of it, does not exist in this workspace."""
+
+    def __init__(self, rubric_id: object, version: int | None = None) -> None:
+        which = f"Rubric {rubric_id}" if version is None else f"Version {version} of rubric {rubric_id}"
+        super().__init__(f"{which} not found.")
+
+
+class RubricChanged(VersionConflictError):
+    """The rubric has changed since the caller read it."""
+
+    def __init__(self, rubric_id: object, version: int) -> None:
+        super().__init__(f"Rubric {rubric_id} is at version {version} now; read it again.", current_version=version)
+
+
+class RubricInUse(BusinessRuleViolationError):
+    """An objective refers to the rubric."""
+
+    def __init__(self, rubric_id: object) -> None:
+        super().__init__(f"Rubric {rubric_id} is the rubric of an objective; delete or change that first.")
