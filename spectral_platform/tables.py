@@ -5,9 +5,13 @@ from spectral_platform.agents import models as agents
 from spectral_platform.audit import models as audit
 from spectral_platform.auth import models as auth
 from spectral_platform.core.database import Base
+from spectral_platform.evaluations.objectives import models as objectives
+from spectral_platform.evaluations.rubrics import models as rubrics
 from spectral_platform.keys import models as keys
+from spectral_platform.samples import models as samples
 from spectral_platform.workspaces import models as workspaces
+from spectral_platform.worlds import models as worlds
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "agents", "audit", "auth", "keys", "metadata", "workspaces"]
+__all__ = ["accounts", "agents", "audit", "auth", "keys", "metadata", "objectives", "rubrics", "samples", "workspaces", "worlds"]
