@@ -178,3 +178,7 @@ def refuse(message: str, status: int) -> None:
     """Say what is wrong and end."""
     errors.print(f"spectral: {message.strip()}", markup=False)
     sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,60 @@
+"""The command line as operators run it: in processes of its own."""
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Nothing of the tests' own environment configures the processes, and nothing is coloured or wrapped.
+CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SPECTRAL_")} | {
+    "NO_COLOR": "1",
+    "COLUMNS": "200",
+}
+START_SECONDS = 60
+
+
+def spectral(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "spectral_api.cli", *arguments],
+        env=CLEAN | environment,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+
+
+@contextmanager
+def serving(*options: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """A server on a free port, as ``python -m spectral_api`` starts it: its URL, once it listens, and its process."""
+    command = [sys.executable, "-m", "spectral_api", "--port", "0", "--log-level", "warning", *options]
+    with subprocess.Popen(command, env=CLEAN | environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield announced_url(process), process
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait(START_SECONDS)
+
+
+def announced_url(process: subprocess.Popen[str]) -> str:
+    """The URL that a starting server prints."""
+    assert process.stdout is not None
+    while line := process.stdout.readline():
+        if "Spectral runs at" in line:
+            return line.split()[-1]
+    raise AssertionError(f"the server ended with status {process.wait()} before it listened")
+
+
+def ends(process_id: int) -> bool:
+    """Whether a process that is no child of this one ends within ten seconds."""
+    try:
+        handle = os.pidfd_open(process_id)
+    except ProcessLookupError:
+        return True
+    try:
+        return bool(select.select([handle], [], [], 10)[0])
+    finally:
+        os.close(handle)

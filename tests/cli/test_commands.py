@@ -1,0 +1,57 @@
+"""The commands beside ``serve``."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.cli.processes import CLEAN, spectral
+from tests.fixtures.callers import Person
+
+HEAVY = {"numpy", "scipy", "sklearn"}
+
+
+def imported_by(program: str) -> set[str]:
+    """The modules that are loaded at the end of a program."""
+    program += "\nimport sys, json; sys.stderr.write(json.dumps(sorted(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", program], env=CLEAN, capture_output=True, text=True, check=True)
+    modules: list[str] = json.loads(ended.stderr)
+    return set(modules)
+
+
+def test_the_openapi_document_needs_no_database_and_no_numerics() -> None:
+    modules = imported_by("from spectral_api.cli import main\ntry: main(['openapi'])\nexcept SystemExit: pass")
+
+    assert "spectral_api.app" in modules
+    assert not modules & HEAVY
+    assert json.loads(spectral("openapi").stdout)["info"]["title"] == "Spectral"
+
+
+def test_migrating_twice_changes_nothing_the_second_time(database_url: str) -> None:
+    ended = [spectral("migrate", SPECTRAL_DATABASE_URL=database_url) for _ in range(2)]
+
+    assert [each.returncode for each in ended] == [0, 0]
+    assert ended[0].stdout == ended[1].stdout
+
+
+async def test_granting_operations_gives_the_account_role(database_url: str, owner: Person) -> None:
+    ended = spectral("grant-operations", owner.email, SPECTRAL_DATABASE_URL=database_url)
+
+    assert ended.returncode == 0, ended.stderr
+    profile = (await owner.client.get("/api/v1/auth/me")).json()
+    assert profile["account"]["role"] == "operations"
+    assert "read:operations" in profile["scopes"]
+
+
+def test_granting_operations_to_nobody_is_told(database_url: str) -> None:
+    ended = spectral("grant-operations", "nobody@example.com", SPECTRAL_DATABASE_URL=database_url)
+
+    assert ended.returncode == 1
+    assert ended.stderr == "spectral: Nobody is registered as nobody@example.com.\n"
+
+
+def test_a_worker_without_a_server_to_join_is_told(tmp_path: Path) -> None:
+    ended = spectral("worker", "--data-dir", str(tmp_path))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"spectral: no server runs on the data directory {tmp_path}")

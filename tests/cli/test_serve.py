@@ -1,0 +1,99 @@
+"""The server as a process: started, drained, killed, misconfigured."""
+
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from spectral_platform.core.embedded import NoRunningPostgres, join
+from tests.cli.processes import ends, serving, spectral
+from tests.fixtures.database import on_database, run_sql
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> str:
+    """The URL of a database without a schema."""
+    name = f"empty_{uuid4().hex}"
+    run_sql(postgres, f"CREATE DATABASE {name}")
+    return on_database(postgres, name)
+
+
+def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal(tmp_path: Path) -> None:
+    with serving("--data-dir", str(tmp_path), "--workers", "0") as (url, process):
+        health = httpx.get(f"{url}/api/v1/health").json()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+
+    assert health["checks"]["database"]["status"] == health["checks"]["migrations"]["status"] == "ok"
+    with pytest.raises(NoRunningPostgres):
+        join(tmp_path)
+
+
+def test_two_servers_may_start_at_once_on_an_empty_database(empty_database: str, tmp_path: Path) -> None:
+    def start_and_ask(replica: str) -> int:
+        with serving("--data-dir", str(tmp_path / replica), "--workers", "0", SPECTRAL_DATABASE_URL=empty_database) as (url, _):
+            return httpx.get(f"{url}/api/v1/health").status_code
+
+    with ThreadPoolExecutor() as threads:
+        assert list(threads.map(start_and_ask, ["one", "two"])) == [200, 200]
+
+
+@on_linux
+def test_a_killed_server_leaves_no_worker_behind(shared_database_url: str, tmp_path: Path) -> None:
+    with serving("--data-dir", str(tmp_path), "--workers", "2", SPECTRAL_DATABASE_URL=shared_database_url) as (_, process):
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(children) == 2
+        process.kill()
+        assert all(ends(int(child)) for child in children)
+
+
+@pytest.mark.parametrize("secret", [None, "change-me", "short but not a known default"])
+def test_production_refuses_to_start_with_a_weak_secret(secret: str | None, tmp_path: Path) -> None:
+    chosen = {"SPECTRAL_SECRET_KEY": secret} if secret else {}
+
+    ended = spectral("serve", "--environment", "production", "--data-dir", str(tmp_path), **chosen)
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("spectral: SPECTRAL_SECRET_KEY must be set")
+    assert ended.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = spectral("serve", "--port", str(port), "--data-dir", str(tmp_path))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"spectral: cannot listen on 127.0.0.1:{port}")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "message"),
+    [
+        ("mysql://localhost/spectral", 2, "spectral: SPECTRAL_DATABASE_URL must be a Postgres URL"),
+        ("nonsense", 2, "spectral: "),
+        ("postgresql://localhost:1/spectral", 1, "spectral: the database does not answer"),
+    ],
+)
+def test_a_wrong_database_url_is_told_without_a_traceback(url: str, status: int, message: str, tmp_path: Path) -> None:
+    ended = spectral("serve", "--port", "0", "--data-dir", str(tmp_path), SPECTRAL_DATABASE_URL=url)
+
+    assert ended.returncode == status
+    assert ended.stderr.startswith(message)
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_setting_that_cannot_be_read_is_named() -> None:
+    ended = spectral("migrate", SPECTRAL_PORT="eighty")
+
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("spectral: SPECTRAL_PORT: Input should be a valid integer")

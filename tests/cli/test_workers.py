@@ -1,0 +1,48 @@
+"""Keeping worker processes running."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from spectral_api.server import keep_running
+
+REPORTING = """
+import signal, sys
+def report(line):
+    with open(sys.argv[1], "w") as pipe:
+        pipe.write(line)
+"""
+ENDS_AT_ONCE = REPORTING + "report('started')"
+ENDS_GRACEFULLY = (
+    REPORTING + "signal.signal(signal.SIGTERM, lambda *_: (report('ended'), sys.exit()))\nreport('started')\nsignal.pause()"
+)
+
+
+def reports(folder: Path) -> Path:
+    """A pipe that worker processes report to; each report is read once, after waiting for it."""
+    pipe = folder / "reports"
+    os.mkfifo(pipe)
+    return pipe
+
+
+async def test_a_worker_that_ends_is_started_again(tmp_path: Path) -> None:
+    pipe = reports(tmp_path)
+    keeper = asyncio.create_task(keep_running([sys.executable, "-c", ENDS_AT_ONCE, str(pipe)], os.environ))
+
+    assert await asyncio.to_thread(pipe.read_text) == "started"
+    assert await asyncio.to_thread(pipe.read_text) == "started"
+
+    keeper.cancel()
+
+
+async def test_a_worker_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
+    pipe = reports(tmp_path)
+    keeper = asyncio.create_task(keep_running([sys.executable, "-c", ENDS_GRACEFULLY, str(pipe)], os.environ))
+    assert await asyncio.to_thread(pipe.read_text) == "started"
+
+    keeper.cancel()
+
+    assert await asyncio.to_thread(pipe.read_text) == "ended"
+    await asyncio.wait([keeper])
+    assert keeper.cancelled()
