@@ -1,0 +1,99 @@
+"""Two tenants and callers with few scopes, made once for all contract tests of a process."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from spectral_api.app import create_app
+from spectral_platform.accounts.models import AccountMember, User
+from spectral_platform.core import clock, crypto
+from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole, resolve_scopes
+from spectral_platform.core.database import Database
+from spectral_platform.core.settings import Settings
+from spectral_platform.workspaces.models import WorkspaceMember
+from tests.contract.documents import documented_operations, examples_of
+from tests.fixtures.callers import PASSWORD, Person, register
+
+WORKSPACE = "/api/v1/workspaces/{workspace_id}"
+
+
+@dataclass(frozen=True)
+class Tenants:
+    """The owner of a workspace, what is in it, who else may come in there, and somebody from elsewhere."""
+
+    anybody: httpx.AsyncClient
+    owner: Person
+    stranger: Person
+    items: dict[str, str]
+    """Ids of things in the owner's workspace, by the name that they have in paths."""
+    lesser: list[tuple[set[Scope], str]]
+    """Credentials for the owner's workspace that do not hold every scope, with those that they hold."""
+
+    def path(self, template: str, *, workspace: Person | None = None) -> str:
+        """A real path: in the owner's workspace unless told otherwise, with the owner's things, or with ids of nothing."""
+        values = self.items | {"workspace_id": str((workspace or self.owner).workspace_id)}
+        for name in [part.split("}")[0] for part in template.split("{")[1:]]:
+            template = template.replace(f"{{{name}}}", values.get(name.split(":")[0], str(uuid4())))
+        return template
+
+
+@pytest.fixture(scope="session")
+async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tenants]:
+    settings = Settings(database_url=shared_database_url, data_dir=tmp_path_factory.mktemp("contract"), workers=0)
+    database = Database(shared_database_url)
+    transport = httpx.ASGITransport(app=create_app(settings, database), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as anybody:
+        owner, stranger = await register(anybody), await register(anybody)
+        observer = await observing(anybody, database, owner)
+        keys = [{Scope.WRITE_TRACES}, {Scope.READ_AGENTS}, {Scope.READ_WORKSPACE}]
+        lesser = [
+            (set(resolve_scopes(AccountRole.OWNER, None)), owner.tokens["access_token"]),
+            ({Scope.READ_WORKSPACE}, observer),
+            *[(scopes, await owner.key(*scopes)) for scopes in keys],
+        ]
+        yield Tenants(anybody, owner, stranger, await things(owner), lesser)
+        await owner.client.aclose()
+        await stranger.client.aclose()
+    await database.close()
+
+
+async def observing(anybody: httpx.AsyncClient, database: Database, owner: Person) -> str:
+    """The access token of a member of the account who may only look at the owner's workspace."""
+    user = User(id=clock.new_id(), email=f"{uuid4().hex}@example.com", password_hash=await crypto.hash_password(PASSWORD))
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        session.add(user)
+        await session.flush()
+        session.add(AccountMember(account_id=owner.account_id, user_id=user.id, role=AccountRole.MEMBER))
+        session.add(
+            WorkspaceMember(
+                account_id=owner.account_id,
+                workspace_id=owner.workspace_id,
+                user_id=user.id,
+                role=WorkspaceRole.OBSERVER,
+            )
+        )
+    answer = await anybody.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD})
+    token: str = answer.json()["access_token"]
+    return token
+
+
+async def things(owner: Person) -> dict[str, str]:
+    """Make one of everything that can be made by sending the documented example to a collection of the workspace.
+
+    What an item is called in paths is read off the paths below the collection.
+    """
+    made: dict[str, str] = {}
+    described = list(documented_operations())
+    for method, path, operation in sorted(described, key=lambda each: each[1].count("/")):
+        if method != "POST" or not path.startswith(WORKSPACE) or "{" in path.removeprefix(WORKSPACE):
+            continue
+        below = f"{path}/{{"
+        names = {other.removeprefix(below).split("}")[0] for _, other, _ in described if other.startswith(below)}
+        for example in examples_of(operation)[:1] if names else []:
+            answer = await owner.client.post(path.replace("{workspace_id}", str(owner.workspace_id)), json=example)
+            if answer.status_code in {201, 202} and "id" in answer.json():
+                made |= dict.fromkeys(names, answer.json()["id"])
+    return made

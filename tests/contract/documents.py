@@ -1,0 +1,35 @@
+"""Reading the OpenAPI document."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from tests.contract.operations import documented_app
+
+Json = dict[str, Any]
+
+DOCUMENT: Json = documented_app().openapi()
+
+
+def documented_operations() -> Iterator[tuple[str, str, Json]]:
+    """Method, path and description of every documented operation."""
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            yield method.upper(), path, operation
+
+
+def resolve(schema: Json) -> Json:
+    """The schema that a reference points to."""
+    while "$ref" in schema:
+        schema = DOCUMENT["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+    return schema
+
+
+def examples_of(operation: Json) -> list[Any]:
+    """The examples of an operation's body, wherever they are written."""
+    found: list[Any] = []
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        schema = resolve(media.get("schema", {}))
+        found += [example["value"] for example in media.get("examples", {}).values()]
+        found += [media["example"]] if "example" in media else []
+        found += schema.get("examples", [])
+    return found
