@@ -9,9 +9,23 @@ from spectral_platform.evaluations.objectives import models as objectives
 from spectral_platform.evaluations.rubrics import models as rubrics
 from spectral_platform.keys import models as keys
 from spectral_platform.samples import models as samples
+from spectral_platform.traces import models as traces
 from spectral_platform.workspaces import models as workspaces
 from spectral_platform.worlds import models as worlds
 
 metadata = Base.metadata
 
-__all__ = ["accounts", "agents", "audit", "auth", "keys", "metadata", "objectives", "rubrics", "samples", "workspaces", "worlds"]
+__all__ = [
+    "accounts",
+    "agents",
+    "audit",
+    "auth",
+    "keys",
+    "metadata",
+    "objectives",
+    "rubrics",
+    "samples",
+    "traces",
+    "workspaces",
+    "worlds",
+]

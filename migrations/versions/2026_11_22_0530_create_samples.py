@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from spectral_platform.core.schema import tenant_policy
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 

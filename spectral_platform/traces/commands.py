@@ -1,0 +1,93 @@
+"""Taking in spans and traces, and judging them."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core import clock
+from spectral_platform.core.access import Caller
+from spectral_platform.traces import ingest
+from spectral_platform.traces.counting import tally
+from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
+from spectral_platform.traces.feedback import FeedbackSource
+from spectral_platform.traces.models import Feedback, Span, Trace
+from spectral_platform.traces.reports import TraceReport
+from spectral_platform.traces.spans import Rejection, SpanDraft
+
+RATE_TRACE = text(
+    """
+    UPDATE traces SET (feedback_score, feedback_count) = (
+        SELECT avg(score), count(*) FROM feedback WHERE workspace_id = :workspace_id AND trace_id = :trace_id
+    )
+    WHERE workspace_id = :workspace_id AND trace_id = :trace_id
+    """
+)
+
+
+async def record_spans(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    drafts: Sequence[SpanDraft],
+    rejections: Sequence[Rejection] = (),
+    size_bytes: int,
+) -> None:
+    """Store the spans of one request, bring their traces up to date and count what arrived, refused spans included."""
+    new = await ingest.store_spans(session, caller.workspace, drafts)
+    await ingest.add_counts(session, caller.workspace, tally(drafts, rejections, stored=new, size_bytes=size_bytes))
+
+
+async def record_traces(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    reports: Sequence[TraceReport],
+    rejections: Sequence[Rejection] = (),
+    size_bytes: int,
+) -> list[str]:
+    """Store traces told in a few words. Returns their ids, in the order given."""
+    now = clock.now()
+    drafts = [report.as_span(now) for report in reports]
+    await record_spans(session, caller, drafts=drafts, rejections=rejections, size_bytes=size_bytes)
+    return [draft.trace_id for draft in drafts]
+
+
+async def create_feedback(
+    session: AsyncSession,
+    caller: Caller,
+    trace_id: str,
+    *,
+    score: float,
+    source: FeedbackSource,
+    span_id: str | None = None,
+    dimension: str | None = None,
+    comment: str | None = None,
+    corrected_output: str | None = None,
+) -> Feedback:
+    """Judge a trace or one of its spans; the trace's score is the mean of all its feedback."""
+    rated = Trace.in_workspace(caller.workspace).where(Trace.trace_id == trace_id).with_only_columns(Trace.trace_id)
+    if await session.scalar(rated.with_for_update(key_share=True)) is None:
+        raise TraceNotFound(trace_id)
+    if span_id is not None:
+        spans = select(Span.span_id).where(
+            Span.workspace_id == caller.workspace, Span.trace_id == trace_id, Span.span_id == span_id
+        )
+        if await session.scalar(spans) is None:
+            raise SpanNotFound(trace_id, span_id)
+    feedback = Feedback(
+        workspace_id=caller.workspace,
+        trace_id=trace_id,
+        span_id=span_id,
+        score=score,
+        dimension=dimension,
+        comment=comment,
+        corrected_output=corrected_output,
+        source=source,
+        author_kind=caller.kind,
+        author_id=caller.id,
+    )
+    session.add(feedback)
+    await session.flush()
+    await session.execute(RATE_TRACE, {"workspace_id": caller.workspace, "trace_id": trace_id})
+    return feedback

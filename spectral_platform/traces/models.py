@@ -1,0 +1,187 @@
+"""Rows of traces, spans, feedback and the counters of ingestion."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, Numeric, String, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
+from sqlalchemy.orm import Mapped, column_property, mapped_column
+
+from spectral_platform.core.access import CallerKind
+from spectral_platform.core.columns import Created, Identified, Timestamped, WorkspaceOwned, state_column
+from spectral_platform.core.database import Base
+from spectral_platform.traces.counting import Measure
+from spectral_platform.traces.feedback import FeedbackLabel, FeedbackSource, label_of
+from spectral_platform.traces.spans import SpanKind, SpanStatus
+
+PREVIEW_CHARACTERS = 2_000
+
+
+class TraceStatus(StrEnum):
+    """How a trace went. It failed when one of its spans did, unless its root span says outright that all went well."""
+
+    OK = "ok"
+    ERROR = "error"
+
+
+def _hex_id(digits: int) -> String:
+    return String(digits, collation="C")
+
+
+class Trace(WorkspaceOwned, Timestamped, Base):
+    """One run of an agent or workflow: the roll-up of its spans, computed from them whenever some arrive."""
+
+    __tablename__ = "traces"
+
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    trace_id: Mapped[str] = mapped_column(_hex_id(32), primary_key=True)
+    name: Mapped[str]
+    workflow: Mapped[str | None]
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
+    agent_name: Mapped[str | None]
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    duration_ms: Mapped[int] = mapped_column(BigInteger)
+    status: Mapped[TraceStatus] = mapped_column(state_column(TraceStatus, "status"))
+    span_count: Mapped[int]
+    input: Mapped[str | None] = mapped_column(TEXT, deferred=True, deferred_raiseload=True)
+    output: Mapped[str | None] = mapped_column(TEXT, deferred=True, deferred_raiseload=True)
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    total_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric)
+    unpriced_spans: Mapped[int]
+    models: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    session_id: Mapped[str | None]
+    user_id: Mapped[str | None]
+    tags: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    config_version: Mapped[int | None]
+    feedback_score: Mapped[float | None]
+    feedback_count: Mapped[int]
+
+    # A list shows the beginning of what went in and out; the whole, which may be megabytes, is for the single trace.
+    input_preview: Mapped[str | None] = column_property(func.left(input, PREVIEW_CHARACTERS))
+    output_preview: Mapped[str | None] = column_property(func.left(output, PREVIEW_CHARACTERS))
+
+    @property
+    def id(self) -> str:
+        """The trace's id, as OpenTelemetry has it."""
+        return self.trace_id
+
+
+Index("ix_traces_workspace_id_started_at", Trace.workspace_id, Trace.started_at, Trace.trace_id)
+Index("ix_traces_agent_id_started_at", Trace.agent_id, Trace.started_at, postgresql_where=Trace.agent_id.is_not(None))
+Index("ix_traces_session_id", Trace.workspace_id, Trace.session_id, postgresql_where=Trace.session_id.is_not(None))
+
+
+class Span(WorkspaceOwned, Base):
+    """One span, kept once per workspace, trace and span id: of several copies the fullest."""
+
+    __tablename__ = "spans"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "trace_id"],
+            ["traces.workspace_id", "traces.trace_id"],
+            name="fk_spans_trace",
+            ondelete="CASCADE",
+        ),
+    )
+
+    # The workspace and the agent are vouched for by the trace; checking them again for every span would cost a tenth.
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    trace_id: Mapped[str] = mapped_column(_hex_id(32), primary_key=True)
+    span_id: Mapped[str] = mapped_column(_hex_id(16), primary_key=True)
+    parent_span_id: Mapped[str | None] = mapped_column(_hex_id(16))
+    name: Mapped[str]
+    kind: Mapped[SpanKind] = mapped_column(state_column(SpanKind, "kind"))
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    status: Mapped[SpanStatus] = mapped_column(state_column(SpanStatus, "status"))
+    status_message: Mapped[str | None]
+    dialect: Mapped[str]
+    service: Mapped[str | None]
+    workflow: Mapped[str | None]
+    agent_id: Mapped[UUID | None]
+    agent_name: Mapped[str | None]
+    session_id: Mapped[str | None]
+    user_id: Mapped[str | None]
+    tags: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    config_version: Mapped[int | None]
+    model: Mapped[str | None]
+    provider: Mapped[str | None]
+    input: Mapped[str | None] = mapped_column(TEXT)
+    output: Mapped[str | None] = mapped_column(TEXT)
+    input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    output_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cached_input_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    reasoning_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    cost_usd: Mapped[Decimal | None] = mapped_column(Numeric)
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    events: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    links: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    resource: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    fullness: Mapped[int]
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def id(self) -> str:
+        """The span's id, as OpenTelemetry has it."""
+        return self.span_id
+
+    @property
+    def duration_ms(self) -> int:
+        """How long the span took, in whole milliseconds."""
+        return int((self.ended_at - self.started_at).total_seconds() * 1000)
+
+
+class Feedback(Identified, WorkspaceOwned, Created, Base):
+    """What somebody or something thought of a trace, or of one of its spans."""
+
+    __tablename__ = "feedback"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "trace_id"],
+            ["traces.workspace_id", "traces.trace_id"],
+            name="fk_feedback_trace",
+            ondelete="CASCADE",
+        ),
+        CheckConstraint("score BETWEEN -1 AND 1", name="score_range"),
+    )
+
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"))
+    trace_id: Mapped[str] = mapped_column(_hex_id(32))
+    span_id: Mapped[str | None] = mapped_column(_hex_id(16))
+    score: Mapped[float]
+    dimension: Mapped[str | None]
+    comment: Mapped[str | None]
+    corrected_output: Mapped[str | None]
+    source: Mapped[FeedbackSource] = mapped_column(state_column(FeedbackSource, "source"))
+    author_kind: Mapped[CallerKind] = mapped_column(state_column(CallerKind, "author_kind"))
+    author_id: Mapped[UUID | None]
+
+    @property
+    def label(self) -> FeedbackLabel:
+        """The score in one word."""
+        return label_of(self.score)
+
+
+Index("ix_feedback_workspace_id_trace_id", Feedback.workspace_id, Feedback.trace_id)
+
+
+class IngestCount(WorkspaceOwned, Base):
+    """How much of something arrived in one period of five minutes.
+
+    Each database connection counts in a slot of its own, so that requests of one workspace do not queue for a counter.
+    """
+
+    __tablename__ = "ingest_counts"
+
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    period: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    measure: Mapped[Measure] = mapped_column(state_column(Measure, "measure"), primary_key=True)
+    label: Mapped[str] = mapped_column(primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    sample: Mapped[str | None]
