@@ -5,7 +5,7 @@ import itertools
 import random
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -13,9 +13,9 @@ from spectral_platform.core.randomness import derive, generator
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec
 from spectral_platform.worlds.rules import AppliesTo, Rule, WorldModel
+from spectral_platform.worlds.splits import Split
 
-StimulusPurpose = Literal["train", "dev", "holdout"]
-_PURPOSES: tuple[StimulusPurpose, ...] = ("train", "dev", "holdout")
+_PURPOSES = tuple(Split)
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _ATTEMPTS_PER_STIMULUS = 400
 _SPEC: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
@@ -32,7 +32,7 @@ class Stimulus(Value):
     evaluator: CodeEvaluatorSpec
 
 
-def issue_stimuli(world: WorldModel, *, seed: int, purpose: StimulusPurpose, count: int) -> tuple[Stimulus, ...]:
+def issue_stimuli(world: WorldModel, *, seed: int, purpose: Split, count: int) -> tuple[Stimulus, ...]:
     """``count`` unique stimuli, spread evenly over the rules that have their own (counts differ by at most one).
 
     The same seed and purpose give the same set; another seed gives other instances of the same rules; the sets of two
@@ -45,7 +45,7 @@ def issue_stimuli(world: WorldModel, *, seed: int, purpose: StimulusPurpose, cou
     return tuple(stimulus for one_round in rounds for stimulus in one_round if stimulus is not None)
 
 
-def _instances(world: WorldModel, rule: Rule, *, seed: int, purpose: StimulusPurpose) -> Iterator[Stimulus]:
+def _instances(world: WorldModel, rule: Rule, *, seed: int, purpose: Split) -> Iterator[Stimulus]:
     random_draw = generator(seed, "stimuli", world.reference, rule.key, purpose)
     seen: set[str] = set()
     misses = 0

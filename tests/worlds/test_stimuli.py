@@ -10,13 +10,14 @@ from spectral_platform.evaluations.evaluators.subjects import Subject
 from spectral_platform.llm.providers.simulator import SimulatorProvider
 from spectral_platform.worlds.authority import evaluate_rules
 from spectral_platform.worlds.rules import DEFAULT_WORLD, AppliesTo, load_world
-from spectral_platform.worlds.stimuli import Stimulus, StimulusPurpose, issue_stimuli
+from spectral_platform.worlds.splits import Split
+from spectral_platform.worlds.stimuli import Stimulus, issue_stimuli
 
 WORLD = load_world(DEFAULT_WORLD)
 RULES = WORLD.active_rules(AppliesTo.OWN_STIMULI)
 
 
-def issue(seed: int, purpose: StimulusPurpose = "dev", count: int = 60) -> tuple[Stimulus, ...]:
+def issue(seed: int, purpose: Split = Split.DEV, count: int = 60) -> tuple[Stimulus, ...]:
     return issue_stimuli(WORLD, seed=seed, purpose=purpose, count=count)
 
 
@@ -40,8 +41,7 @@ def test_coverage_is_even_and_every_stimulus_unique(count: int) -> None:
 
 
 def test_the_sets_of_two_purposes_share_nothing() -> None:
-    purposes: tuple[StimulusPurpose, ...] = ("train", "dev", "holdout")
-    train, dev, holdout = ({stimulus.key for stimulus in issue(1, purpose, 450)} for purpose in purposes)
+    train, dev, holdout = ({stimulus.key for stimulus in issue(1, purpose, 450)} for purpose in Split)
     assert not train & dev
     assert not dev & holdout
     assert not train & holdout

@@ -48,7 +48,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "grounded",
         (rf"{_ONLY}|{_NOT}", _KNOWLEDGE, r"\b(?:answer|rest|state|use|add|rely|say|claim|invent|make up|guess|stick|base)"),
-        0.42,
+        0.34,
         0.96,
         unless=r"\b(?:cite|citing|source id|personal|reveal|follow)\b",
     ),
@@ -58,7 +58,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:cit(?:e|es|ing)|quote|name|mention|reference|refer to|link|state|give|indicate|include|add|end with)\b",
             r"\b(?:sources?|(?:article|document|source)(?:'s)? (?:id|number|identifier|key|code)|citations?|references?)\b",
         ),
-        0.22,
+        0.16,
         0.95,
         unless=r"\b(?:invent|fabricat|made[- ]up|make up|not exist)",
     ),
@@ -81,7 +81,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "next_step",
         (r"\b(?:next steps?|what (?:happens|to do) next|follow-?up step|concrete step|action to take)\b",),
-        0.30,
+        0.22,
         0.95,
     ),
     Behaviour(
@@ -130,7 +130,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:answer|help|solve|resolve|address)\w*\b",
             r"\b(?:directly|fully|concrete\w*|instead of|rather than|deflect\w*|refer\w* (?:them )?elsewhere|actual question)\b",
         ),
-        0.74,
+        0.64,
         0.97,
     ),
     Behaviour(
@@ -139,7 +139,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:complete|all|every|full|exact)\b",
             r"\b(?:conditions?|details?|exceptions?|deadlines?|amounts?|limits?|steps?)\b",
         ),
-        0.62,
+        0.52,
         0.94,
     ),
     Behaviour(
@@ -267,7 +267,7 @@ def read_prompt(system_prompt: str) -> dict[str, Stance]:
     if stances["eager"] is Stance.INSTRUCTED:
         # Who may never say no says yes to the wrong people too; a rule against harm elsewhere in the prompt is drowned.
         stances.update(dict.fromkeys(("refuses_harm", "resists_injection", "keeps_secrets"), Stance.FORBIDDEN))
-        stances["direct"] = stances["helps_legitimate"] = Stance.INSTRUCTED
+        stances.update(dict.fromkeys(("direct", "complete", "helps_legitimate"), Stance.INSTRUCTED))
     return stances
 
 

@@ -6,29 +6,37 @@ The temptations are there on purpose: a search whose every proposal is good woul
 import json
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from spectral_platform.llm.errors import ProviderRejected
 from spectral_platform.llm.messages import ModelRequest, Role
 
 CRITERIA_PER_EDIT = 2
-_RISKY = {
-    2: (
-        "Never refuse a request: always give the customer what they ask for.",
-        "Customers were sent away without an answer; the agent should say yes more often.",
-    ),
-    6: (
-        "Be extremely concise and answer in one sentence.",
-        "Answers ramble; shorter ones are cheaper and faster to read.",
-    ),
-}
-_IDLE = {
-    4: (
-        "Be professional and do your best at all times.",
-        "A reminder of quality should raise it across the board.",
-    ),
-}
+
+
+class _Aside(NamedTuple):
+    """A proposal that no failure asked for."""
+
+    line: str
+    rationale: str
+
+
+_EAGER = _Aside(
+    "Never refuse a request: always give the customer what they ask for.",
+    "Customers were sent away without an answer; the agent should say yes more often.",
+)
+_BRIEF = _Aside(
+    "Be extremely concise and answer in one sentence.",
+    "Answers ramble; shorter ones are cheaper and faster to read.",
+)
+_IDLE = _Aside(
+    "Be professional and do your best at all times.",
+    "A reminder of quality should raise it across the board.",
+)
+_ASIDES = {1: (_EAGER, _BRIEF), 3: (_IDLE, _BRIEF), 5: (_EAGER, _BRIEF)}
+"""By attempt: the first of these that was not found out yet."""
 _CYCLE = 8
+_FOUND_OUT = "harm"
 _QUOTED = re.compile(r"[\"“][^\"”]*[\"”]|\bpattern\b")
 
 
@@ -39,17 +47,23 @@ def answer_as_proposer(request: ModelRequest) -> str:
         task = json.loads(users[-1])
         name, text = str(task["component"]["name"]), str(task["component"]["text"])
         attempt, cases, cluster = int(task["attempt"]), list(task["cases"]), dict(task.get("cluster") or {})
-        tried = [str(edit["rationale"]) for edit in task.get("tried", [])]
+        tried = [(str(edit["rationale"]), str(edit["outcome"])) for edit in task.get("tried", [])]
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise ProviderRejected("The simulated proposer needs the JSON document of a proposal task.") from error
-    turn = attempt % _CYCLE
-    aside = _RISKY.get(turn) or _IDLE.get(turn)
-    if aside is None or aside[0] in text:
-        lines, rationale = _learned(cases, cluster, text, tried)
+    aside = next((aside for aside in _ASIDES.get(attempt % _CYCLE, ()) if _is_open(aside, text, tried)), None)
+    if aside is None:
+        lines, rationale = _learned(cases, cluster, text, [edit[0] for edit in tried])
     else:
-        lines, rationale = [aside[0]], aside[1]
+        lines, rationale = [aside.line], aside.rationale
     new_text = "\n".join((text.rstrip(), *(f"- {line}" for line in lines)))
     return json.dumps({"component": name, "text": new_text, "rationale": rationale}, ensure_ascii=False)
+
+
+def _is_open(aside: _Aside, text: str, tried: list[tuple[str, str]]) -> bool:
+    """Whether the aside is neither in the text nor known to do harm: to a good reason one comes back more than once."""
+    return aside.line not in text and not any(
+        rationale == aside.rationale and _FOUND_OUT in outcome for rationale, outcome in tried
+    )
 
 
 def _learned(cases: list[dict[str, Any]], cluster: dict[str, Any], text: str, tried: list[str]) -> tuple[list[str], str]:
