@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 from spectral_api import health, v1
 from spectral_api.docs.pages import mount_documentation
-from spectral_api.middleware import RequestContext
+from spectral_api.middleware import BodyLimit, RequestContext
 from spectral_api.problems import install_problem_handlers
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
@@ -45,12 +45,12 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        max_body_size=settings.max_body_bytes,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
     )
     app.state.settings = settings
     app.state.database = database
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestContext)
     install_problem_handlers(app)
     mount_documentation(app)

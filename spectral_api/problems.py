@@ -7,7 +7,9 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 
 from spectral_platform.core.errors import (
@@ -51,6 +53,8 @@ SLUG_OF_STATUS: dict[int, tuple[str, str]] = {
     415: ("unsupported-media-type", "Unsupported Media Type"),
     503: ("unavailable", "Service Unavailable"),
 }
+# What psycopg says itself (no state), "character not in repertoire" and "untranslatable character".
+UNSTORABLE_TEXT = {None, "22021", "22P05"}
 VALIDATION_TITLE = "Validation Error"
 
 
@@ -134,21 +138,43 @@ async def handle_http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == 413:
         extensions["limit_bytes"] = request.app.state.settings.max_body_bytes
     response = problem(request, slug=slug, title=title, status=error.status_code, detail=str(error.detail), **extensions)
-    for name, value in (error.headers or {}).items():
-        response.headers[name] = value
+    response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(sorted(allowed_methods(request)))
     return response
+
+
+def allowed_methods(request: Request) -> set[str]:
+    """The methods of a path; the framework's own answer names those of one route."""
+    matching = (
+        route for route in iter_route_contexts(request.app.routes) if route.methods and route.path_regex.match(request.url.path)
+    )
+    return set().union(*(route.methods or () for route in matching))
+
+
+async def handle_data(request: Request, error: Exception) -> JSONResponse:
+    """Answer 422 for text that Postgres cannot hold; any other fault of the data is our own mistake."""
+    assert isinstance(error, DataError)
+    if getattr(error.orig, "sqlstate", None) not in UNSTORABLE_TEXT:
+        return await handle_unexpected(request, error)
+    part = "query" if request.method in {"GET", "DELETE"} else "body"
+    fault = {"loc": (part,), "msg": "Text cannot contain the zero character", "type": "string_unstorable"}
+    return await handle_validation(request, RequestValidationError([fault]))
 
 
 async def handle_unexpected(request: Request, error: Exception) -> JSONResponse:
     """Answer 500 without internals; the log has the traceback under the same request id."""
     logger.error("unexpected_error", path=request.url.path, exc_info=error)
-    return problem(
+    response = problem(
         request,
         slug="internal-error",
         title="Internal Error",
         status=500,
         detail="Something went wrong on our side; the log has the details under this request id.",
     )
+    # This answer is made outside all middleware, so nothing else sends the id.
+    response.headers["X-Request-Id"] = request.state.request_id
+    return response
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -156,6 +182,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(SpectralError, handle_named)
     app.add_exception_handler(RequestValidationError, handle_validation)
     app.add_exception_handler(HTTPException, handle_http)
+    app.add_exception_handler(DataError, handle_data)
     app.add_exception_handler(Exception, handle_unexpected)
 
 

@@ -1,12 +1,14 @@
 """The router of every endpoint: it refuses strangers before malformed requests, and unknown query parameters."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 
 from spectral_api.security import admit, authenticate
 from spectral_platform.core.database import Database
@@ -41,13 +43,27 @@ class StrictRoute(APIRoute):
         async def strict(request: Request) -> Response:
             try:
                 refuse_unknown_parameters(request, known)
-                return await handle(request)
+                with unreadable_bodies_as_invalid():
+                    return await handle(request)
             except RequestValidationError:
                 if scopes is not None:
                     await check_credential(request, scopes)
                 raise
 
         return strict
+
+
+@contextmanager
+def unreadable_bodies_as_invalid() -> Iterator[None]:
+    """Raise the 422 for bodies that cannot be parsed at all, for which the framework raises a 400."""
+    try:
+        yield
+    except HTTPException as error:
+        if error.status_code != 400:
+            raise
+        raise RequestValidationError(
+            [{"loc": ("body",), "msg": "The body cannot be read: it is not well formed", "type": "body_unreadable"}]
+        ) from error
 
 
 def refuse_unknown_parameters(request: Request, known: set[str]) -> None:

@@ -18,7 +18,10 @@ def configure_logging(settings: Settings) -> None:
     ]
     production = settings.environment is Environment.PRODUCTION
     renderer: structlog.types.Processor = (
-        structlog.processors.JSONRenderer() if production else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer()
+        if production
+        # The default shows the local variables of each frame, and those hold what tenants sent.
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
