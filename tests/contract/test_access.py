@@ -82,9 +82,8 @@ async def test_a_caller_without_the_scope_is_refused(operation: Operation, tenan
     assert refused
 
     for credential in refused:
-        answer = await tenants.anybody.request(
-            operation.method, tenants.path(operation.path), headers=tenants.owner.bearing(credential)
-        )
+        headers = tenants.owner.bearing(credential) | {"X-Workspace-Id": str(tenants.owner.workspace_id)}
+        answer = await tenants.anybody.request(operation.method, tenants.path(operation.path), headers=headers)
         assert answer.status_code == 403, answer.text
         if operation.answers_problems:
             assert slug(answer) == "missing-scope"
