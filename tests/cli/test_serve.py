@@ -25,15 +25,15 @@ def empty_database(postgres: str) -> str:
     return on_database(postgres, name)
 
 
-def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal(tmp_path: Path) -> None:
-    with serving("--data-dir", str(tmp_path), "--workers", "0") as (url, process):
+def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal(passable: Path) -> None:
+    with serving("--data-dir", str(passable), "--workers", "0") as (url, process):
         health = httpx.get(f"{url}/api/v1/health").json()
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
 
     assert health["checks"]["database"]["status"] == health["checks"]["migrations"]["status"] == "ok"
     with pytest.raises(NoRunningPostgres):
-        join(tmp_path)
+        join(passable)
 
 
 def test_two_servers_may_start_at_once_on_an_empty_database(empty_database: str, tmp_path: Path) -> None:

@@ -24,7 +24,6 @@ from spectral_platform.core.embedded import (
     join,
 )
 from spectral_platform.core.postgres_binaries import DirectoryTaken, PostgresBinariesNotFound
-from tests.fixtures.database import passable_directory
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root lends the server to another user")
@@ -41,12 +40,6 @@ with embedded.EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     print(postgres.url, flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture
-def passable() -> Iterator[Path]:
-    with passable_directory() as directory:
-        yield directory
 
 
 @pytest.fixture
