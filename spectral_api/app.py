@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -10,7 +11,7 @@ from fastapi.routing import APIRoute
 from spectral_api import health, v1
 from spectral_api.docs.pages import mount_documentation
 from spectral_api.middleware import BodyLimit, RequestContext
-from spectral_api.problems import install_problem_handlers
+from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 
@@ -30,6 +31,20 @@ def operation_id(route: APIRoute) -> str:
     return route.name
 
 
+class Application(FastAPI):
+    """An application whose document says of problems only the form in which they are sent."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document. The framework claims that every documented error may also come as plain JSON; none does."""
+        document = super().openapi()
+        for item in document["paths"].values():
+            for operation in item.values():
+                for response in operation["responses"].values():
+                    if MEDIA_TYPE in response.get("content", {}):
+                        response["content"].pop("application/json", None)
+        return document
+
+
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The HTTP application over one database."""
 
@@ -38,7 +53,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         yield
         await database.close()
 
-    app = FastAPI(
+    app = Application(
         title="Spectral",
         version=version("spectral-api"),
         description=DESCRIPTION,

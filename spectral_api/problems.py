@@ -55,6 +55,8 @@ SLUG_OF_STATUS: dict[int, tuple[str, str]] = {
 }
 # What psycopg says itself (no state), "character not in repertoire" and "untranslatable character".
 UNSTORABLE_TEXT = {None, "22021", "22P05"}
+declared_errors: set[type[SpectralError]] = set()
+"""What the documentation of some endpoint names."""
 VALIDATION_TITLE = "Validation Error"
 
 
@@ -189,6 +191,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 def problems(*errors: type[SpectralError], validation: bool = True) -> dict[int | str, dict[str, Any]]:
     """The ``responses=`` of an endpoint that may raise these errors; 422 and 500 are always among them."""
     by_status: dict[int, list[tuple[str, str, str]]] = {}
+    declared_errors.update(errors)
     for error in errors:
         meaning = (error.__doc__ or error.title).strip().splitlines()[0]
         entries = by_status.setdefault(status_of(error), [])

@@ -35,6 +35,8 @@ class Login(Input):
 class Refresh(Input):
     """A refresh token to exchange."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "rt_77q7DxIpLnU3VNPlnu1vpeSKFE8ai"}]})
+
     refresh_token: str = Field(description="The newest refresh token of the session.", examples=["rt_…"], max_length=200)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from spectral_api.schemas import Input, Output, Time
 from spectral_platform.workspaces.models import DEFAULT_WORLD_MODEL
@@ -15,12 +15,16 @@ WORLD_MODEL = "The domain standard that scans hold agents to, beside the workspa
 class WorkspaceCreate(Input):
     """A new workspace."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Support"}]})
+
     name: str = NAME
     world_model: str = Field(default=DEFAULT_WORLD_MODEL, description=WORLD_MODEL, max_length=200)
 
 
 class WorkspaceUpdate(Input):
     """Changes to a workspace; absent fields stay as they are."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Customer support"}]})
 
     name: str = Field(default="", description="Name of the workspace.", min_length=1, max_length=200)
     world_model: str = Field(default=DEFAULT_WORLD_MODEL, description=WORLD_MODEL, max_length=200)
