@@ -25,16 +25,18 @@ def _migrations() -> Path:
     return packaged if packaged.is_dir() else root.parent / "migrations"
 
 
-def _configuration() -> Config:
+def configure(connection: Connection | None = None) -> Config:
+    """Alembic over these migrations, on a connection if it is to touch a database."""
     configuration = Config()
     configuration.set_main_option("script_location", str(_migrations()))
     configuration.set_main_option("path_separator", "os")
+    configuration.attributes["connection"] = connection
     return configuration
 
 
 def head() -> str:
     """The revision that this code needs."""
-    revision = ScriptDirectory.from_config(_configuration()).get_current_head()
+    revision = ScriptDirectory.from_config(configure()).get_current_head()
     assert revision is not None
     return revision
 
@@ -51,9 +53,7 @@ def upgrade(url: str) -> None:
             guard.commit()
             try:
                 with engine.connect() as connection:
-                    configuration = _configuration()
-                    configuration.attributes["connection"] = connection
-                    command.upgrade(configuration, "head")
+                    command.upgrade(configure(connection), "head")
             finally:
                 guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
     finally:
