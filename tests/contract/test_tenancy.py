@@ -1,0 +1,199 @@
+"""Tenancy in the database itself: what a query that forgot its tenant, or asks for another's, can see."""
+
+from collections.abc import Iterator
+from typing import Any, LiteralString, cast
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
+
+# Read before it is known which tenant asks; their rows are found by a random id or by the digest of a secret.
+IDENTITY = {"login_sessions"}
+
+TENANT_TABLES = """
+    SELECT c.oid::regclass::text AS name, array_agg(a.attname::text) AS owners, c.relrowsecurity AS is_confined,
+           c.relispartition AS is_partition
+    FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('workspace_id', 'account_id') AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p')
+    GROUP BY c.oid ORDER BY 1
+"""
+POLICIES = """
+    SELECT tablename, policyname, cmd, roles::text[], qual, with_check FROM pg_policies WHERE schemaname = 'public'
+"""
+CONSTRAINTS = """
+    SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('c', 'f') AND conislocal
+"""
+COLUMNS = """
+    SELECT column_name, data_type, udt_name FROM information_schema.columns
+    WHERE table_schema = 'public' AND table_name = %s AND is_nullable = 'NO' AND column_default IS NULL
+      AND is_identity = 'NO' AND is_generated = 'NEVER'
+"""
+VALUES: dict[str, LiteralString] = {
+    "uuid": "gen_random_uuid()",
+    "text": "'x'",
+    "character varying": "'x'",
+    "timestamp with time zone": "now()",
+    "date": "now()",
+    "bytea": "'x'",
+    "boolean": "true",
+    "jsonb": "'{}'",
+    "ARRAY": "'{}'",
+    "integer": "1",
+    "bigint": "1",
+    "smallint": "1",
+    "numeric": "1",
+    "double precision": "1",
+    "real": "1",
+}
+
+
+@pytest.fixture
+def superuser(database_url: str) -> Iterator[psycopg.Connection]:
+    """The test's database as its owner sees it."""
+    with psycopg.connect(connection_string(database_url), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def tables(superuser: psycopg.Connection) -> list[dict[str, Any]]:
+    """Every table whose rows say whose they are."""
+    with superuser.cursor(row_factory=psycopg.rows.dict_row) as cursor:
+        return cursor.execute(TENANT_TABLES).fetchall()
+
+
+def plant(superuser: psycopg.Connection, table: str, owners: dict[str, UUID]) -> None:
+    """A row of the owners' in a table, whatever it has in its other columns."""
+    name = sql.Identifier(table)
+    for (constraint,) in superuser.execute(CONSTRAINTS, [table]).fetchall():
+        superuser.execute(sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(name, sql.Identifier(constraint)))
+    needed = {column: kind for column, kind, _ in superuser.execute(COLUMNS, [table]).fetchall()}
+    values: dict[str, sql.Composable] = {column: sql.SQL(VALUES[kind]) for column, kind in needed.items()}
+    values |= {column: sql.Literal(owner) for column, owner in owners.items()}
+    columns = sql.SQL(", ").join(map(sql.Identifier, values))
+    row = sql.SQL(", ").join(values.values())
+    superuser.execute(sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(name, columns, row))
+
+
+async def count(database: Database, table: str, **tenant: UUID) -> int:
+    """How many rows of a table the application sees when it is bound to a tenant, or to none."""
+    async with database.transaction(**tenant) as session:
+        return int((await session.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
+
+
+async def changed(database: Database, statement: str, **tenant: UUID) -> int:
+    """How many rows a statement touches; none where the application may not run it at all."""
+    try:
+        async with database.transaction(**tenant) as session:
+            return int(cast("Any", await session.execute(text(statement))).rowcount)
+    except ProgrammingError as refused:
+        if isinstance(refused.orig, psycopg.errors.InsufficientPrivilege):
+            return 0
+        raise
+
+
+@pytest.fixture
+def planted(superuser: psycopg.Connection, tables: list[dict[str, Any]]) -> dict[str, UUID]:
+    """A tenant with a row in every table, in a database that has nothing else."""
+    tenant = {"account_id": uuid4(), "workspace_id": uuid4()}
+    for table in tables:
+        if not table["is_partition"]:
+            plant(superuser, table["name"], {column: tenant[column] for column in table["owners"]})
+    plant(superuser, "accounts", {"id": tenant["account_id"]})
+    return tenant
+
+
+def test_every_table_of_tenants_is_confined_to_the_bound_tenant(
+    superuser: psycopg.Connection, tables: list[dict[str, Any]]
+) -> None:
+    policies = superuser.execute(POLICIES).fetchall()
+    covered = {
+        table
+        for table, _, command, roles, condition, check in policies
+        if command == "ALL" and APPLICATION_ROLE in roles and condition and check and "current_setting" in check
+    }
+
+    assert {table["name"] for table in tables} - IDENTITY >= {"agents", "api_keys", "spans", "traces"}
+    assert {table["name"] for table in tables if not table["is_confined"]} == IDENTITY
+    assert {table["name"] for table in tables} - covered == IDENTITY
+    assert all("true" not in (condition, check) for *_, condition, check in policies)
+
+
+def test_nothing_reads_around_the_policies(superuser: psycopg.Connection) -> None:
+    views = superuser.execute(
+        "SELECT relname FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
+    )
+    definers = superuser.execute("SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace")
+
+    assert views.fetchall() == []
+    assert definers.fetchall() == []
+
+
+@pytest.mark.own_database
+async def test_another_tenant_sees_and_changes_nothing(
+    database: Database, tables: list[dict[str, Any]], planted: dict[str, UUID]
+) -> None:
+    other = {"account_id": uuid4(), "workspace_id": uuid4()}
+    for name in [table["name"] for table in tables if table["name"] not in IDENTITY]:
+        assert await count(database, name, **planted) >= 1, name
+        assert await count(database, name, **other) == 0, name
+        assert await count(database, name) == 0, name
+        assert await changed(database, f"DELETE FROM {name}", **other) == 0, name
+        assert await count(database, name, **planted) >= 1, name
+
+
+@pytest.mark.own_database
+async def test_a_tenant_cannot_give_its_rows_to_another(
+    database: Database, superuser: psycopg.Connection, planted: dict[str, UUID]
+) -> None:
+    for table, _, _, _, _, check in superuser.execute(POLICIES).fetchall():
+        column = check.strip("( ").split(" = ")[0]
+        async with database.transaction(**planted) as session:
+            with pytest.raises(ProgrammingError, match=r"row-level security|permission denied"):
+                await session.execute(text(f"UPDATE {table} SET {column} = gen_random_uuid()"))
+
+
+@pytest.mark.own_database
+@pytest.mark.parametrize("escape", ["RESET ROLE", "RESET ALL", "SET row_security = off"])
+async def test_resetting_the_role_does_not_help(escape: str, database: Database, planted: dict[str, UUID]) -> None:
+    async with database.transaction() as session:
+        await session.execute(text(escape))
+        assert (await session.execute(text("SELECT current_user"))).scalar_one() == APPLICATION_ROLE
+        if escape == "SET row_security = off":
+            with pytest.raises(ProgrammingError, match="row-level security"):
+                await session.execute(text("SELECT count(*) FROM agents"))
+        else:
+            assert (await session.execute(text("SELECT count(*) FROM agents"))).scalar_one() == 0
+
+
+async def test_the_application_role_has_no_power_of_its_own(database: Database) -> None:
+    async with database.transaction() as session:
+        powers = await session.execute(
+            text(
+                "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin"
+                " FROM pg_roles WHERE rolname = current_user"
+            )
+        )
+        owned = await session.execute(text("SELECT count(*) FROM pg_class WHERE relowner = to_regrole(current_user)"))
+        others = await session.execute(
+            text("SELECT rolname FROM pg_roles WHERE rolname <> current_user AND pg_has_role(current_user, oid, 'MEMBER')")
+        )
+        may_create = await session.execute(text("SELECT has_schema_privilege('public', 'CREATE')"))
+
+        assert powers.one() == (False,) * 5
+        assert owned.scalar_one() == 0
+        assert others.all() == []
+        assert may_create.scalar_one() is False
+
+
+async def test_the_audit_log_can_only_grow(database: Database) -> None:
+    async with database.transaction() as session:
+        for action in ("UPDATE", "DELETE", "TRUNCATE"):
+            allowed = await session.execute(text(f"SELECT has_table_privilege('audit_entries', '{action}')"))
+            assert allowed.scalar_one() is False, action
