@@ -55,6 +55,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=True,
+            hide_parameters=True,  # errors reach the log, and parameters are the tenants' content
             connect_args={"options": f"-c role={APPLICATION_ROLE}", "connect_timeout": 10},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
