@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from spectral_api import health, v1
 from spectral_api.docs.pages import mount_documentation
 from spectral_api.middleware import BodyLimit, RequestContext
+from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
@@ -71,4 +72,5 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     mount_documentation(app)
     app.include_router(health.router)
     app.include_router(v1.router, prefix="/api/v1")
+    install_otel(app)
     return app

@@ -1,15 +1,16 @@
 """Errors as RFC 9457 problem documents: the only place that knows which family has which status."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from spectral_platform.core.errors import (
@@ -58,6 +59,8 @@ UNSTORABLE_TEXT = {None, "22021", "22P05"}
 declared_errors: set[type[SpectralError]] = set()
 """What the documentation of some endpoint names."""
 VALIDATION_TITLE = "Validation Error"
+Renderer = Callable[[Request, int, str], Response]
+"""How another protocol says that something went wrong, from the HTTP status and the detail."""
 
 
 class FieldProblem(BaseModel):
@@ -93,13 +96,18 @@ def status_of(error: SpectralError | type[SpectralError]) -> int:
     return next(status for family, status in STATUS_OF_FAMILY.items() if issubclass(kind, family))
 
 
-def problem(request: Request, *, slug: str, title: str, status: int, detail: str, **extensions: Any) -> JSONResponse:
-    """Render one problem document."""
+def problem(request: Request, *, slug: str, title: str, status: int, detail: str, **extensions: Any) -> Response:
+    """Render one problem document; on the paths of another protocol, what that protocol has instead."""
     headers = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer" if slug == "unauthenticated" else 'Bearer error="invalid_token"'
     if status in {429, 503}:
         headers["Retry-After"] = RETRY_AFTER_SECONDS
+    render_instead: Renderer | None = request.app.state.error_renderers.get(request.url.path)
+    if render_instead is not None:
+        response = render_instead(request, status, detail)
+        response.headers.update(headers)
+        return response
     body = {
         "type": TYPE_BASE + slug,
         "title": title,
@@ -112,18 +120,18 @@ def problem(request: Request, *, slug: str, title: str, status: int, detail: str
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
-def render(request: Request, error: SpectralError) -> JSONResponse:
+def render(request: Request, error: SpectralError) -> Response:
     """A named error as a problem document."""
     return problem(request, slug=error.slug, title=error.title, status=status_of(error), detail=error.detail, **error.extensions)
 
 
-async def handle_named(request: Request, error: Exception) -> JSONResponse:
+async def handle_named(request: Request, error: Exception) -> Response:
     """Answer with the problem that a room raised."""
     assert isinstance(error, SpectralError)
     return render(request, error)
 
 
-async def handle_validation(request: Request, error: Exception) -> JSONResponse:
+async def handle_validation(request: Request, error: Exception) -> Response:
     """Answer 422 with every mistake in the request's shape; what was sent is not echoed."""
     assert isinstance(error, RequestValidationError)
     errors = [{"location": list(item["loc"]), "message": item["msg"], "type": item["type"]} for item in error.errors()]
@@ -132,7 +140,7 @@ async def handle_validation(request: Request, error: Exception) -> JSONResponse:
     return problem(request, slug="validation-error", title=VALIDATION_TITLE, status=422, detail=detail, errors=errors)
 
 
-async def handle_http(request: Request, error: Exception) -> JSONResponse:
+async def handle_http(request: Request, error: Exception) -> Response:
     """Answer the framework's own refusals (unknown route, wrong method, body too large) in the same form."""
     assert isinstance(error, HTTPException)
     slug, title = SLUG_OF_STATUS.get(error.status_code, ("bad-request", "Bad Request"))
@@ -154,7 +162,7 @@ def allowed_methods(request: Request) -> set[str]:
     return set().union(*(route.methods or () for route in matching))
 
 
-async def handle_data(request: Request, error: Exception) -> JSONResponse:
+async def handle_data(request: Request, error: Exception) -> Response:
     """Answer 422 for text that Postgres cannot hold; any other fault of the data is our own mistake."""
     assert isinstance(error, DataError)
     if getattr(error.orig, "sqlstate", None) not in UNSTORABLE_TEXT:
@@ -164,7 +172,14 @@ async def handle_data(request: Request, error: Exception) -> JSONResponse:
     return await handle_validation(request, RequestValidationError([fault]))
 
 
-async def handle_unexpected(request: Request, error: Exception) -> JSONResponse:
+async def handle_outage(request: Request, error: Exception) -> Response:
+    """Answer 503 when Postgres does not answer or has no connection to spare; the same request may succeed later."""
+    logger.error("database_unavailable", path=request.url.path, exc_info=error)
+    detail = "The database does not answer now. Send the same request again a little later."
+    return problem(request, slug="unavailable", title=UnavailableError.title, status=503, detail=detail)
+
+
+async def handle_unexpected(request: Request, error: Exception) -> Response:
     """Answer 500 without internals; the log has the traceback under the same request id."""
     logger.error("unexpected_error", path=request.url.path, exc_info=error)
     response = problem(
@@ -181,10 +196,13 @@ async def handle_unexpected(request: Request, error: Exception) -> JSONResponse:
 
 def install_problem_handlers(app: FastAPI) -> None:
     """Make every error of the application a problem document."""
+    app.state.error_renderers = {}
     app.add_exception_handler(SpectralError, handle_named)
     app.add_exception_handler(RequestValidationError, handle_validation)
     app.add_exception_handler(HTTPException, handle_http)
     app.add_exception_handler(DataError, handle_data)
+    for outage in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(outage, handle_outage)
     app.add_exception_handler(Exception, handle_unexpected)
 
 

@@ -4,6 +4,7 @@ from spectral_api.routing import Router
 from spectral_api.v1.accounts.router import router as accounts
 from spectral_api.v1.auth.router import router as auth
 from spectral_api.v1.keys.router import router as keys
+from spectral_api.v1.traces.router import router as traces
 from spectral_api.v1.workspaces.router import router as workspaces
 
 router = Router()
@@ -13,5 +14,6 @@ router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
+in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
 
 router.include_router(in_workspace)

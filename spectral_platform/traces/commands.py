@@ -15,6 +15,8 @@ from spectral_platform.traces.models import Feedback, Span, Trace
 from spectral_platform.traces.reports import TraceReport
 from spectral_platform.traces.spans import Rejection, SpanDraft
 
+NO_REPORT = "the item does not have the shape of a trace"
+LONGEST_SAMPLE = 300
 RATE_TRACE = text(
     """
     UPDATE traces SET (feedback_score, feedback_count) = (
@@ -43,12 +45,13 @@ async def record_traces(
     caller: Caller,
     *,
     reports: Sequence[TraceReport],
-    rejections: Sequence[Rejection] = (),
+    refusals: Sequence[str] = (),
     size_bytes: int,
 ) -> list[str]:
-    """Store traces told in a few words. Returns their ids, in the order given."""
+    """Store traces told in a few words. Returns their ids, in the order given; ``refusals`` say why others were not reports."""
     now = clock.now()
     drafts = [report.as_span(now) for report in reports]
+    rejections = [Rejection(reason=NO_REPORT, sample=reason[:LONGEST_SAMPLE]) for reason in refusals]
     await record_spans(session, caller, drafts=drafts, rejections=rejections, size_bytes=size_bytes)
     return [draft.trace_id for draft in drafts]
 

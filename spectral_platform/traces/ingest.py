@@ -70,7 +70,7 @@ COLUMNS = (
     _plain("dialect", "text"),
     _text("service"),
     _text("workflow"),
-    Column("agent_id", "uuid", lambda draft, agents: agents.get(draft.agent_name) if draft.agent_name else None),
+    Column("agent_id", "uuid", lambda draft, agents: agents.get(_storable(draft.agent_name) or "")),
     _text("agent_name"),
     _text("session_id"),
     _text("user_id"),
@@ -147,7 +147,7 @@ ORDER BY trace_id FOR NO KEY UPDATE
 """
 ADD_COUNTS = f"""
 INSERT INTO ingest_counts (workspace_id, period, measure, label, slot, count, sample)
-SELECT %(workspace_id)b, %(period)b, measure, label, pg_backend_pid() % {SLOTS}, count, sample
+SELECT %(workspace_id)b, %(period)b, measure, label, mod(pg_backend_pid(), {SLOTS}), count, sample
 FROM unnest(%(measure)b::text[], %(label)b::text[], %(count)b::bigint[], %(sample)b::text[])
     AS added(measure, label, count, sample)
 ORDER BY measure, label
@@ -160,7 +160,8 @@ async def store_spans(session: AsyncSession, workspace_id: UUID, drafts: Sequenc
     """Store spans, add the agents that they name, and bring their traces up to date. Returns how many spans are new."""
     if not drafts:
         return 0
-    agents = await observe_agents(session, workspace_id, {draft.agent_name for draft in drafts if draft.agent_name})
+    names = {name for draft in drafts if (name := _storable(draft.agent_name))}
+    agents = await observe_agents(session, workspace_id, names)
     await session.flush()
     connection = await session.connection()
     common = {"workspace_id": workspace_id, "now": clock.now()}

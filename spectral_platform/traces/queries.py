@@ -18,7 +18,7 @@ from sqlalchemy.orm import undefer
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.paging import Page, PageRequest, paginate
-from spectral_platform.core.values import Text, Value
+from spectral_platform.core.values import Value
 from spectral_platform.traces.counting import Measure, period_of
 from spectral_platform.traces.errors import TraceNotFound
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceStatus
@@ -55,17 +55,17 @@ class TraceFilter(Value):
 
     agent_id: UUID | None = Field(default=None, description="Only traces of this agent.")
     status: TraceStatus | None = Field(default=None, description="Only traces that went well (`ok`) or failed (`error`).")
-    workflow: Text | None = Field(default=None, description="Only traces of this workflow.")
-    model: Text | None = Field(default=None, description="Only traces in which this model was called.")
-    session_id: Text | None = Field(default=None, description="Only traces of this conversation.")
-    user_id: Text | None = Field(default=None, description="Only traces of this end user.")
-    tag: Text | None = Field(default=None, description="Only traces that carry this tag.")
+    workflow: str | None = Field(default=None, description="Only traces of this workflow.")
+    model: str | None = Field(default=None, description="Only traces in which this model was called.")
+    session_id: str | None = Field(default=None, description="Only traces of this conversation.")
+    user_id: str | None = Field(default=None, description="Only traces of this end user.")
+    tag: str | None = Field(default=None, description="Only traces that carry this tag.")
     since: AwareDatetime | None = Field(default=None, description="Only traces that began at this time or later.")
     until: AwareDatetime | None = Field(default=None, description="Only traces that began before this time.")
     min_duration_ms: int | None = Field(default=None, ge=0, le=2**62, description="Only traces that took at least so long.")
     min_cost_usd: Decimal | None = Field(default=None, ge=0, description="Only traces known to have cost at least so much.")
     has_feedback: bool | None = Field(default=None, description="Only traces with, or without, feedback.")
-    search: Text | None = Field(
+    search: str | None = Field(
         default=None,
         min_length=1,
         max_length=200,
@@ -114,7 +114,7 @@ class Position:
         """Read a cursor. Raises ``ValueError`` for anything that ``encode`` did not make."""
         sort, value, trace_id = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         _, kind = _KEYS[TraceSort(sort).removeprefix("-")]
-        return cls(sort=TraceSort(sort), value=kind.validate_python(value), trace_id=TypeAdapter(Text).validate_python(trace_id))
+        return cls(sort=TraceSort(sort), value=kind.validate_python(value), trace_id=TypeAdapter(str).validate_python(trace_id))
 
 
 @dataclass(frozen=True, slots=True)

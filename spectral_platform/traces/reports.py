@@ -7,6 +7,7 @@ from uuid import uuid4
 import orjson
 from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, field_validator
 
+from spectral_platform.core import clock
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
@@ -51,9 +52,9 @@ class TraceReport(Value):
     @field_validator("started_at")
     @classmethod
     def refuse_impossible_times(cls, value: datetime | None) -> datetime | None:
-        """No agent ran before the year 2000."""
-        if value is not None and value < EARLIEST:
-            raise ValueError("started_at lies before the year 2000")
+        """No agent ran before the year 2000, and none has run tomorrow."""
+        if value is not None and not EARLIEST <= value <= clock.now() + CLOCK_SKEW:
+            raise ValueError("started_at lies before the year 2000 or more than a day ahead of the server's clock")
         return value
 
     @field_validator("metadata")
@@ -65,10 +66,6 @@ class TraceReport(Value):
         except TypeError as error:
             raise ValueError(f"metadata cannot be stored: {error}") from None
         return value
-
-    def is_ahead_of(self, now: datetime) -> bool:
-        """Whether the trace claims to begin in the future, beyond what clocks may differ."""
-        return self.started_at is not None and self.started_at > now + CLOCK_SKEW
 
     def as_span(self, now: datetime) -> SpanDraft:
         """The trace's only span. Its id follows from the trace's, so that the same trace is the same span."""

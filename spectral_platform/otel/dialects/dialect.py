@@ -35,8 +35,8 @@ class Dialect:
 
 
 def label(value: Any) -> str | None:
-    """A short text that rows are found by, such as a name; cut so that it fits into an index."""
-    return value.strip()[:LONGEST_LABEL] or None if isinstance(value, str) else None
+    """A short text that rows are found by, such as a name; cut so that it fits into an index, and without NUL."""
+    return value.replace("\x00", "\ufffd").strip()[:LONGEST_LABEL] or None if isinstance(value, str) else None
 
 
 def count(value: Any) -> int | None:

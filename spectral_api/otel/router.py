@@ -1,0 +1,177 @@
+"""Endpoints of OpenTelemetry's protocol."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Request, Response, Security
+
+from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.otel import schemas
+from spectral_api.otel.receiving import Admission, Busy, receive_body
+from spectral_api.otel.statuses import render_status, render_success, statuses
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import WORKSPACE_HEADER, ScopeMissing, WorkspaceRequired, authenticate, enter_by_header
+from spectral_api.v1.refusals import IN_ACCOUNT
+from spectral_api.windows import Window
+from spectral_platform.core import clock
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.errors import PayloadTooLargeError
+from spectral_platform.otel.decoding import decode
+from spectral_platform.otel.encoding import Encoding, encoding_of
+from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
+from spectral_platform.traces import commands, queries
+from spectral_platform.traces.spans import Rejection
+from spectral_platform.workspaces.errors import WorkspaceNotFound
+
+PATHS = ("/otel/v1/traces", "/v1/traces")
+REFUSALS = (*IN_ACCOUNT, WorkspaceNotFound, WorkspaceRequired)
+EXAMPLE = {
+    "resourceSpans": [
+        {
+            "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "shop"}}]},
+            "scopeSpans": [
+                {
+                    "spans": [
+                        {
+                            "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+                            "spanId": "00f067aa0ba902b7",
+                            "name": "chat gpt-4o-mini",
+                            "startTimeUnixNano": "1795323600000000000",
+                            "endTimeUnixNano": "1795323600840000000",
+                            "attributes": [
+                                {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+                                {"key": "gen_ai.request.model", "value": {"stringValue": "gpt-4o-mini"}},
+                                {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "412"}},
+                                {"key": "gen_ai.usage.output_tokens", "value": {"intValue": "38"}},
+                            ],
+                        }
+                    ]
+                }
+            ],
+        }
+    ]
+}
+WORKSPACE_PARAMETER = {
+    "name": WORKSPACE_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The workspace; needed with a user's token. An API key has only the one it was made for.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+REQUEST_BODY = {
+    "required": True,
+    "description": "An ExportTraceServiceRequest.",
+    "content": {
+        Encoding.PROTOBUF.value: {"schema": {"type": "string", "format": "binary"}},
+        Encoding.JSON.value: {"schema": {"type": "object"}, "example": EXAMPLE},
+    },
+}
+SUCCESS = {
+    "description": "The good spans are stored. Refused ones are counted in `partialSuccess`.",
+    "content": {
+        Encoding.PROTOBUF.value: {"schema": {"type": "string", "format": "binary"}},
+        Encoding.JSON.value: {
+            "schema": {"type": "object"},
+            "examples": {
+                "complete": {"summary": "Every span is stored.", "value": {}},
+                "partial": {
+                    "summary": "Some spans were refused.",
+                    "value": {
+                        "partialSuccess": {
+                            "rejectedSpans": "1",
+                            "errorMessage": "1 of 12 spans refused: the span ends before it starts (1).",
+                        }
+                    },
+                },
+            },
+        },
+    },
+}
+
+router = Router(tags=["OTEL"])
+
+
+def entering(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
+    """A dependency: the caller inside the workspace that the key or the header names, holding one of the scopes."""
+
+    async def enter(request: Request, session: Database, caller: Annotated[Caller, Security(authenticate)]) -> Caller:
+        caller = await enter_by_header(request, session, caller)
+        if caller.scopes.isdisjoint(scopes):
+            raise ScopeMissing([scope.value for scope in scopes])
+        return caller
+
+    return enter
+
+
+Body = Annotated[bytes, Depends(receive_body, scope="function")]
+Sender = Annotated[Caller, Depends(entering(Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE))]
+Reader = Annotated[Caller, Depends(entering(Scope.READ_WORKSPACE, Scope.WRITE_TRACES))]
+
+
+@router.post(
+    PATHS[0],
+    summary="Ingest traces (OTLP)",
+    responses={
+        200: SUCCESS,
+        **statuses(*REFUSALS, UnsupportedEncoding, MalformedBody, PayloadTooLargeError, Busy),
+    },
+    openapi_extra={"parameters": [WORKSPACE_PARAMETER], "requestBody": REQUEST_BODY},
+)
+@router.post(PATHS[1], include_in_schema=False)
+async def export_traces(request: Request, body: Body, caller: Sender, database: Database, settings: CurrentSettings) -> Response:
+    """Take in spans from any OpenTelemetry SDK or collector, as OTLP/HTTP says: protobuf or JSON, plain, gzip or deflate.
+
+    An API key decides the workspace; a user's token needs the header `X-Workspace-Id`. `200` means that the spans are committed
+    to the database. A span that cannot be stored is reported in `partialSuccess` and in the statistics, and the others of its
+    request are stored. A span sent again is stored once; of two copies the fuller one stays.
+
+    Point `OTEL_EXPORTER_OTLP_ENDPOINT` at the server itself or at its `/otel`: `/v1/traces` is this endpoint too. Errors are
+    `google.rpc.Status` bodies in the request's encoding; `429` and `503` say in `Retry-After` when to send again.
+    """
+    encoding = encoding_of(request.headers.get("Content-Type"))
+    decoded = await asyncio.to_thread(
+        decode,
+        body,
+        encoding,
+        request.headers.get("Content-Encoding"),
+        limit_bytes=settings.max_body_bytes,
+        now=clock.now(),
+    )
+    await commands.record_spans(database, caller, drafts=decoded.drafts, rejections=decoded.rejections, size_bytes=len(body))
+    rejections = decoded.rejections
+    message = _refused(rejections, len(rejections) + len(decoded.drafts)) if rejections else ""
+    return render_success(encoding, rejected=len(rejections), message=message)
+
+
+def _refused(rejections: Sequence[Rejection], received: int) -> str:
+    reasons = Counter(rejection.reason for rejection in rejections).most_common()
+    listed = ", ".join(f"{reason} ({count})" for reason, count in reasons)
+    return f"{len(rejections)} of {received} spans refused: {listed}."
+
+
+@router.get(
+    f"{PATHS[0]}/stats",
+    response_model=schemas.IngestStatistics,
+    summary="Ingestion statistics",
+    responses=problems(*REFUSALS),
+    openapi_extra={"parameters": [WORKSPACE_PARAMETER]},
+)
+async def get_statistics(caller: Reader, database: Database, window: Window = timedelta(hours=24)) -> Any:
+    """Tell what arrived in the workspace: how many spans were stored, how many were refused and why.
+
+    An API key decides the workspace; a user's token needs the header `X-Workspace-Id`. Counting goes by periods of five minutes,
+    and the window reaches back to the beginning of one.
+    """
+    return await queries.get_statistics(database, caller, window=window)
+
+
+def install_otel(app: FastAPI) -> None:
+    """Serve OTLP: its endpoints, its way of saying that something went wrong, and its limit on memory."""
+    app.state.admission = Admission()
+    for path in PATHS:
+        app.state.error_renderers[path] = render_status
+    app.include_router(router)

@@ -1,0 +1,31 @@
+"""Bodies of the statistics of ingestion."""
+
+from pydantic import Field
+
+from spectral_api.schemas import Output
+
+
+class RejectionCount(Output):
+    """Spans that were refused for the same reason."""
+
+    reason: str = Field(description="Why they were refused.", examples=["the span ends before it starts"])
+    count: int = Field(description="How many.", examples=[3])
+    sample: str | None = Field(description="One of them.", examples=["span 'chat gpt-4o-mini' of service 'shop'"])
+
+
+class IngestStatistics(Output):
+    """What arrived in a workspace over a window of time."""
+
+    received: int = Field(description="Spans that arrived, refused ones included.", examples=[1204])
+    stored: int = Field(description="Spans that were new and are stored.", examples=[1180])
+    rejected: int = Field(description="Spans that were refused.", examples=[4])
+    duplicates: int = Field(description="Spans that were stored already; of two copies the fuller one is kept.", examples=[20])
+    bytes: int = Field(description="Size of the bodies as they were sent, in bytes.", examples=[402118])
+    spans_per_second: float = Field(description="Spans that arrived, per second of the window.", examples=[0.334])
+    by_service: dict[str, int] = Field(
+        description="Spans by the `service.name` of their resource; the busiest, then `(other)`.", examples=[{"shop": 1200}]
+    )
+    by_dialect: dict[str, int] = Field(
+        description="Spans by the conventions that their attributes follow.", examples=[{"gen_ai": 900, "plain": 300}]
+    )
+    rejections: list[RejectionCount] = Field(description="What was refused and why, the most frequent reason first.")

@@ -1,0 +1,141 @@
+"""Endpoints of traces and feedback."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Path, Query, Request, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.traces import schemas
+from spectral_api.v1.traces.tree import grow
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.traces import commands, queries
+from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
+
+router = Router()
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+Sender = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
+TraceId = Annotated[schemas.HexTraceId, Path(description="The trace.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])]
+
+
+@router.get("", response_model=schemas.TraceResults, summary="List traces", responses=problems(*IN_WORKSPACE))
+async def list_traces(
+    workspace_id: UUID, caller: Reader, database: Database, query: Annotated[schemas.TraceQuery, Query()]
+) -> Any:
+    """List traces, newest first unless `sort` says otherwise. Every filter that is given must hold.
+
+    Long inputs and outputs are cut; the single trace has them whole. Pages come by `offset` up to 10 000, and by `cursor` without
+    end: it stays exact while new traces arrive. Without filters `total` is exact; with filters counting stops at 10 000, and then
+    `total_capped` is true.
+    """
+    page = await queries.list_traces(
+        database, caller, where=query, sort=query.sort, limit=query.limit, offset=query.offset, after=query.after
+    )
+    return {
+        "results": page.results,
+        "pagination": {
+            "total": page.total,
+            "limit": query.limit,
+            "offset": query.offset,
+            "total_capped": page.is_capped,
+            "next_cursor": page.next_cursor,
+        },
+    }
+
+
+@router.post("", status_code=202, summary="Ingest traces (JSON)", responses=problems(*IN_WORKSPACE))
+async def create_traces(
+    workspace_id: UUID, body: schemas.TracesCreate, request: Request, caller: Sender, database: Database
+) -> schemas.TracesAccepted:
+    """Take in traces told in a few words, for programs without OpenTelemetry. They are committed before the answer.
+
+    Each item is judged by itself: a bad one is listed in `rejected` and the others are stored. An item becomes a trace of one
+    span; with `model` or tokens it is a model call and has a price. Send a `trace_id` of your own to be able to repeat a request
+    safely.
+    """
+    reports = [item for item in body.traces if not isinstance(item, schemas.Refusal)]
+    refused = [(index, item.reason) for index, item in enumerate(body.traces) if isinstance(item, schemas.Refusal)]
+    trace_ids = await commands.record_traces(
+        database, caller, reports=reports, refusals=[reason for _, reason in refused], size_bytes=len(await request.body())
+    )
+    return schemas.TracesAccepted(
+        accepted=len(reports),
+        trace_ids=trace_ids,
+        rejected=[schemas.IndexedRefusal(index=index, reason=reason) for index, reason in refused],
+    )
+
+
+@router.get(
+    "/{trace_id}",
+    summary="Get a trace",
+    responses=problems(*IN_WORKSPACE, TraceNotFound),
+)
+async def get_trace(
+    workspace_id: UUID,
+    trace_id: TraceId,
+    caller: Reader,
+    database: Database,
+    spans_offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Skip so many spans of a long trace.")] = 0,
+) -> schemas.TraceDetail:
+    """Show one trace whole, with its spans as trees; of a long one 1 000 spans at a time, in the order in which they began."""
+    trace = await queries.get_trace(database, caller, trace_id)
+    spans = await queries.list_spans(database, caller, trace_id, offset=spans_offset)
+    return schemas.TraceDetail(
+        **{name: getattr(trace, name) for name in (*schemas.TraceFields.model_fields, "input", "output")},
+        spans=grow(spans),
+        spans_pagination=schemas.SpanPagination(total=trace.span_count, limit=queries.SPANS_PER_PAGE, offset=spans_offset),
+    )
+
+
+@router.post(
+    "/{trace_id}/feedback",
+    response_model=schemas.Feedback,
+    status_code=201,
+    summary="Give feedback",
+    responses=problems(*IN_WORKSPACE, TraceNotFound, SpanNotFound),
+)
+async def create_feedback(
+    workspace_id: UUID,
+    trace_id: TraceId,
+    body: schemas.FeedbackCreate,
+    caller: Writer,
+    database: Database,
+    response: Response,
+) -> Any:
+    """Judge a trace, or one of its spans, with a score or a label.
+
+    The trace's `feedback_score` is the mean of all its feedback.
+    """
+    feedback = await commands.create_feedback(
+        database,
+        caller,
+        trace_id,
+        score=body.value,
+        **body.model_dump(include={"source", "span_id", "dimension", "comment", "corrected_output"}),
+    )
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/traces/{trace_id}/feedback"
+    return feedback
+
+
+@router.get(
+    "/{trace_id}/feedback",
+    response_model=Results[schemas.Feedback],
+    summary="List feedback",
+    responses=problems(*IN_WORKSPACE, TraceNotFound),
+)
+async def list_feedback(
+    workspace_id: UUID,
+    trace_id: TraceId,
+    caller: Reader,
+    database: Database,
+    page: Annotated[PageRequest, Depends(page_request)],
+) -> Any:
+    """List what was thought of a trace and its spans, newest first."""
+    return envelope(await queries.list_feedback(database, caller, trace_id, page=page))
