@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped
 
 from spectral_platform.core import clock
 from spectral_platform.core.errors import InvalidTransitionError
@@ -41,8 +40,14 @@ class HasLifecycle(Protocol):
     """A row with a status and the table of its moves."""
 
     lifecycle: ClassVar[Lifecycle[Any]]
-    id: Mapped[UUID]
-    status: Mapped[Any]
+
+    @property
+    def id(self) -> UUID:
+        """The row's id."""
+
+    @property
+    def status(self) -> Any:
+        """The state it is in; only ``move`` changes it."""
 
 
 async def move(session: AsyncSession, row: HasLifecycle, to: StrEnum, **changes: Any) -> None:
@@ -51,7 +56,7 @@ async def move(session: AsyncSession, row: HasLifecycle, to: StrEnum, **changes:
     One ``UPDATE … WHERE status IN (sources)``: of two callers racing the same move exactly one wins, and the row is refreshed so
     that the loser's error names the state that it lost to.
     """
-    kind = type(row)
+    kind: Any = type(row)
     lifecycle = row.lifecycle
     stamp = {lifecycle.stamps[to]: clock.now()} if to in lifecycle.stamps else {}
     moved = await session.execute(
