@@ -57,10 +57,3 @@ class ConfigChanged(VersionConflictError):
             f"The newest config version of agent {agent_id} is {latest_version}, not the one that If-Match names.",
             latest_version=latest_version,
         )
-
-
-class VariablesMissing(BusinessRuleViolationError):
-    """The template has placeholders that got no value."""
-
-    def __init__(self, missing: Sequence[str]) -> None:
-        super().__init__(f"No value for the placeholders {', '.join(missing)}.", missing=list(missing))

@@ -1,7 +1,7 @@
 """Rows of agents, their dependencies, config versions and labels."""
 
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 from uuid import UUID
 
 import orjson
@@ -9,12 +9,13 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstrai
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from spectral_platform.agents.configuration import AgentConfig, Execution, Hyperparameters, PromptTemplate
-from spectral_platform.agents.labels import ConfigSource, Label
 from spectral_platform.agents.states import AGENT, AgentOrigin, AgentStatus
+from spectral_platform.agents.versions import Author, ConfigSource, Label
 from spectral_platform.core.access import CallerKind
 from spectral_platform.core.columns import Created, Identified, PydanticJSON, Timestamped, WorkspaceOwned, state_column
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.database import Base
+from spectral_platform.core.lifecycle import Lifecycle
 
 
 class AgentDependency(WorkspaceOwned, Base):
@@ -68,6 +69,11 @@ class ConfigVersion(Identified, WorkspaceOwned, Created, Base):
         return [row.label for row in self.carried]
 
     @property
+    def author(self) -> Author:
+        """Who made it."""
+        return Author(kind=self.author_kind, id=self.author_id)
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of agent, version and config, and of nothing else: labels may move without changing it."""
         config = orjson.dumps(self.config.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
@@ -97,7 +103,7 @@ class Agent(Identified, WorkspaceOwned, Timestamped, Base):
 
     __tablename__ = "agents"
 
-    lifecycle = AGENT
+    lifecycle: ClassVar[Lifecycle[AgentStatus]] = AGENT
 
     name: Mapped[str]
     role: Mapped[str | None]

@@ -1,0 +1,124 @@
+"""What differs between two configs: hunks of text for each part of the template, old and new value for each parameter."""
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher, unified_diff
+from typing import Any, Literal
+
+import orjson
+from pydantic import Field, JsonValue
+
+from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.core.values import Value
+
+CONTEXT_LINES = 3
+
+
+class DiffLine(Value):
+    """One line of a hunk."""
+
+    kind: Literal["context", "removed", "added"] = Field(description="Whether both texts have it, or only one.")
+    text: str = Field(description="The line, without its end.")
+
+
+class Hunk(Value):
+    """Changed lines with the lines around them; lines are counted from 1."""
+
+    from_line: int = Field(description="Where it begins in the old text.")
+    from_count: int = Field(description="How many lines of the old text it shows.")
+    to_line: int = Field(description="Where it begins in the new text.")
+    to_count: int = Field(description="How many lines of the new text it shows.")
+    lines: tuple[DiffLine, ...] = Field(description="The lines, in order.")
+
+
+class ComponentDiff(Value):
+    """What changed in one part of the template; parts that are no text are compared as indented JSON."""
+
+    component: str = Field(description="The part of the template, such as `base_prompt`.")
+    hunks: tuple[Hunk, ...] = Field(description="The changed places, in order.")
+
+
+class ParameterDelta(Value):
+    """A parameter that changed; null stands for absent."""
+
+    parameter: str = Field(description="Its name, such as `temperature` or `execution.timeout_ms`.")
+    before: JsonValue = Field(description="The old value; null = absent.")
+    after: JsonValue = Field(description="The new value; null = absent.")
+
+
+class ConfigDiff(Value):
+    """Everything that differs between two configs; equal ones have an empty diff."""
+
+    template: tuple[ComponentDiff, ...] = Field(description="Changed parts of the template.")
+    parameters: tuple[ParameterDelta, ...] = Field(description="Changed hyperparameters and execution settings.")
+
+
+def diff_configs(before: AgentConfig, after: AgentConfig) -> ConfigDiff:
+    """What one must change in ``before`` to get ``after``."""
+    components = tuple(
+        ComponentDiff(component=component, hunks=tuple(_hunks(old, new)))
+        for component, old, new in _components(before, after)
+        if old != new
+    )
+    old_values, new_values = _parameters(before), _parameters(after)
+    deltas = tuple(
+        ParameterDelta(parameter=name, before=old_values.get(name), after=new_values.get(name))
+        for name in dict.fromkeys((*old_values, *new_values))
+        if old_values.get(name) != new_values.get(name)
+    )
+    return ConfigDiff(template=components, parameters=deltas)
+
+
+def unified_text(before: AgentConfig, after: AgentConfig, *, before_name: str, after_name: str) -> str:
+    """The same as one unified diff, a file for each part of the template and one for the parameters; empty for equal configs."""
+    parts = [(f"template/{component}", old, new) for component, old, new in _components(before, after)]
+    parts.append(("parameters", _parameter_lines(before), _parameter_lines(after)))
+    return "".join(
+        line + "\n"
+        for part, old, new in parts
+        for line in unified_diff(old, new, f"{before_name}/{part}", f"{after_name}/{part}", n=CONTEXT_LINES, lineterm="")
+    )
+
+
+def _components(before: AgentConfig, after: AgentConfig) -> Iterator[tuple[str, list[str], list[str]]]:
+    old, new = before.template.model_dump(mode="json"), after.template.model_dump(mode="json")
+    for component in old:
+        yield component, _as_lines(old[component]), _as_lines(new[component])
+
+
+def _as_lines(value: Any) -> list[str]:
+    """Text by its lines; anything else by those of its indented JSON; nothing at all as no lines."""
+    if isinstance(value, str):
+        return value.splitlines()
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().splitlines() if value else []
+
+
+def _parameter_lines(config: AgentConfig) -> list[str]:
+    return [f"{name}: {orjson.dumps(value).decode()}" for name, value in _parameters(config).items()]
+
+
+def _parameters(config: AgentConfig) -> dict[str, JsonValue]:
+    """Hyperparameters and execution settings that are set, by name, in one level."""
+    parameters = config.hyperparameters.model_dump(mode="json", exclude={"extra"})
+    parameters |= {f"extra.{name}": value for name, value in config.hyperparameters.extra.items()}
+    if config.execution is not None:
+        parameters |= {f"execution.{name}": value for name, value in config.execution.model_dump(mode="json").items()}
+    return {name: value for name, value in parameters.items() if value not in (None, [])}
+
+
+def _hunks(old: list[str], new: list[str]) -> Iterator[Hunk]:
+    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(CONTEXT_LINES):
+        lines: list[DiffLine] = []
+        for tag, from_start, from_end, to_start, to_end in group:
+            if tag == "equal":
+                lines += [DiffLine(kind="context", text=text) for text in old[from_start:from_end]]
+                continue
+            lines += [DiffLine(kind="removed", text=text) for text in old[from_start:from_end]]
+            lines += [DiffLine(kind="added", text=text) for text in new[to_start:to_end]]
+        first, last = group[0], group[-1]
+        yield Hunk(
+            from_line=first[1] + 1,
+            from_count=last[2] - first[1],
+            to_line=first[3] + 1,
+            to_count=last[4] - first[3],
+            lines=tuple(lines),
+        )

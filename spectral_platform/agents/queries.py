@@ -1,0 +1,132 @@
+"""Reading agents, their graph and their configs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import selectinload
+
+from spectral_platform.agents.errors import AgentNotFound, ConfigNotLabelled, ConfigVersionNotFound
+from spectral_platform.agents.graph import topological_order
+from spectral_platform.agents.models import Agent, AgentDependency, ConfigLabel, ConfigVersion
+from spectral_platform.agents.states import AgentOrigin, AgentStatus
+from spectral_platform.agents.versions import Label
+from spectral_platform.core.access import Caller
+from spectral_platform.core.paging import Page, PageRequest, paginate
+
+COLUMNS = {"created_at": Agent.created_at, "name": Agent.name}
+VERSION_COLUMNS = {"created_at": ConfigVersion.created_at}
+WITH_LABELS = selectinload(ConfigVersion.carried)
+
+
+@dataclass(frozen=True, slots=True)
+class AgentFilter:
+    """Which agents to list; None = any. ``search`` is a part of the name or description, in any case."""
+
+    origin: AgentOrigin | None = None
+    status: AgentStatus | None = None
+    search: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AgentGraph:
+    """The agents of a workspace, who needs whom, and an order in which each comes after what it needs."""
+
+    nodes: Sequence[Agent]
+    edges: Sequence[AgentDependency]
+    topological_order: Sequence[UUID]
+
+
+def _whole(caller: Caller) -> Select[Agent]:
+    """Agents with their labels and dependencies, as they are now even where the session has seen them before."""
+    return (
+        Agent.in_workspace(caller.workspace)
+        .options(selectinload(Agent.dependencies), selectinload(Agent.labels))
+        .execution_options(populate_existing=True)
+    )
+
+
+async def list_agents(session: AsyncSession, caller: Caller, *, filter: AgentFilter, page: PageRequest) -> Page[Agent]:
+    """The agents of the workspace, inferred ones too."""
+    statement = _whole(caller)
+    if filter.origin is not None:
+        statement = statement.where(Agent.origin == filter.origin)
+    if filter.status is not None:
+        statement = statement.where(Agent.status == filter.status)
+    if filter.search:
+        found = (column.icontains(filter.search, autoescape=True) for column in (Agent.name, Agent.description))
+        statement = statement.where(or_(*found))
+    return await paginate(session, statement, page, columns=COLUMNS, tiebreak=Agent.id)
+
+
+async def get_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> Agent:
+    """One agent of the workspace."""
+    agent = await session.scalar(_whole(caller).where(Agent.id == agent_id))
+    if agent is None:
+        raise AgentNotFound(agent_id)
+    return agent
+
+
+async def get_agent_graph(session: AsyncSession, caller: Caller) -> AgentGraph:
+    """All agents of the workspace by name, with their dependencies."""
+    nodes = (await session.scalars(_whole(caller).order_by(Agent.name))).all()
+    return AgentGraph(
+        nodes=nodes,
+        edges=[edge for agent in nodes for edge in agent.dependencies],
+        topological_order=topological_order({agent.id: agent.depends_on for agent in nodes}),
+    )
+
+
+def _versions(caller: Caller, agent_id: UUID) -> Select[ConfigVersion]:
+    return (
+        ConfigVersion.in_workspace(caller.workspace)
+        .join(Agent)
+        .where(ConfigVersion.agent_id == agent_id, Agent.deleted_at.is_(None))
+        .execution_options(populate_existing=True)
+    )
+
+
+async def list_config_versions(
+    session: AsyncSession, caller: Caller, agent_id: UUID, *, page: PageRequest
+) -> Page[ConfigVersion]:
+    """The config versions of an agent."""
+    await get_agent(session, caller, agent_id)
+    statement = _versions(caller, agent_id).options(WITH_LABELS)
+    return await paginate(session, statement, page, columns=VERSION_COLUMNS, tiebreak=ConfigVersion.version)
+
+
+async def get_config_version(session: AsyncSession, caller: Caller, agent_id: UUID, version: int) -> ConfigVersion:
+    """One config version of an agent."""
+    found = await session.scalar(_versions(caller, agent_id).where(ConfigVersion.version == version).options(WITH_LABELS))
+    if found is None:
+        await get_agent(session, caller, agent_id)
+        raise ConfigVersionNotFound(agent_id, version)
+    return found
+
+
+async def get_config(session: AsyncSession, caller: Caller, agent_id: UUID, *, label: Label) -> ConfigVersion:
+    """The config version that carries the label. Agents poll this, so it is one statement and reads no other labels."""
+    found = await session.scalar(
+        _versions(caller, agent_id).join(ConfigLabel, ConfigVersion.carried).where(ConfigLabel.label == label)
+    )
+    if found is None:
+        await get_agent(session, caller, agent_id)
+        raise ConfigNotLabelled(agent_id, label)
+    return found
+
+
+async def find_newest_version(session: AsyncSession, caller: Caller, agent_id: UUID) -> ConfigVersion | None:
+    """The newest config version of an agent, if it has any."""
+    return await session.scalar(_versions(caller, agent_id).order_by(ConfigVersion.version.desc()).limit(1))
+
+
+async def list_labels(session: AsyncSession, caller: Caller, agent_id: UUID) -> dict[Label, int]:
+    """Which version carries each label now."""
+    rows = await session.execute(
+        select(ConfigLabel.label, ConfigLabel.version).where(
+            ConfigLabel.workspace_id == caller.workspace, ConfigLabel.agent_id == agent_id
+        )
+    )
+    return {row.label: row.version for row in rows}
