@@ -2,6 +2,7 @@
 
 from spectral_api.routing import Router
 from spectral_api.v1.accounts.router import router as accounts
+from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.router import router as auth
 from spectral_api.v1.keys.router import router as keys
 from spectral_api.v1.traces.router import router as traces
@@ -14,6 +15,10 @@ router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
+<<<<<<< HEAD
 in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
+=======
+in_workspace.include_router(agents, prefix="/agents", tags=["Agents"])
+>>>>>>> 7532259 (agents: serve agents, configs with entity tags, diffs and renderings)
 
 router.include_router(in_workspace)

@@ -1,0 +1,175 @@
+"""Endpoints of what agents run with: the labelled config, versions, differences, promotion and rendering."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Path, Query, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.etags import IfMatch, IfNoneMatch, etag, expected_fingerprints, is_held
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.agents import schemas
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_platform.agents import commands, queries
+from spectral_platform.agents.diffs import ConfigDiff, diff_configs, unified_text
+from spectral_platform.agents.errors import AgentNotFound, ConfigChanged, ConfigNotLabelled, ConfigVersionNotFound
+from spectral_platform.agents.rendering import render_request
+from spectral_platform.agents.versions import Label
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+
+DIFF_MEDIA_TYPE = "text/x-diff"
+LARGEST_VERSION = 2_147_483_647
+
+router = Router(prefix="/{agent_id}")
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+Approver = Annotated[Caller, Security(authenticate, scopes=[Scope.APPROVE_AGENTS])]
+Version = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version, counted from 1.")]
+
+
+@router.get(
+    "/config",
+    response_model=schemas.Config,
+    summary="Get the config to run with",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigNotLabelled)
+    | {304: {"description": "The caller holds the current config already."}},
+)
+async def get_config(
+    workspace_id: UUID,
+    agent_id: UUID,
+    caller: Reader,
+    database: Database,
+    response: Response,
+    label: Annotated[Label, Query(description="The label whose version is wanted.")] = Label.PRODUCTION,
+    if_none_match: IfNoneMatch = None,
+) -> Any:
+    """Fetch what the agent is to run with. Agents poll this with `If-None-Match`; a 304 says that nothing changed."""
+    version = await queries.get_config(database, caller, agent_id, label=label)
+    response.headers["ETag"] = etag(version.fingerprint)
+    if is_held(if_none_match, version.fingerprint):
+        return Response(status_code=304, headers={"ETag": etag(version.fingerprint)})
+    return version
+
+
+@router.get(
+    "/config/versions",
+    response_model=Results[schemas.ConfigVersion],
+    summary="List config versions",
+    responses=problems(*IN_WORKSPACE, AgentNotFound),
+)
+async def list_config_versions(
+    workspace_id: UUID,
+    agent_id: UUID,
+    caller: Reader,
+    database: Database,
+    page: Annotated[PageRequest, Depends(page_request)],
+) -> Any:
+    """List the immutable config versions of an agent, the newest first."""
+    return envelope(await queries.list_config_versions(database, caller, agent_id, page=page))
+
+
+@router.post(
+    "/config/versions",
+    status_code=201,
+    response_model=schemas.ConfigVersion,
+    summary="Add a config version",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigChanged),
+)
+async def create_config_version(
+    workspace_id: UUID,
+    agent_id: UUID,
+    body: schemas.ConfigVersionCreate,
+    caller: Writer,
+    database: Database,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Any:
+    """Add a version. It carries no label until it is promoted, so it changes neither what runs nor what is scanned."""
+    expected = expected_fingerprints(if_match)
+    version = await commands.create_config_version(
+        database, caller, agent_id, config=body.config, note=body.note, expected=expected
+    )
+    path = f"/api/v1/workspaces/{workspace_id}/agents/{agent_id}/config/versions/{version.version}"
+    response.headers["Location"] = path
+    response.headers["ETag"] = etag(version.fingerprint)
+    return version
+
+
+@router.get(
+    "/config/versions/{version}",
+    response_model=schemas.ConfigVersion,
+    summary="Get a config version",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigVersionNotFound),
+)
+async def get_config_version(
+    workspace_id: UUID, agent_id: UUID, version: Version, caller: Reader, database: Database, response: Response
+) -> Any:
+    """Show one config version and the labels that it carries."""
+    found = await queries.get_config_version(database, caller, agent_id, version)
+    response.headers["ETag"] = etag(found.fingerprint)
+    return found
+
+
+@router.post(
+    "/config/versions/{version}/promote",
+    response_model=schemas.ConfigVersion,
+    summary="Promote a config version",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigVersionNotFound),
+)
+async def promote_config_version(
+    workspace_id: UUID,
+    agent_id: UUID,
+    version: Version,
+    body: schemas.Promotion,
+    caller: Approver,
+    database: Database,
+) -> Any:
+    """Move a label to this version: `approved` decides what scans start from, `production` what agents fetch."""
+    return await commands.promote_config_version(database, caller, agent_id, version, label=body.label)
+
+
+@router.get(
+    "/config/diff",
+    response_model=ConfigDiff,
+    summary="Compare two config versions",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigVersionNotFound)
+    | {200: {"content": {DIFF_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
+)
+async def get_config_diff(
+    workspace_id: UUID,
+    agent_id: UUID,
+    caller: Reader,
+    database: Database,
+    before: Annotated[int, Query(alias="from", ge=1, le=LARGEST_VERSION, description="The old version.")],
+    after: Annotated[int, Query(alias="to", ge=1, le=LARGEST_VERSION, description="The new version.")],
+    accept: Annotated[str | None, Header(description="`text/x-diff` for one unified diff as text.")] = None,
+) -> Any:
+    """Compare two versions: hunks for each part of the template, old and new value for each parameter."""
+    old = (await queries.get_config_version(database, caller, agent_id, before)).config
+    new = (await queries.get_config_version(database, caller, agent_id, after)).config
+    if accept is not None and DIFF_MEDIA_TYPE in accept:
+        text = unified_text(old, new, before_name=f"v{before}", after_name=f"v{after}")
+        return Response(text, media_type=DIFF_MEDIA_TYPE)
+    return diff_configs(old, new)
+
+
+@router.post(
+    "/render",
+    response_model=schemas.Rendering,
+    summary="Render the messages for an input",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigNotLabelled, ConfigVersionNotFound),
+)
+async def render_agent(
+    workspace_id: UUID, agent_id: UUID, body: schemas.RenderRequest, caller: Reader, database: Database
+) -> Any:
+    """Show the exact messages that the agent's model would get for an input. No model is called."""
+    if body.version is None:
+        version = await queries.get_config(database, caller, agent_id, label=Label.PRODUCTION)
+    else:
+        version = await queries.get_config_version(database, caller, agent_id, body.version)
+    request = render_request(version.config, input=body.values, context=body.context)
+    return schemas.Rendering(agent_id=agent_id, version=version.version, model=request.model, messages=list(request.messages))

@@ -1,0 +1,120 @@
+"""Endpoints of agents; those of their configs are in ``configs``."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Limit, Offset, Results, envelope
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.agents import configs, schemas
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_platform.agents import commands, queries
+from spectral_platform.agents.errors import AgentNameTaken, AgentNotFound, DependencyCycle, DependencyUnknown
+from spectral_platform.agents.states import AgentOrigin, AgentStatus
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.errors import InvalidTransitionError
+from spectral_platform.core.paging import PageRequest
+
+router = Router()
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+
+
+def agent_filter(
+    origin: Annotated[AgentOrigin | None, Query(description="Only agents that Spectral came to know in this way.")] = None,
+    status: Annotated[AgentStatus | None, Query(description="Only agents in this state.")] = None,
+    search: Annotated[
+        str | None, Query(description="Only agents with this in their name or description, in any case.", max_length=200)
+    ] = None,
+) -> queries.AgentFilter:
+    """Which agents to list."""
+    return queries.AgentFilter(origin=origin, status=status, search=search)
+
+
+@router.get("", response_model=Results[schemas.Agent], summary="List agents", responses=problems(*IN_WORKSPACE))
+async def list_agents(
+    workspace_id: UUID,
+    caller: Reader,
+    database: Database,
+    filter: Annotated[queries.AgentFilter, Depends(agent_filter)],
+    limit: Limit = 20,
+    offset: Offset = 0,
+    sort: Annotated[
+        Literal["created_at", "-created_at", "name", "-name"], Query(description="Order; a leading `-` = descending.")
+    ] = "-created_at",
+) -> Any:
+    """List the agents of the workspace, those that were only seen on spans too."""
+    page = PageRequest(limit=limit, offset=offset, sort=sort)
+    return envelope(await queries.list_agents(database, caller, filter=filter, page=page))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=schemas.Agent,
+    summary="Declare an agent",
+    responses=problems(*IN_WORKSPACE, AgentNameTaken, DependencyUnknown, DependencyCycle),
+)
+async def create_agent(
+    workspace_id: UUID, body: schemas.AgentCreate, caller: Writer, database: Database, response: Response
+) -> Any:
+    """Declare an agent. Spans that carry its name are this agent's; a config given here is what runs today."""
+    agent = await commands.create_agent(
+        database,
+        caller,
+        name=body.name,
+        role=body.role,
+        description=body.description,
+        kind=body.kind,
+        depends_on=body.depends_on,
+        config=body.config,
+    )
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/agents/{agent.id}"
+    return agent
+
+
+@router.get("/graph", response_model=schemas.AgentGraph, summary="Get the agent graph", responses=problems(*IN_WORKSPACE))
+async def get_agent_graph(workspace_id: UUID, caller: Reader, database: Database) -> Any:
+    """Show which agent needs which, and an order in which each comes after those that it needs."""
+    return await queries.get_agent_graph(database, caller)
+
+
+@router.get("/{agent_id}", response_model=schemas.Agent, summary="Get an agent", responses=problems(*IN_WORKSPACE, AgentNotFound))
+async def get_agent(workspace_id: UUID, agent_id: UUID, caller: Reader, database: Database) -> Any:
+    """Show one agent."""
+    return await queries.get_agent(database, caller, agent_id)
+
+
+@router.patch(
+    "/{agent_id}",
+    response_model=schemas.Agent,
+    summary="Change an agent",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, AgentNameTaken, DependencyUnknown, DependencyCycle),
+)
+async def update_agent(workspace_id: UUID, agent_id: UUID, body: schemas.AgentUpdate, caller: Writer, database: Database) -> Any:
+    """Change the named fields; the others stay as they are. What the agent runs with changes by new config versions."""
+    return await commands.update_agent(database, caller, agent_id, changes=body.model_dump(exclude_unset=True))
+
+
+@router.delete("/{agent_id}", status_code=204, summary="Delete an agent", responses=problems(*IN_WORKSPACE, AgentNotFound))
+async def delete_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> None:
+    """Remove an agent and its place in the graph. Its traces and changesets stay; a new span with its name makes a new agent."""
+    await commands.delete_agent(database, caller, agent_id)
+
+
+@router.post(
+    "/{agent_id}/confirm",
+    response_model=schemas.Agent,
+    summary="Confirm an inferred agent",
+    responses=problems(*IN_WORKSPACE, AgentNotFound, InvalidTransitionError),
+)
+async def confirm_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> Any:
+    """Take in an agent that was seen on spans: from now on it may be scanned."""
+    return await commands.confirm_agent(database, caller, agent_id)
+
+
+router.include_router(configs.router)
