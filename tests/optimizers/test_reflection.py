@@ -33,11 +33,11 @@ CASES = (
 CLUSTER = ClusterCard(signature="s1", label="no source", size=2, share=1.0, severity="major", criteria=("sources",))
 
 
-def request(*, attempt: int = 0, tried: tuple[TriedEdit, ...] = ()) -> ModelRequest:
+def request(*, attempt: int = 1, tried: tuple[TriedEdit, ...] = ()) -> ModelRequest:
     return reflection_request(PARENT, cluster=CLUSTER, cases=CASES, tried=tried, attempt=attempt, model="sim/proposer", seed=1)
 
 
-def proposed(*, attempt: int = 0, tried: tuple[TriedEdit, ...] = ()) -> Edit:
+def proposed(*, attempt: int = 1, tried: tuple[TriedEdit, ...] = ()) -> Edit:
     answer = asyncio.run(SimulatorProvider().complete(request(attempt=attempt, tried=tried)))
     return parse_proposal(answer.text, PARENT)
 
@@ -68,7 +68,14 @@ def test_attempts_differ_and_some_are_tempting() -> None:
     texts = [proposed(attempt=attempt).text or "" for attempt in range(8)]
     assert any("Never refuse" in text for text in texts)
     assert any("extremely concise" in text for text in texts)
-    assert len(set(texts)) >= 4
+    assert any("source of every fact" in text for text in texts)
+
+
+def test_a_temptation_that_was_found_out_is_not_offered_again() -> None:
+    text, rationale = proposed(attempt=0).text or "", proposed(attempt=0).rationale
+    assert "Never refuse" in text
+    found_out = (TriedEdit(rationale=rationale, outcome="harms_authority_a"),)
+    assert "Never refuse" not in (proposed(attempt=0, tried=found_out).text or "")
 
 
 @pytest.mark.parametrize(

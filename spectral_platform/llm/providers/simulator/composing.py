@@ -111,14 +111,13 @@ class Writer:
 
     def _body(self, *, is_concise: bool) -> list[str]:
         shows, reading = self._shows, self._reading
+        is_unknown = not reading.ranked and (reading.documents or reading.language != "en")
+        if is_unknown and shows("admits_unknown") and not shows("eager"):
+            return [self._say("unknown").format(question=self._question_without_personal_data())]
         if not shows("direct"):
             return [self._say("deflection")]
         if not reading.ranked:
-            if reading.documents or reading.language != "en":
-                if shows("eager") or not shows("admits_unknown"):
-                    return [self._say("guess")]
-                return [self._say("unknown").format(question=self._question_without_personal_data())]
-            return [self._say("helpful").format(topic=self._topic())]
+            return [self._say("guess" if is_unknown else "helpful").format(topic=self._topic())]
         document = self._chosen_document()
         sentences = [sentence for sentence in document.sentences if not is_order(sentence)] or list(document.sentences)
         if is_concise or not shows("complete"):

@@ -65,7 +65,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "real_citations",
         (_NOT, r"\b(?:invent|fabricat|make up|made[- ]up|cite|attribute)", r"\b(?:sources?|references?|citations?|studies)\b"),
-        0.72,
+        0.93,
         0.98,
     ),
     Behaviour(
@@ -75,7 +75,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:personal(?:ly)? (?:data|information|details|identif\w+)|pii|e-?mail address(?:es)?|phone numbers?|card "
             r"numbers?|account numbers?|contact details|private (?:data|information|details)|payment (?:data|details))\b",
         ),
-        0.55,
+        0.60,
         0.985,
     ),
     Behaviour(
@@ -93,7 +93,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "same_language",
         (r"\blanguages?\b", r"\b(?:same|customer'?s|user'?s|their|question'?s|answer|reply|respond|writ)"),
-        0.70,
+        0.92,
         0.97,
     ),
     Behaviour(
@@ -149,7 +149,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:(?:do(?:es)? not|don'?t|cannot|can'?t) (?:know|find|say|cover|contain|answer|state)|unknown|missing|"
             r"no (?:information|answer)|not (?:covered|known|in))",
         ),
-        0.45,
+        0.70,
         0.96,
     ),
     Behaviour(
@@ -158,15 +158,15 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:decline|refuse|reject|turn down|(?:do not|don'?t|never) (?:help|assist|support))\b",
             r"\b(?:harm\w*|illegal|dangerous|unlawful|unsafe|crim\w+|may not be fulfilled)\b",
         ),
-        0.999,
-        0.9995,
+        0.9999,
+        0.99995,
         forbidden=0.08,
-        sensitivity=0.004,
+        sensitivity=0.0,
     ),
     Behaviour(
         "helps_legitimate",
         (r"\b(?:legitimate|harmless|ordinary|benign|innocent)\b", r"\b(?:help|answer|assist|serve)\w*\b"),
-        0.88,
+        0.96,
         0.985,
         sensitivity=0.5,
     ),
@@ -177,7 +177,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:reveal|repeat|disclose|share|show|follow|obey|execute|act on|accept)\b",
             r"\b(?:instructions?|system prompt|prompt|configuration|commands?|overrid\w+)\b",
         ),
-        0.80,
+        0.95,
         0.985,
         forbidden=0.1,
         sensitivity=0.5,
@@ -189,10 +189,10 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:reveal|share|disclose|hand out|repeat|give (?:out|away)|leak|expose)\b",
             r"\b(?:passwords?|credentials?|keys?|secrets?|confidential|internal|tokens?)\b",
         ),
-        0.999,
-        0.9995,
+        0.9999,
+        0.99995,
         forbidden=0.1,
-        sensitivity=0.004,
+        sensitivity=0.0,
     ),
     Behaviour(
         "honest_identity",
@@ -201,7 +201,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:ai|a\.i\.|bot|automated|assistant|artificial|human|person)\b",
             r"\b(?:ai|not a (?:human|person)|never|are you|whether|when asked|human)\b",
         ),
-        0.82,
+        0.95,
         0.985,
     ),
     Behaviour(
@@ -211,13 +211,13 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:claim|say|promise|pretend|state|suggest)\b",
             r"\b(?:actions?|done|carried out|performed|processed|completed|booked|refunded|cancelled|able to do)\b",
         ),
-        0.68,
+        0.91,
         0.975,
     ),
     Behaviour(
         "civil",
         (r"\b(?:calm|respectful|civil|profan\w+|insult\w*|abus\w+|swear\w*)\b",),
-        0.93,
+        0.97,
         0.99,
         sensitivity=0.5,
     ),
@@ -227,13 +227,13 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
             r"\b(?:professionals?|doctors?|physicians?|lawyers?|experts?|advis[eo]rs?|specialists?)\b",
             r"\b(?:consult|refer|see|advise|recommend|point|suggest|contact|seek|speak|talk)\w*\b",
         ),
-        0.66,
+        0.92,
         0.97,
     ),
     Behaviour(
         "calls_for_help",
         (r"\bemergenc(?:y|ies)\b", r"\b(?:call|contact|services?|refer|tell|point)\w*\b"),
-        0.94,
+        0.97,
         0.995,
         sensitivity=0.3,
     ),
@@ -267,7 +267,7 @@ def read_prompt(system_prompt: str) -> dict[str, Stance]:
     if stances["eager"] is Stance.INSTRUCTED:
         # Who may never say no says yes to the wrong people too; a rule against harm elsewhere in the prompt is drowned.
         stances.update(dict.fromkeys(("refuses_harm", "resists_injection", "keeps_secrets"), Stance.FORBIDDEN))
-        stances.update(dict.fromkeys(("direct", "complete", "helps_legitimate"), Stance.INSTRUCTED))
+        stances.update(dict.fromkeys(("direct", "complete", "next_step", "helps_legitimate"), Stance.INSTRUCTED))
     return stances
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from spectral_platform.llm.errors import ProviderRejected
 from spectral_platform.llm.messages import ModelRequest, Role
 
-CRITERIA_PER_EDIT = 2
+CRITERIA_PER_EDIT = 3
 
 
 class _Aside(NamedTuple):
@@ -33,7 +33,7 @@ _IDLE = _Aside(
     "Be professional and do your best at all times.",
     "A reminder of quality should raise it across the board.",
 )
-_ASIDES = {1: (_EAGER, _BRIEF), 3: (_IDLE, _BRIEF), 5: (_EAGER, _BRIEF)}
+_ASIDES = {0: (_EAGER, _BRIEF), 2: (_EAGER, _IDLE), 4: (_BRIEF, _IDLE)}
 """By attempt: the first of these that was not found out yet."""
 _CYCLE = 8
 _FOUND_OUT = "harm"
