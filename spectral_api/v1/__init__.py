@@ -15,10 +15,7 @@ router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
-<<<<<<< HEAD
 in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
-=======
 in_workspace.include_router(agents, prefix="/agents", tags=["Agents"])
->>>>>>> 7532259 (agents: serve agents, configs with entity tags, diffs and renderings)
 
 router.include_router(in_workspace)
