@@ -1,0 +1,185 @@
+"""What agents run with, over HTTP."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from spectral_platform.core.database import Database
+from tests.agents.factories import PROMPT, add_version, config, create_agent
+from tests.fixtures.callers import Person
+
+
+def at(person: Person, agent: dict[str, Any], path: str = "") -> str:
+    return f"{person.w}/agents/{agent['id']}/config{path}"
+
+
+async def test_an_api_key_fetches_the_production_config_and_polls_by_its_entity_tag(
+    client: httpx.AsyncClient, owner: Person
+) -> None:
+    agent = await create_agent(owner, config=config(temperature=0.2))
+    headers = owner.bearing(await owner.key())
+
+    fetched = await client.get(at(owner, agent), headers=headers)
+    tag = fetched.headers["ETag"]
+    polled = await client.get(at(owner, agent), headers=headers | {"If-None-Match": f'"other", W/{tag}'})
+
+    assert fetched.status_code == 200
+    body = fetched.json()
+    assert set(body) == {"agent_id", "version", "template", "hyperparameters", "execution"}
+    assert (body["agent_id"], body["version"], body["execution"]) == (agent["id"], 1, None)
+    assert body["template"]["base_prompt"] == PROMPT
+    assert body["hyperparameters"]["temperature"] == 0.2
+    assert tag.startswith('"')
+    assert (polled.status_code, polled.content, polled.headers["ETag"]) == (304, b"", tag)
+
+
+async def test_labels_decide_what_is_fetched_and_are_not_in_the_entity_tag(owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    version = await add_version(owner, agent, config("Be brief."))
+    first = await owner.client.get(at(owner, agent))
+    assert first.json()["version"] == 1
+
+    promoted = await owner.client.post(at(owner, agent, f"/versions/{version}/promote"), json={"label": "approved"})
+    approved = await owner.client.get(at(owner, agent), params={"label": "approved"})
+    production = await owner.client.get(at(owner, agent))
+
+    assert promoted.status_code == 200
+    assert promoted.json()["labels"] == ["approved"]
+    assert (approved.json()["version"], production.json()["version"]) == (2, 1)
+    assert production.headers["ETag"] == first.headers["ETag"] != approved.headers["ETag"]
+    await owner.client.post(at(owner, agent, f"/versions/{version}/promote"), json={"label": "production"})
+    assert (await owner.client.get(at(owner, agent))).headers["ETag"] == approved.headers["ETag"]
+
+
+async def test_no_config_is_served_where_no_version_carries_the_label(owner: Person) -> None:
+    agent = await create_agent(owner)
+    await add_version(owner, agent, config())
+
+    answer = await owner.client.get(at(owner, agent))
+
+    assert answer.status_code == 404
+    assert answer.json()["detail"] == f"No config version of agent {agent['id']} is labelled production."
+
+
+async def test_versions_tell_source_author_and_labels_newest_first(owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    body = {"config": config("Be brief."), "note": "Shorter."}
+    created = await owner.client.post(at(owner, agent, "/versions"), json=body)
+
+    listed = (await owner.client.get(at(owner, agent, "/versions"))).json()["results"]
+
+    assert created.status_code == 201
+    assert created.headers["Location"] == at(owner, agent, "/versions/2")
+    assert [version["version"] for version in listed] == [2, 1]
+    assert [version["labels"] for version in listed] == [[], ["approved", "production"]]
+    assert listed[0] == created.json() == (await owner.client.get(created.headers["Location"])).json()
+    assert (listed[0]["source"], listed[0]["note"]) == ("manual", "Shorter.")
+    assert listed[0]["author"] == {"kind": "user", "id": str(owner.user_id)}
+    assert (await owner.client.get(at(owner, agent, "/versions/3"))).status_code == 404
+
+
+async def test_if_match_guards_against_versions_that_the_author_has_not_seen(owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    seen = (await owner.client.get(at(owner, agent, "/versions/1"))).headers["ETag"]
+
+    async def add(prompt: str) -> httpx.Response:
+        body = {"config": config(prompt)}
+        return await owner.client.post(at(owner, agent, "/versions"), json=body, headers={"If-Match": seen})
+
+    answers = await asyncio.gather(add("One."), add("Two."))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 412]
+    refused = next(answer for answer in answers if answer.status_code == 412)
+    assert refused.json()["type"].endswith("/version-conflict")
+    assert refused.json()["latest_version"] == 2
+
+
+async def test_racing_authors_get_versions_of_their_own(owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+
+    versions = await asyncio.gather(*(add_version(owner, agent, config(f"Prompt {number}.")) for number in range(6)))
+
+    assert sorted(versions) == [2, 3, 4, 5, 6, 7]
+
+
+async def test_a_stored_version_cannot_be_changed_by_the_application(database: Database, owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+            await session.execute(
+                text("UPDATE config_versions SET note = 'x' WHERE agent_id = :agent"), {"agent": UUID(agent["id"])}
+            )
+
+
+async def test_promoting_needs_the_right_to_approve(client: httpx.AsyncClient, owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    headers = owner.bearing(await owner.key("read:workspace", "write:workspace"))
+
+    answer = await client.post(at(owner, agent, "/versions/1/promote"), json={"label": "approved"}, headers=headers)
+
+    assert answer.status_code == 403
+    assert answer.json()["required_scope"] == "approve:agents"
+
+
+async def test_the_difference_of_two_versions_is_hunks_and_deltas(owner: Person) -> None:
+    agent = await create_agent(owner, config=config(temperature=0.7))
+    changed = config(PROMPT.replace("Be kind.", "Be kind and brief."), model="sim/mini", temperature=0.7, seed=3)
+    await add_version(owner, agent, changed)
+
+    answer = await owner.client.get(at(owner, agent, "/diff"), params={"from": 1, "to": 2})
+
+    assert answer.status_code == 200
+    (component,) = answer.json()["template"]
+    assert component["component"] == "base_prompt"
+    (hunk,) = component["hunks"]
+    assert [(line["kind"], line["text"]) for line in hunk["lines"]] == [
+        ("context", "You answer questions about orders."),
+        ("removed", "Be kind."),
+        ("added", "Be kind and brief."),
+        ("context", "Cite the article that you use."),
+    ]
+    assert (hunk["from_line"], hunk["from_count"], hunk["to_line"], hunk["to_count"]) == (1, 3, 1, 3)
+    assert answer.json()["parameters"] == [
+        {"parameter": "model", "before": "sim/standard", "after": "sim/mini"},
+        {"parameter": "seed", "before": None, "after": 3},
+    ]
+
+
+async def test_the_difference_comes_as_a_unified_diff_on_request(owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    await add_version(owner, agent, config(PROMPT.replace("Be kind.", "Be brief."), temperature=0))
+
+    answer = await owner.client.get(at(owner, agent, "/diff"), params={"from": 1, "to": 2}, headers={"Accept": "text/x-diff"})
+
+    assert answer.headers["Content-Type"].startswith("text/x-diff")
+    assert "--- v1/template/base_prompt\n+++ v2/template/base_prompt\n@@ -1,3 +1,3 @@\n" in answer.text
+    assert "\n-Be kind.\n+Be brief.\n" in answer.text
+    assert '@@ -1 +1,2 @@\n model: "sim/standard"\n+temperature: 0.0\n' in answer.text
+
+
+async def test_rendering_shows_the_exact_messages(owner: Person) -> None:
+    prompts = {"base_prompt": "You help {{name}}.", "examples": [{"input": "Hi", "output": "Hello."}]}
+    agent = await create_agent(owner, config={"template": prompts, "hyperparameters": {"model": "sim/standard"}})
+    body = {"input": "Where is it?", "variables": {"name": "Ada"}, "context": "[KB-1] Here."}
+
+    answer = await owner.client.post(f"{owner.w}/agents/{agent['id']}/render", json=body)
+
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "agent_id": agent["id"],
+        "version": 1,
+        "model": "sim/standard",
+        "messages": [
+            {"role": "system", "content": "You help Ada."},
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello."},
+            {"role": "user", "content": "Context:\n[KB-1] Here.\n\nQuestion: Where is it?"},
+        ],
+    }
+    assert (await owner.client.post(f"{owner.w}/agents/{agent['id']}/render", json={})).status_code == 422
