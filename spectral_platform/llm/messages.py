@@ -19,8 +19,8 @@ class Role(StrEnum):
 class Message(Value):
     """One chat message."""
 
-    role: Role
-    content: str
+    role: Role = Field(description="Who speaks.")
+    content: str = Field(description="What is said.")
 
 
 class ModelRequest(Value):
