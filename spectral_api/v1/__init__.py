@@ -5,6 +5,7 @@ from spectral_api.v1.accounts.router import router as accounts
 from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.router import router as auth
 from spectral_api.v1.keys.router import router as keys
+from spectral_api.v1.samples.router import router as samples
 from spectral_api.v1.traces.router import router as traces
 from spectral_api.v1.workspaces.router import router as workspaces
 
@@ -15,6 +16,7 @@ router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
+in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])
 in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
 in_workspace.include_router(agents, prefix="/agents", tags=["Agents"])
 

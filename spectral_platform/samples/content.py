@@ -3,30 +3,32 @@
 from typing import Annotated, Any, TypeAlias
 
 import orjson
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.values import Value
 
 LONGEST_TEXT = 100_000
 LARGEST_DOCUMENT_BYTES = 200_000
-DEEPEST_DOCUMENT = 32
+DEEPEST_DOCUMENT = 100
 
 
 def _storable(value: Any, depth: int = 0) -> Any:
-    """Refuse what Postgres cannot keep (zero characters, lone surrogates) and documents without end."""
+    """Refuse what Postgres cannot keep, so that one bad line of a file does not spoil the others."""
     if depth > DEEPEST_DOCUMENT:
         raise ValueError(f"nested deeper than {DEEPEST_DOCUMENT} levels")
     if isinstance(value, str):
         if "\0" in value:
-            raise ValueError("text cannot contain the character U+0000")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("text cannot contain lone surrogates")
+            raise ValueError("the character NUL cannot be stored")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError("lone surrogates cannot be stored") from error
     elif isinstance(value, dict):
         for key, item in value.items():
             _storable(key, depth)
             _storable(item, depth + 1)
-    elif isinstance(value, list):
+    elif isinstance(value, list | tuple):
         for item in value:
             _storable(item, depth + 1)
     return value
@@ -43,20 +45,35 @@ def _bounded(document: dict[str, Any]) -> dict[str, Any]:
     return document
 
 
+def _form_of_input(value: Any) -> str | None:
+    if isinstance(value, str):
+        return "text"
+    return "variables" if isinstance(value, dict) else None
+
+
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_storable)]
 Document = Annotated[dict[str, Any], AfterValidator(_bounded)]
-SampleInput: TypeAlias = Annotated[Text, Field(min_length=1)] | Annotated[Document, Field(min_length=1)]
-Tag = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+SampleInput: TypeAlias = Annotated[
+    Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_storable), Tag("text")]
+    | Annotated[dict[str, Any], Field(min_length=1), AfterValidator(_bounded), Tag("variables")],
+    Discriminator(
+        _form_of_input,
+        custom_error_type="sample_input_type",
+        custom_error_message="Input should be text or an object of template variables",
+    ),
+    Field(description="Text, or an object of the prompt template's variables."),
+]
+Keyword = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
 
 
 class SampleContent(Value):
     """One test case: what the agent is given and, where it is known, what a good answer says."""
 
-    input: SampleInput = Field(description="Text, or an object of the prompt template's variables.")
+    input: SampleInput
     expected_output: Text | None = Field(default=None, description="What a good answer says, for evaluators that compare.")
     context: Text | None = Field(default=None, description="What the answer may rely on, for evaluators of groundedness.")
     metadata: Document = Field(default_factory=dict, description="Anything worth keeping beside it.")
-    tags: tuple[Tag, ...] = Field(default=(), max_length=50, description="Words to find it by.")
+    tags: tuple[Keyword, ...] = Field(default=(), max_length=50, description="Words to find it by.")
     source_trace_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="The trace that it was made from.")
     weight: float = Field(default=1.0, gt=0, le=1_000_000, allow_inf_nan=False, description="How much it counts; 1 is usual.")
 

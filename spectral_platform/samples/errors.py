@@ -36,3 +36,10 @@ class SampleSetEmpty(BusinessRuleViolationError):
 
     def __init__(self, sample_set_id: object) -> None:
         super().__init__(f"Sample set {sample_set_id} has no samples to publish.")
+
+
+class SampleFileUnreadable(BusinessRuleViolationError):
+    """The file as a whole is not what it should be, so that no line of it can be trusted."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The file cannot be read: {reason}.")

@@ -53,33 +53,32 @@ def group_near_duplicates(texts: Mapping[str, str], known: Mapping[str, tuple[st
     """
     keys = [*sorted(known), *sorted(texts)]
     sets = [shingles(known[key][0] if key in known else texts[key]) for key in keys]
-    parents = list(range(len(keys)))
-
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = parents[parents[index]]
-            index = parents[index]
-        return index
-
-    for one, other in candidate_pairs(sets):
-        low, high = sorted((root(one), root(other)))
-        if low != high and max(one, other) >= len(known) and are_similar(sets[one], sets[other]):
-            parents[high] = low
-    # The smallest index stands for the group: a known text if there is one, else the smallest key.
-    representatives = {key: keys[root(index)] for index, key in enumerate(keys) if key in texts}
+    components = [{index} for index in range(len(keys))]
+    for index, candidates in similar_candidates(sets):
+        candidates -= components[index]
+        while candidates:
+            other = candidates.pop()
+            if max(index, other) >= len(known) and are_similar(sets[index], sets[other]):
+                smaller, larger = sorted((components[index], components[other]), key=len)
+                larger |= smaller
+                for member in smaller:
+                    components[member] = larger
+                candidates -= larger
+    # The smallest index stands for its component: a known text if there is one, else the smallest key.
+    representatives = {key: keys[min(components[index])] for index, key in enumerate(keys) if key in texts}
     return {key: known[chosen][1] if chosen in known else chosen for key, chosen in representatives.items()}
 
 
-def candidate_pairs(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
-    """The pairs of indexes that may be similar: all that are, and few others."""
+def similar_candidates(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, set[int]]]:
+    """For each index the earlier ones that may be similar to it: all that are, and few others. Smaller sets come first."""
     frequency = Counter(chain.from_iterable(sets))
-    seen_in_prefix: defaultdict[str, list[int]] = defaultdict(list)
+    having_in_prefix: defaultdict[str, list[int]] = defaultdict(list)
     for index in sorted(range(len(sets)), key=lambda index: len(sets[index])):
         size = len(sets[index])
-        smallest = -(-SIMILAR_OVER * size // SIMILAR_UNDER)
+        least_shared = -(-SIMILAR_OVER * size // SIMILAR_UNDER)
         rarest_first = sorted(sets[index], key=lambda gram: (frequency[gram], gram))
         candidates: set[int] = set()
-        for gram in rarest_first[: size - smallest + 1]:
-            candidates.update(seen_in_prefix[gram])
-            seen_in_prefix[gram].append(index)
-        yield from ((other, index) for other in sorted(candidates) if len(sets[other]) >= smallest)
+        for gram in rarest_first[: size - least_shared + 1]:
+            candidates.update(having_in_prefix[gram])
+            having_in_prefix[gram].append(index)
+        yield index, candidates

@@ -36,3 +36,8 @@ async def update_workspace(session: AsyncSession, caller: Caller, *, changes: di
         fields=sorted(changes),
     )
     return workspace
+
+
+async def hold_workspace(session: AsyncSession, caller: Caller) -> None:
+    """Let one transaction at a time past this point in a workspace, until it ends."""
+    await session.get_one(Workspace, caller.workspace, with_for_update={"key_share": True})

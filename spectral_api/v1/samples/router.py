@@ -1,0 +1,246 @@
+"""Endpoints of sample sets and samples."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import Depends, Path, Query, Request, Response, Security
+from fastapi.responses import StreamingResponse
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.samples import schemas
+from spectral_api.v1.samples.uploads import REQUEST_BODY, SamplesMediaTypeUnsupported, read_lines
+from spectral_platform.core import database as platform_database
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.errors import PayloadTooLargeError
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.samples import commands, queries
+from spectral_platform.samples.errors import (
+    SampleDuplicated,
+    SampleFileUnreadable,
+    SampleNotFound,
+    SampleSetEmpty,
+    SampleSetNotFound,
+    SampleSetVersionNotFound,
+)
+
+LARGEST_NUMBER = 2**31 - 1
+
+router = Router()
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+NewestFirst = Annotated[PageRequest, Depends(page_request)]
+
+Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the version.")]
+
+NDJSON = "application/x-ndjson"
+
+
+@router.get("/sets", response_model=Results[schemas.SampleSet], summary="List sample sets", responses=problems(*IN_WORKSPACE))
+async def list_sample_sets(workspace_id: UUID, caller: Reader, database: Database, page: NewestFirst) -> Any:
+    """List the sample sets of the workspace."""
+    return envelope(await queries.list_sample_sets(database, caller, page=page))
+
+
+@router.post(
+    "/sets", status_code=201, response_model=schemas.SampleSet, summary="Create a sample set", responses=problems(*IN_WORKSPACE)
+)
+async def create_sample_set(
+    workspace_id: UUID, body: schemas.SampleSetCreate, caller: Writer, database: Database, response: Response
+) -> Any:
+    """Make an empty set. Fill it, publish it, and scans can use it."""
+    sample_set = await commands.create_sample_set(database, caller, name=body.name, description=body.description)
+    response.headers["Location"] = _path_of(workspace_id, sample_set.id)
+    return sample_set
+
+
+@router.get(
+    "/sets/{sample_set_id}",
+    response_model=schemas.SampleSet,
+    summary="Get a sample set",
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+)
+async def get_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database) -> Any:
+    """Show one sample set."""
+    return await queries.get_sample_set(database, caller, sample_set_id)
+
+
+@router.patch(
+    "/sets/{sample_set_id}",
+    response_model=schemas.SampleSet,
+    summary="Change a sample set",
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+)
+async def update_sample_set(
+    workspace_id: UUID, sample_set_id: UUID, body: schemas.SampleSetUpdate, caller: Writer, database: Database
+) -> Any:
+    """Change the set's name or description; absent fields stay as they are."""
+    changes = body.model_dump(exclude_unset=True)
+    return await commands.update_sample_set(database, caller, sample_set_id, changes=changes)
+
+
+@router.delete(
+    "/sets/{sample_set_id}",
+    status_code=204,
+    summary="Delete a sample set",
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+)
+async def delete_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Writer, database: Database) -> None:
+    """Erase the set, its samples and its published versions. Scans that used them keep their verdicts."""
+    await commands.delete_sample_set(database, caller, sample_set_id)
+
+
+@router.get(
+    "/sets/{sample_set_id}/samples",
+    response_model=Results[schemas.Sample],
+    summary="List the samples of a set",
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+)
+async def list_samples(workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: NewestFirst) -> Any:
+    """List the samples that the set has now; published versions may differ."""
+    found = await queries.list_samples(database, caller, sample_set_id, page=page)
+    return {**envelope(found), "results": [schemas.Sample.of(row) for row in found.results]}
+
+
+@router.post(
+    "/sets/{sample_set_id}/samples",
+    status_code=201,
+    response_model=schemas.Addition,
+    summary="Add samples to a set",
+    openapi_extra={"requestBody": REQUEST_BODY},
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound, SampleFileUnreadable, PayloadTooLargeError, SamplesMediaTypeUnsupported),
+)
+async def add_samples(
+    workspace_id: UUID, sample_set_id: UUID, caller: Writer, database: Database, request: Request, response: Response
+) -> Any:
+    """Add samples: a JSON array, or a JSONL or CSV file as `multipart/form-data`.
+
+    Each sample is judged by itself: the good ones are stored together, the others are named with their line and the reason. A
+    sample that the set has already (same input, expected output and context) is refused.
+    """
+    await queries.get_sample_set(database, caller, sample_set_id)
+    added = await commands.add_samples(database, caller, sample_set_id, lines=await read_lines(request))
+    response.headers["Location"] = f"{_path_of(workspace_id, sample_set_id)}/samples"
+    return added
+
+
+@router.post(
+    "/sets/{sample_set_id}/publish",
+    status_code=201,
+    response_model=schemas.SampleSetVersion,
+    summary="Publish a sample set",
+    responses={
+        **problems(*IN_WORKSPACE, SampleSetNotFound, SampleSetEmpty),
+        200: {"model": schemas.SampleSetVersion, "description": "Nothing has changed: the newest version."},
+    },
+)
+async def publish_sample_set(
+    workspace_id: UUID, sample_set_id: UUID, caller: Writer, database: Database, response: Response
+) -> Any:
+    """Freeze the set as it is now in an immutable version. Scans use published versions only.
+
+    Nothing is published twice: when the set has not changed, its newest version is answered with 200.
+    """
+    version, is_new = await commands.publish_sample_set(database, caller, sample_set_id)
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"{_path_of(workspace_id, sample_set_id)}/versions/{version.number}"
+    return version
+
+
+@router.get(
+    "/sets/{sample_set_id}/versions",
+    response_model=Results[schemas.SampleSetVersion],
+    summary="List the versions of a sample set",
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+)
+async def list_sample_set_versions(
+    workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: NewestFirst
+) -> Any:
+    """List what was published of the set."""
+    return envelope(await queries.list_sample_set_versions(database, caller, sample_set_id, page=page))
+
+
+@router.get(
+    "/sets/{sample_set_id}/versions/{number}",
+    response_model=schemas.SampleSetVersion,
+    summary="Get a version of a sample set",
+    responses=problems(*IN_WORKSPACE, SampleSetVersionNotFound),
+)
+async def get_sample_set_version(
+    workspace_id: UUID, sample_set_id: UUID, number: Number, caller: Reader, database: Database
+) -> Any:
+    """Show one published version; `export?version=` gives its samples."""
+    return await queries.get_sample_set_version(database, caller, sample_set_id, number=number)
+
+
+@router.get(
+    "/sets/{sample_set_id}/export",
+    response_class=StreamingResponse,
+    summary="Export a sample set",
+    responses={
+        **problems(*IN_WORKSPACE, SampleSetNotFound, SampleSetVersionNotFound),
+        200: {"description": "One sample a line.", "content": {NDJSON: {"schema": {"type": "string"}}}},
+    },
+)
+async def export_sample_set(
+    workspace_id: UUID,
+    sample_set_id: UUID,
+    caller: Reader,
+    database: Database,
+    request: Request,
+    version: Annotated[
+        int | None, Query(ge=1, le=LARGEST_NUMBER, description="A published version; without it, the set as it is now.")
+    ] = None,
+) -> StreamingResponse:
+    """Stream the samples as JSON Lines, in the form in which they can be uploaded again."""
+    await queries.get_sample_set(database, caller, sample_set_id)
+    frozen = await queries.get_sample_set_version(database, caller, sample_set_id, number=version) if version else None
+    holder: platform_database.Database = request.app.state.database
+
+    async def lines() -> AsyncIterator[bytes]:
+        # The endpoint's own transaction is over when the first byte leaves.
+        async with holder.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
+            version_id = frozen.id if frozen else None
+            async for content in queries.stream_contents(session, caller.workspace, sample_set_id, version_id=version_id):
+                yield orjson.dumps(content.model_dump(mode="json"), option=orjson.OPT_APPEND_NEWLINE)
+
+    name = f"samples-{sample_set_id}{f'-v{version}' if version else ''}.jsonl"
+    return StreamingResponse(lines(), media_type=NDJSON, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+
+
+@router.get(
+    "/{sample_id}", response_model=schemas.Sample, summary="Get a sample", responses=problems(*IN_WORKSPACE, SampleNotFound)
+)
+async def get_sample(workspace_id: UUID, sample_id: UUID, caller: Reader, database: Database) -> Any:
+    """Show one sample as it is now."""
+    return schemas.Sample.of(await queries.get_sample(database, caller, sample_id))
+
+
+@router.patch(
+    "/{sample_id}",
+    response_model=schemas.Sample,
+    summary="Change a sample",
+    responses=problems(*IN_WORKSPACE, SampleNotFound, SampleDuplicated),
+)
+async def update_sample(
+    workspace_id: UUID, sample_id: UUID, body: schemas.SampleUpdate, caller: Writer, database: Database
+) -> Any:
+    """Change the named fields; absent fields stay as they are. Published versions do not change."""
+    changes = body.model_dump(exclude_unset=True)
+    return schemas.Sample.of(await commands.update_sample(database, caller, sample_id, changes=changes))
+
+
+@router.delete("/{sample_id}", status_code=204, summary="Delete a sample", responses=problems(*IN_WORKSPACE, SampleNotFound))
+async def delete_sample(workspace_id: UUID, sample_id: UUID, caller: Writer, database: Database) -> None:
+    """Take the sample out of its set. Published versions keep it."""
+    await commands.delete_sample(database, caller, sample_id)
+
+
+def _path_of(workspace_id: UUID, sample_set_id: UUID) -> str:
+    return f"/api/v1/workspaces/{workspace_id}/samples/sets/{sample_set_id}"
