@@ -114,7 +114,7 @@ def criteria_of(dimension: Dimension) -> tuple[Criterion, ...]:
     for text in (dimension.description, dimension.guidance or ""):
         for line in text.splitlines():
             bare = _LIST_MARK.sub("", line)
-            statements += [part.strip() for part in _STATEMENT_END.split(bare) if part.strip(" .!?;:")]
+            statements += [part.strip() for part in _STATEMENT_END.split(bare) if part.strip().strip(" .!?;:")]
     distinct = list(dict.fromkeys(statements))[:_MOST_DERIVED_CRITERIA]
     return tuple(Criterion(id=f"c{number}", text=text) for number, text in enumerate(distinct, 1)) or (
         Criterion(id="c1", text=dimension.name),
