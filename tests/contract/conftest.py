@@ -1,7 +1,9 @@
 """Two tenants and callers with few scopes, made once for all contract tests of a process."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from uuid import uuid4
 
 import httpx
@@ -14,9 +16,10 @@ from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole, res
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.models import WorkspaceMember
-from tests.contract.documents import documented_operations, examples_of
+from tests.contract.documents import Json, documented_operations, examples_of, path_parameter
 from tests.fixtures.callers import PASSWORD, Person, register
 
+PARAMETER = re.compile(r"{(\w+)}")
 WORKSPACE = "/api/v1/workspaces/{workspace_id}"
 
 
@@ -32,12 +35,22 @@ class Tenants:
     lesser: list[tuple[set[Scope], str]]
     """Credentials for the owner's workspace that do not hold every scope, with those that they hold."""
 
-    def path(self, template: str, *, workspace: Person | None = None) -> str:
+    def path(self, template: str, *, workspace: Person | None = None, chosen: Mapping[str, str] = MappingProxyType({})) -> str:
         """A real path: in the owner's workspace unless told otherwise, with the owner's things, or with ids of nothing."""
-        values = self.items | {"workspace_id": str((workspace or self.owner).workspace_id)}
-        for name in [part.split("}")[0] for part in template.split("{")[1:]]:
-            template = template.replace(f"{{{name}}}", values.get(name.split(":")[0], str(uuid4())))
-        return template
+        values = self.items | {"workspace_id": str((workspace or self.owner).workspace_id)} | dict(chosen)
+        path = template
+        for name in PARAMETER.findall(template):
+            path = path.replace(f"{{{name}}}", values.get(name) or value_of(path_parameter(template, name)))
+        return path
+
+
+def value_of(schema: Json) -> str:
+    """A well-formed value for a parameter in a path, which names nothing that exists."""
+    if schema.get("type") == "integer":
+        return "999"
+    if schema.get("pattern") or schema.get("format") != "uuid":
+        return uuid4().hex
+    return str(uuid4())
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +107,7 @@ async def things(owner: Person) -> dict[str, str]:
         names = {other.removeprefix(below).split("}")[0] for _, other, _ in described if other.startswith(below)}
         for example in examples_of(operation)[:1] if names else []:
             answer = await owner.client.post(path.replace("{workspace_id}", str(owner.workspace_id)), json=example)
-            if answer.status_code in {201, 202} and "id" in answer.json():
-                made |= dict.fromkeys(names, answer.json()["id"])
+            if answer.status_code in {201, 202}:
+                told = answer.json()
+                made |= dict.fromkeys(names, told["id"] if "id" in told else told["trace_ids"][0])
     return made

@@ -33,3 +33,10 @@ def examples_of(operation: Json) -> list[Any]:
         found += [media["example"]] if "example" in media else []
         found += schema.get("examples", [])
     return found
+
+
+def path_parameter(path: str, name: str) -> Json:
+    """The schema of a parameter in a path; empty where it is not documented."""
+    operations = DOCUMENT["paths"].get(path, {}).values()
+    parameters = (each for operation in operations for each in operation.get("parameters", []))
+    return next((each["schema"] for each in parameters if each["in"] == "path" and each["name"] == name), {})

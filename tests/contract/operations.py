@@ -34,7 +34,7 @@ class Operation:
     @property
     def parameters(self) -> list[str]:
         """The names in the path."""
-        return re.findall(r"{(\w+)(?::\w+)?}", self.path)
+        return re.findall(r"{(\w+)}", self.path)
 
     @property
     def answers_problems(self) -> bool:

@@ -24,7 +24,7 @@ PUBLIC = {
 }
 
 # Names of things that the tests must have been able to make; a path with another name is filled with an id of nothing.
-MADE = {"key_id"}
+MADE = {"agent_id", "key_id", "trace_id"}
 
 
 def named(operations: list[Operation]) -> pytest.MarkDecorator:
@@ -36,6 +36,12 @@ def example(operation: Operation) -> Any:
     """A body that the operation documents."""
     described = DOCUMENT["paths"].get(operation.path, {}).get(operation.method.lower(), {})
     return next(iter(examples_of(described)), None)
+
+
+def required_query(operation: Operation) -> dict[str, Any]:
+    """Values for the query parameters without which a request has no meaning."""
+    described = DOCUMENT["paths"].get(operation.path, {}).get(operation.method.lower(), {})
+    return {each["name"]: 1 for each in described.get("parameters", []) if each["in"] == "query" and each["required"]}
 
 
 def slug(answer: httpx.Response) -> str:
@@ -105,7 +111,9 @@ async def test_a_workspace_of_another_tenant_looks_absent(operation: Operation, 
 async def test_a_thing_of_another_tenant_looks_absent(operation: Operation, tenants: Tenants) -> None:
     path = tenants.path(operation.path, workspace=tenants.stranger)
 
-    answer = await tenants.stranger.client.request(operation.method, path, json=example(operation))
+    answer = await tenants.stranger.client.request(
+        operation.method, path, params=required_query(operation), json=example(operation)
+    )
 
     assert answer.status_code == 404, answer.text
     assert slug(answer) == "not-found"

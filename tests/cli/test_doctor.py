@@ -1,0 +1,55 @@
+"""Examining a running server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.processes import serving, spectral
+from tests.fixtures.callers import PASSWORD, Person
+
+
+@pytest.fixture
+def server_url(database_url: str, tmp_path: Path) -> Iterator[str]:
+    """A running server over the test's database, without workers."""
+    with serving("--data-dir", str(tmp_path), "--workers", "0", SPECTRAL_DATABASE_URL=database_url) as (url, _):
+        yield url
+
+
+async def test_the_doctor_sends_a_span_and_reads_it_back(server_url: str, owner: Person) -> None:
+    ended = spectral("doctor", server_url, "--email", owner.email, "--password", PASSWORD)
+
+    outcomes = outcomes_of(ended.stdout)
+    assert {part for part, outcome in outcomes.items() if outcome == "passed"} >= {
+        "database",
+        "migrations",
+        "ingestion",
+        "reading",
+    }
+    assert outcomes["worker"] == "failed"
+    assert ended.returncode == 1
+    keys = (await owner.client.get(f"{owner.w}/keys")).json()["results"]
+    assert [key["name"] for key in keys if key["revoked_at"] is None] == []
+
+
+async def test_the_doctor_works_with_a_key_that_may_only_send(server_url: str, owner: Person) -> None:
+    ended = spectral("doctor", server_url, "--api-key", await owner.key())
+
+    outcomes = outcomes_of(ended.stdout)
+    assert outcomes["ingestion"] == "passed"
+    assert outcomes["reading"] == "not checked"
+
+
+def test_the_doctor_tells_wrong_credentials_and_a_silent_server(server_url: str) -> None:
+    refused = spectral("doctor", server_url, "--email", "nobody@example.com", "--password", "wrong password")
+    silent = spectral("doctor", "http://127.0.0.1:1")
+
+    assert refused.returncode == silent.returncode == 1
+    assert "logging in failed: 401, Email or password is wrong." in refused.stdout
+    assert outcomes_of(silent.stdout)["server"] == "failed"
+
+
+def outcomes_of(shown: str) -> dict[str, str]:
+    """The outcome of each part in the doctor's table."""
+    rows = [line.split("│")[1:3] for line in shown.splitlines() if line.startswith("│")]
+    return {part.strip(): outcome.strip() for part, outcome in rows}
