@@ -161,8 +161,10 @@ async def list_traces(
 
 
 def _position_of(trace: Trace, sort: TraceSort) -> Position:
-    value = getattr(trace, sort.removeprefix("-"))
-    return Position(sort=sort, value=UNKNOWN if value is None else value, trace_id=trace.trace_id)
+    name = sort.removeprefix("-")
+    value = getattr(trace, name)
+    _, kind = _KEYS[name]
+    return Position(sort=sort, value=kind.validate_python(UNKNOWN) if value is None else value, trace_id=trace.trace_id)
 
 
 async def _count(session: AsyncSession, statement: Select[Trace], *, is_filtered: bool) -> tuple[int, bool]:
