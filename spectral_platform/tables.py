@@ -8,7 +8,9 @@ from spectral_platform.core.database import Base
 from spectral_platform.evaluations.objectives import models as objectives
 from spectral_platform.evaluations.rubrics import models as rubrics
 from spectral_platform.keys import models as keys
+from spectral_platform.llm import models as llm
 from spectral_platform.samples import models as samples
+from spectral_platform.scans import models as scans
 from spectral_platform.traces import models as traces
 from spectral_platform.workspaces import models as workspaces
 from spectral_platform.worlds import models as worlds
@@ -21,10 +23,12 @@ __all__ = [
     "audit",
     "auth",
     "keys",
+    "llm",
     "metadata",
     "objectives",
     "rubrics",
     "samples",
+    "scans",
     "traces",
     "workspaces",
     "worlds",

@@ -7,7 +7,13 @@ import structlog
 # Processes that tests start import what earlier ones compiled, instead of compiling all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-pytest_plugins = ["tests.fixtures.database", "tests.fixtures.client", "tests.fixtures.callers"]
+pytest_plugins = [
+    "tests.fixtures.database",
+    "tests.fixtures.client",
+    "tests.fixtures.callers",
+    "tests.fixtures.worker",
+    "tests.fixtures.llm",
+]
 
 # The default renderer prints the local variables of every frame, which takes minutes for one unexpected error.
 structlog.configure(

@@ -7,7 +7,7 @@ row is plumbing, the room's own rows are the truth.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
@@ -43,18 +43,26 @@ class JobContext:
 
 
 W = TypeVar("W", bound=Work)
-Handler = Callable[[JobContext, Any], Awaitable[None]]
-
-handlers: dict[str, tuple[type[Work], Handler]] = {}
+Handler = Callable[[JobContext, W], Awaitable[None]]
 
 
-def job(
-    work: type[W],
-) -> Callable[[Callable[[JobContext, W], Awaitable[None]]], Callable[[JobContext, W], Awaitable[None]]]:
-    """Register the function that carries out an order."""
+@dataclass(frozen=True, slots=True)
+class Job(Generic[W]):
+    """How an order is carried out, and what is done when the last try has failed."""
 
-    def register(function: Callable[[JobContext, W], Awaitable[None]]) -> Callable[[JobContext, W], Awaitable[None]]:
-        handlers[work.job] = (work, function)
+    work: type[W]
+    run: Handler[W]
+    on_failure: Handler[W] | None
+
+
+registry: dict[str, Job[Any]] = {}
+
+
+def job(work: type[W], *, on_failure: Handler[W] | None = None) -> Callable[[Handler[W]], Handler[W]]:
+    """Register the function that carries out an order. ``on_failure`` runs after a fault that no further try can mend."""
+
+    def register(function: Handler[W]) -> Handler[W]:
+        registry[work.job] = Job(work, function, on_failure)
         return function
 
     return register

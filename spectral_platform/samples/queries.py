@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Select, String, any_, cast, select
+from sqlalchemy import ARRAY, Select, String, any_, cast, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -136,3 +136,13 @@ async def stream_contents(
         )
     async for content in await session.stream_scalars(statement.execution_options(yield_per=STREAMED_AT_ONCE)):
         yield content
+
+
+async def count_version_groups(session: AsyncSession, workspace_id: UUID, version_id: UUID) -> dict[str, int]:
+    """How many samples of a published version are in each content group."""
+    rows = await session.execute(
+        select(PublishedSample.content_group, func.count())
+        .where(PublishedSample.workspace_id == workspace_id, PublishedSample.version_id == version_id)
+        .group_by(PublishedSample.content_group)
+    )
+    return {row[0]: row[1] for row in rows}

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.worlds.models import CaseSplit, HoldoutExposure, HoldoutRegistry
+from spectral_platform.worlds.queries import list_split
 from spectral_platform.worlds.splits import EXPOSURE_LIMIT, Split, choose_split
 
 KEY_BYTES = 32
@@ -34,6 +35,12 @@ async def assign_splits(session: AsyncSession, workspace_id: UUID, content_group
         for group in sorted(set(content_groups))
     ]
     await session.execute(insert(CaseSplit).on_conflict_do_nothing(), rows)
+
+
+async def split_groups(session: AsyncSession, workspace_id: UUID, content_groups: Collection[str]) -> dict[str, Split]:
+    """The split of each content group; those that have none yet get theirs."""
+    await assign_splits(session, workspace_id, content_groups)
+    return {group: split for split in Split for group in await list_split(session, workspace_id, list(content_groups), split)}
 
 
 async def record_exposure(session: AsyncSession, workspace_id: UUID, scan_id: UUID, content_groups: Collection[str]) -> None:

@@ -57,4 +57,4 @@ async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) 
 )
 async def update_workspace(workspace_id: UUID, body: schemas.WorkspaceUpdate, caller: Admin, database: Database) -> Any:
     """Change the named fields; the others stay as they are."""
-    return await commands.update_workspace(database, caller, changes=body.model_dump(exclude_unset=True))
+    return await commands.update_workspace(database, caller, changes=body.model_dump(mode="json", exclude_unset=True))

@@ -1,0 +1,163 @@
+"""Endpoints of scans."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from fastapi import Depends, Query, Response, Security
+from pydantic import AwareDatetime
+
+from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.paging import Limit, Offset, Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.scans import schemas
+from spectral_platform.agents.errors import AgentNotFound
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.errors import InvalidTransitionError
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.evaluations.objectives.errors import ObjectiveNotFound
+from spectral_platform.evaluations.rubrics.errors import RubricNotFound
+from spectral_platform.llm.errors import ProviderUnconfigured
+from spectral_platform.scans import commands, queries
+from spectral_platform.scans.errors import (
+    BudgetTooSmall,
+    MixedSimulation,
+    RetryNotPossible,
+    ScanAlreadyActive,
+    ScanNotFound,
+    ScanNotPossible,
+)
+from spectral_platform.scans.quoting import Readiness
+from spectral_platform.scans.states import ScanStatus, Trigger
+
+router = Router()
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+PLANNING = (
+    *IN_WORKSPACE,
+    ScanNotPossible,
+    BudgetTooSmall,
+    MixedSimulation,
+    ProviderUnconfigured,
+    AgentNotFound,
+    RubricNotFound,
+    ObjectiveNotFound,
+)
+
+
+def scan_filter(
+    status: Annotated[ScanStatus | None, Query(description="Only scans that stand here.")] = None,
+    agent_id: Annotated[UUID | None, Query(description="Only scans that cover this agent.")] = None,
+    trigger: Annotated[Trigger | None, Query(description="Only scans started so.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Asked for at this time or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Asked for before this time.")] = None,
+) -> queries.ScanFilter:
+    """Which scans to list."""
+    return queries.ScanFilter(status=status, agent_id=agent_id, trigger=trigger, since=since, until=until)
+
+
+def _located(view: queries.ScanView, workspace_id: UUID, response: Response) -> schemas.Scan:
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/scans/{view.scan.id}"
+    return schemas.Scan.of(view)
+
+
+@router.post("", status_code=202, summary="Start a scan", responses=problems(*PLANNING, ScanAlreadyActive))
+async def create_scan(
+    workspace_id: UUID,
+    body: schemas.ScanCreate,
+    caller: Writer,
+    database: Database,
+    settings: CurrentSettings,
+    response: Response,
+) -> schemas.Scan:
+    """Start a scan and answer at once; follow it at `Location`.
+
+    The scan runs the agents as they are, groups what fails, proposes changes, races them on dev cases, and checks one finalist
+    on a sealed holdout. Every outcome, also that nothing helps, is a completed scan with a verdict. With a `seed` it can be
+    repeated.
+    """
+    view = await commands.create_scan(database, caller, settings, request=body.settings())
+    return _located(view, workspace_id, response)
+
+
+@router.post("/quote", summary="Quote a scan", responses=problems(*PLANNING))
+async def quote_scan(
+    workspace_id: UUID, body: schemas.ScanCreate, caller: Writer, database: Database, settings: CurrentSettings
+) -> Readiness:
+    """Tell what a scan with this body would take and could show, without starting it."""
+    return await commands.quote_scan(database, caller, settings, request=body.settings())
+
+
+@router.get("", response_model=Results[schemas.Scan], summary="List scans", responses=problems(*IN_WORKSPACE))
+async def list_scans(
+    workspace_id: UUID,
+    caller: Reader,
+    database: Database,
+    filter: Annotated[queries.ScanFilter, Depends(scan_filter)],
+    page: Annotated[PageRequest, Depends(page_request)],
+) -> Any:
+    """List the scans of the workspace, newest first."""
+    found = envelope(await queries.list_scans(database, caller, filter=filter, page=page))
+    return {**found, "results": [schemas.Scan.of(view) for view in found["results"]]}
+
+
+@router.get("/{scan_id}", summary="Get a scan", responses=problems(*IN_WORKSPACE, ScanNotFound))
+async def get_scan(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.Scan:
+    """Show one scan: its status, progress and, once it is decided, its verdict."""
+    return schemas.Scan.of(await queries.get_scan(database, caller, scan_id))
+
+
+@router.post(
+    "/{scan_id}/cancel",
+    status_code=202,
+    summary="Cancel a scan",
+    responses=problems(*IN_WORKSPACE, ScanNotFound, InvalidTransitionError),
+)
+async def cancel_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
+    """Stop a scan within two seconds. Calls in flight are abandoned and charged; what was measured stays readable."""
+    return _located(await commands.cancel_scan(database, caller, scan_id), workspace_id, response)
+
+
+@router.post(
+    "/{scan_id}/retry",
+    status_code=202,
+    summary="Try a scan again",
+    responses=problems(*IN_WORKSPACE, ScanNotFound, RetryNotPossible, ScanAlreadyActive),
+)
+async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
+    """Start a new scan with the settings of one that failed or was cancelled; what that one was answered is not asked again."""
+    return _located(await commands.retry_scan(database, caller, scan_id), workspace_id, response)
+
+
+@router.get(
+    "/{scan_id}/events",
+    response_model=Results[schemas.ScanEvent],
+    summary="List a scan's events",
+    responses=problems(*IN_WORKSPACE, ScanNotFound),
+)
+async def list_scan_events(
+    workspace_id: UUID,
+    scan_id: UUID,
+    caller: Reader,
+    database: Database,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    sort: Annotated[Literal["sequence", "-sequence"], Query(description="Order; a leading `-` = the newest first.")] = "sequence",
+) -> Any:
+    """List what happened in a scan, in order, with the figures behind each step."""
+    page = PageRequest(limit=limit, offset=offset, sort=sort)
+    return envelope(await queries.list_scan_events(database, caller, scan_id, page=page))
+
+
+@router.get("/{scan_id}/cost", summary="Get a scan's cost", responses=problems(*IN_WORKSPACE, ScanNotFound))
+async def get_scan_cost(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.ScanCost:
+    """Show what a scan has cost by model, by phase and by purpose, and how its budget stands."""
+    return schemas.ScanCost.of(await queries.get_scan_cost(database, caller, scan_id))
+
+
+@router.get("/{scan_id}/report", summary="Get a scan's report", responses=problems(*IN_WORKSPACE, ScanNotFound))
+async def get_scan_report(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.ScanReport:
+    """Show what a scan found: failure clusters, every candidate with what became of it, and the verdict with its statistics."""
+    return schemas.ScanReport.of(await queries.get_scan_report(database, caller, scan_id))

@@ -1,0 +1,1 @@
+"""Scans: find what fails, propose changes, test them, and decide without fooling oneself."""

@@ -1,0 +1,81 @@
+"""The cases of a scan: the workspace's samples and the world model's fresh stimuli."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from pydantic import Field
+
+from spectral_platform.core.randomness import derive
+from spectral_platform.core.values import Value
+from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluatorSpec
+from spectral_platform.scans.quoting import DEV_STIMULI, HOLDOUT_STIMULI, TRAIN_STIMULI
+from spectral_platform.worlds.rules import WorldModel
+from spectral_platform.worlds.splits import Split
+from spectral_platform.worlds.stimuli import Stimulus, issue_stimuli
+
+STIMULUS_COUNTS = {Split.TRAIN: TRAIN_STIMULI, Split.DEV: DEV_STIMULI, Split.HOLDOUT: HOLDOUT_STIMULI}
+
+
+class Case(Value):
+    """One case. A sample answers to both authorities, a stimulus to the world model alone.
+
+    ``rule_key`` and ``rule_evaluator`` are a stimulus's own rule with its slots filled in.
+    """
+
+    key: str
+    kind: Literal["sample", "stimulus"]
+    split: Split
+    content_group: str
+    input: str | dict[str, str]
+    context: str | None = None
+    expected_output: str | None = None
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    rule_key: str | None = None
+    rule_evaluator: CodeEvaluatorSpec | None = None
+
+    @property
+    def text(self) -> str:
+        """The input as one text."""
+        if isinstance(self.input, str):
+            return self.input
+        return "\n".join(f"{name}: {value}" for name, value in self.input.items())
+
+
+def stimulus_case(stimulus: Stimulus, split: Split) -> Case:
+    """A stimulus as a case of one split."""
+    return Case(
+        key=stimulus.key,
+        kind="stimulus",
+        split=split,
+        content_group=stimulus.key,
+        input=stimulus.input,
+        context=stimulus.context,
+        expected_output=stimulus.expected_output,
+        rule_key=stimulus.rule_key,
+        rule_evaluator=stimulus.evaluator,
+    )
+
+
+def fresh_stimuli(world: WorldModel, seed: int) -> tuple[Case, ...]:
+    """The stimuli that the world model issues for this seed, for all three splits."""
+    return tuple(
+        stimulus_case(stimulus, split)
+        for split, count in STIMULUS_COUNTS.items()
+        for stimulus in issue_stimuli(world, seed=derive(seed, "evalset"), purpose=split, count=count)
+    )
+
+
+class CaseBook(Value):
+    """All cases of a scan, in an order that no id or clock decides."""
+
+    cases: tuple[Case, ...]
+
+    def select(self, split: Split, kind: Literal["sample", "stimulus"] | None = None) -> tuple[Case, ...]:
+        """The cases of a split, of one kind or of both."""
+        return tuple(case for case in self.cases if case.split is split and kind in (None, case.kind))
+
+
+def interleave(first: Sequence[Case], second: Sequence[Case]) -> Iterable[Case]:
+    """Both lists in proportion, so that every block of the result holds its share of each."""
+    positions = [((index + 0.5) / len(cases), case) for cases in (first, second) for index, case in enumerate(cases)]
+    return (case for _, case in sorted(positions, key=lambda pair: (pair[0], pair[1].key)))

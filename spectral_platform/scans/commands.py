@@ -1,0 +1,118 @@
+"""What a caller may ask of scans: quote, create, cancel, try again."""
+
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.audit.commands import record
+from spectral_platform.core import clock
+from spectral_platform.core.access import Caller
+from spectral_platform.core.database import conflict_as
+from spectral_platform.core.jobs import enqueue
+from spectral_platform.core.lifecycle import move
+from spectral_platform.core.settings import Settings
+from spectral_platform.llm.commands import open_budget
+from spectral_platform.llm.queries import get_budget
+from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive
+from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.preflight import HELD_SHARE, Plan, plan_scan
+from spectral_platform.scans.queries import ScanView, find_scan, get_scan
+from spectral_platform.scans.quoting import Readiness
+from spectral_platform.scans.settings import ScanSettings
+from spectral_platform.scans.states import ScanStatus, Trigger
+from spectral_platform.scans.work import ExecuteScan
+
+
+async def quote_scan(session: AsyncSession, caller: Caller, server: Settings, *, request: ScanSettings) -> Readiness:
+    """What a scan with these settings would take and could show; nothing is started."""
+    return (await plan_scan(session, caller, server, request)).readiness
+
+
+async def create_scan(session: AsyncSession, caller: Caller, server: Settings, *, request: ScanSettings) -> ScanView:
+    """Schedule a scan; the worker takes it up when this transaction commits.
+
+    Raises what ``plan_scan`` raises, and ``ScanAlreadyActive`` when an agent's last scan has not ended.
+    """
+    plan = await plan_scan(session, caller, server, request)
+    scan = Scan(
+        id=clock.new_id(),
+        workspace_id=caller.workspace,
+        trigger=Trigger.MANUAL,
+        requested_by=f"{caller.kind}:{caller.id}",
+        settings=plan.settings,
+        readiness=plan.readiness,
+        simulated=plan.simulated,
+    )
+    await _start(session, caller, scan, plan)
+    await record(session, caller, action="scan.created", resource="scan", resource_id=scan.id, seed=plan.settings.seed)
+    return await get_scan(session, caller, scan.id)
+
+
+async def cancel_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> ScanView:
+    """Stop a scan: one that waits is cancelled at once, one that runs within seconds. Raises ``InvalidTransitionError``."""
+    scan = await find_scan(session, caller, scan_id)
+    await session.refresh(scan, with_for_update=True)
+    if scan.status is ScanStatus.SCHEDULED:
+        await move(session, scan, ScanStatus.CANCELLED)
+        await session.execute(update(ScanAgent).where(ScanAgent.scan_id == scan.id).values(is_active=False))
+    else:
+        await move(session, scan, ScanStatus.CANCELLING)
+    await record(session, caller, action="scan.cancelled", resource="scan", resource_id=scan.id)
+    return await get_scan(session, caller, scan.id)
+
+
+async def retry_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> ScanView:
+    """A new scan with the settings and pinned versions of one that failed or was cancelled; its answers are not asked again."""
+    former = await find_scan(session, caller, scan_id)
+    if former.status not in {ScanStatus.FAILED, ScanStatus.CANCELLED}:
+        raise RetryNotPossible(former.status)
+    budget = await get_budget(session, caller.workspace, former.id)
+    scan = Scan(
+        id=clock.new_id(),
+        workspace_id=caller.workspace,
+        trigger=former.trigger,
+        requested_by=f"{caller.kind}:{caller.id}",
+        settings=former.settings,
+        readiness=former.readiness,
+        simulated=former.simulated,
+        retried_from=former.id,
+    )
+    await _insert(session, caller, scan)
+    await open_budget(
+        session,
+        workspace_id=caller.workspace,
+        scan_id=scan.id,
+        max_usd=budget.max_usd,
+        max_calls=budget.max_calls,
+        held_usd=budget.held_usd,
+        held_calls=budget.held_calls,
+    )
+    await record(session, caller, action="scan.retried", resource="scan", resource_id=scan.id, retried_from=str(former.id))
+    return await get_scan(session, caller, scan.id)
+
+
+async def _start(session: AsyncSession, caller: Caller, scan: Scan, plan: Plan) -> None:
+    await _insert(session, caller, scan)
+    budget = plan.settings.budget
+    await open_budget(
+        session,
+        workspace_id=caller.workspace,
+        scan_id=scan.id,
+        max_usd=budget.max_usd,
+        max_calls=budget.max_model_calls,
+        held_usd=budget.max_usd * HELD_SHARE if plan.is_priced else Decimal(0),
+        held_calls=min(plan.shape.held_calls, budget.max_model_calls),
+    )
+
+
+async def _insert(session: AsyncSession, caller: Caller, scan: Scan) -> None:
+    session.add(scan)
+    await session.flush()
+    session.add_all(
+        ScanAgent(workspace_id=caller.workspace, scan_id=scan.id, agent_id=agent.agent_id) for agent in scan.settings.agents
+    )
+    with conflict_as("uq_scan_agents_one_active", ScanAlreadyActive()):
+        await session.flush()
+    await enqueue(session, ExecuteScan(account_id=caller.account_id, workspace_id=caller.workspace, scan_id=scan.id))

@@ -1,0 +1,182 @@
+"""Running a scan from the start to its verdict, or again from the start after a crash.
+
+A scan is re-executed rather than restored: everything random derives from its seed, and every answer that was stored is served
+again, so a second attempt comes by the same calls, finds them answered, and goes on where the first one stopped. Phase
+documents, events and candidates have natural keys and are written once. A worker that lost its scan to another is fenced out by
+the attempt's number.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from spectral_platform.core import clock
+from spectral_platform.core.access import system_caller
+from spectral_platform.core.jobs import JobContext
+from spectral_platform.llm.calling import ModelCaller
+from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.llm.ledger import Ledger, Tenant
+from spectral_platform.llm.providers.catalogue import open_providers
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.queries import load_answers
+from spectral_platform.scans.material import load_material
+from spectral_platform.scans.models import Scan, ScanCandidate
+from spectral_platform.scans.phases.cluster import cluster
+from spectral_platform.scans.phases.detect import detect
+from spectral_platform.scans.phases.diagnose import diagnose
+from spectral_platform.scans.phases.evaluate import evaluate
+from spectral_platform.scans.phases.generate import generate
+from spectral_platform.scans.phases.observe import observe
+from spectral_platform.scans.phases.safety import safety
+from spectral_platform.scans.run import Run
+from spectral_platform.scans.states import Phase, ScanStatus
+from spectral_platform.scans.trials import Bench, OutOfTime
+
+CANCEL_POLL_S = 0.3
+PHASES: tuple[tuple[Phase, Callable[[Run], Awaitable[None]]], ...] = (
+    (Phase.OBSERVE, observe),
+    (Phase.DETECT, detect),
+    (Phase.CLUSTER, cluster),
+    (Phase.GENERATE, generate),
+    (Phase.EVALUATE, evaluate),
+    (Phase.DIAGNOSE, diagnose),
+    (Phase.SAFETY, safety),
+)
+SEARCHING = {Phase.GENERATE, Phase.EVALUATE}
+
+
+class ScanCancelled(Exception):
+    """Somebody cancelled the scan while it ran."""
+
+
+async def execute(context: JobContext, tenant: Tenant) -> None:
+    """Run every phase. Raises ``ScanCancelled``, ``AttemptSuperseded``, or whatever a phase could not handle."""
+    async with open_providers(context.settings) as providers:
+        caller = system_caller(tenant.account_id, tenant.workspace_id)
+        async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+            scan = await session.get_one(Scan, tenant.scan_id)
+            material = await load_material(session, caller, scan.settings)
+            lineage = await _lineage(context, tenant, scan)
+            known = await load_answers(session, tenant.workspace_id, lineage)
+        ledger = Ledger(context.database, tenant)
+        asker = ModelCaller(providers, ledger, known=known, prices={}, concurrency=context.settings.model_concurrency)
+        started = scan.started_at or clock.now()
+        elapsed = (clock.now() - started).total_seconds()
+        bench = Bench(
+            asker,
+            material.standard,
+            judge_model=scan.settings.models.get(Purpose.SCORING),
+            seed=scan.settings.seed,
+            deadline=time.monotonic() + scan.settings.budget.max_duration_s - elapsed,
+        )
+        run = Run(
+            database=context.database,
+            tenant=tenant,
+            settings=scan.settings,
+            readiness=scan.readiness,
+            simulated=scan.simulated,
+            material=material,
+            ledger=ledger,
+            caller=asker,
+            bench=bench,
+        )
+        await _until_cancelled(run, _walk(run))
+
+
+async def _walk(run: Run) -> None:
+    for phase, work in PHASES[:-1]:
+        await run.enter(phase)
+        if phase in SEARCHING and run.found.is_capped and not run.settings.explore:
+            await run.emit(
+                "phase_skipped",
+                f"Phase {phase} is skipped, because its result could not count: {' '.join(run.found.lacks)}",
+                subject=phase,
+                level="warning",
+            )
+            continue
+        try:
+            await work(run)
+        except (BudgetExhausted, OutOfTime) as limit:
+            reason = "time" if isinstance(limit, OutOfTime) else "budget"
+            run.found.lacks.append(f"The {reason} was spent while observing the baseline.")
+            break
+        if phase is Phase.EVALUATE:
+            await _save_candidates(run)
+        await run.ledger.drain()
+    await run.enter(Phase.SAFETY)
+    await safety(run)
+
+
+async def _until_cancelled(run: Run, work: Awaitable[None]) -> None:
+    """Await the work; abandon it at once when the scan is cancelled, and leave what is in flight to be charged."""
+    walking = asyncio.ensure_future(work)
+    watching = asyncio.create_task(_wait_for_cancellation(run))
+    try:
+        await asyncio.wait({walking, watching}, return_when=asyncio.FIRST_COMPLETED)
+        if walking.done():
+            return walking.result()
+        watching.result()
+        raise ScanCancelled
+    finally:
+        for task in (walking, watching):
+            task.cancel()
+        await asyncio.gather(walking, watching, return_exceptions=True)
+        await run.ledger.drain()
+
+
+async def _wait_for_cancellation(run: Run) -> None:
+    tenant = run.tenant
+    while True:
+        async with run.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+            status = await session.scalar(
+                select(Scan.status).where(Scan.id == tenant.scan_id, Scan.workspace_id == tenant.workspace_id)
+            )
+        if status is ScanStatus.CANCELLING:
+            return
+        await asyncio.sleep(CANCEL_POLL_S)
+
+
+async def _save_candidates(run: Run) -> None:
+    rows = [
+        {
+            "id": clock.new_id(),
+            "created_at": clock.now(),
+            "workspace_id": run.tenant.workspace_id,
+            "scan_id": run.tenant.scan_id,
+            "agent_id": contender.agent.agent_id,
+            "position": contender.position,
+            "key": contender.candidate.key,
+            "parent_key": contender.candidate.parent_key,
+            "strategy": contender.candidate.strategy.value,
+            "component": contender.candidate.component.value,
+            "config": contender.candidate.config,
+            "rationale": contender.candidate.rationale,
+            "cluster_signature": contender.candidate.cluster_signature,
+            "fate": contender.fate,
+            "fate_detail": contender.fate_detail,
+            "dev": contender.dev,
+        }
+        for contender in run.found.contenders
+    ]
+    if not rows:
+        return
+    async with run.transaction() as session:
+        statement = insert(ScanCandidate)
+        changed = {name: statement.excluded[name] for name in ("fate", "fate_detail", "dev", "position")}
+        await session.execute(statement.on_conflict_do_update(index_elements=["scan_id", "agent_id", "key"], set_=changed), rows)
+
+
+async def _lineage(context: JobContext, tenant: Tenant, scan: Scan) -> list[UUID]:
+    """The scan and those that it retries: their answers need not be asked again."""
+    lineage, parent = [scan.id], scan.retried_from
+    async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+        while parent is not None:
+            lineage.append(parent)
+            parent = await session.scalar(
+                select(Scan.retried_from).where(Scan.id == parent, Scan.workspace_id == tenant.workspace_id)
+            )
+    return lineage

@@ -1,0 +1,103 @@
+"""What the worker does for scans."""
+
+import structlog
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core.errors import SpectralError
+from spectral_platform.core.jobs import JobContext, job
+from spectral_platform.core.lifecycle import move
+from spectral_platform.llm.commands import charge_abandoned
+from spectral_platform.llm.errors import AttemptSuperseded
+from spectral_platform.llm.ledger import Tenant
+from spectral_platform.scans.execution import ScanCancelled, execute
+from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.run import add_event
+from spectral_platform.scans.states import ScanStatus
+from spectral_platform.scans.work import ExecuteScan
+
+logger = structlog.get_logger(__name__)
+
+MOST_ATTEMPTS = 30
+
+
+async def fail_scan(context: JobContext, work: ExecuteScan) -> None:
+    """End a scan that a fault of ours stopped; the traceback is in the log."""
+    async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
+        scan = await session.get(Scan, work.scan_id, with_for_update=True)
+        if scan is None or scan.status in Scan.lifecycle.terminal:
+            return
+        tenant = Tenant(work.account_id, work.workspace_id, work.scan_id, scan.attempt)
+    detail = "Something went wrong on our side; the worker's log has the details."
+    failure = {"slug": "internal-error", "detail": detail}
+    await _end(context, tenant, ScanStatus.FAILED, "scan_failed", detail, failure=failure)
+
+
+@job(ExecuteScan, on_failure=fail_scan)
+async def execute_scan(context: JobContext, work: ExecuteScan) -> None:
+    """Take the scan over and run it to its end; doing so again is harmless."""
+    tenant = await _take_over(context, work)
+    if tenant is None:
+        return
+    try:
+        await execute(context, tenant)
+    except ScanCancelled:
+        await _end(context, tenant, ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.")
+    except AttemptSuperseded:
+        logger.warning("scan_superseded", scan_id=str(tenant.scan_id), attempt=tenant.attempt)
+    except SpectralError as error:
+        logger.error("scan_failed", scan_id=str(tenant.scan_id), exc_info=error)
+        failure = {"slug": error.slug, "detail": error.detail}
+        await _end(context, tenant, ScanStatus.FAILED, "scan_failed", error.detail, failure=failure)
+
+
+async def _take_over(context: JobContext, work: ExecuteScan) -> Tenant | None:
+    """Claim the next attempt of a scan that has not ended; None when there is nothing left to do."""
+    async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
+        scan = await session.get(Scan, work.scan_id, with_for_update=True)
+        if scan is None or scan.status in Scan.lifecycle.terminal:
+            return None
+        scan.attempt += 1
+        tenant = Tenant(work.account_id, work.workspace_id, work.scan_id, scan.attempt)
+        await session.flush()
+        await charge_abandoned(session, workspace_id=work.workspace_id, scan_id=scan.id, attempt=scan.attempt)
+        if scan.status is ScanStatus.CANCELLING:
+            await _finish(session, tenant, ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None)
+            return None
+        if scan.attempt > MOST_ATTEMPTS:
+            detail = f"The scan was taken up {MOST_ATTEMPTS} times and never came to an end."
+            failure = {"slug": "internal-error", "detail": detail}
+            await _finish(session, tenant, ScanStatus.FAILED, "scan_failed", detail, failure)
+            return None
+        if scan.status is ScanStatus.SCHEDULED:
+            await move(session, scan, ScanStatus.RUNNING)
+            await add_event(session, tenant, None, "scan_started", "", "A worker has taken the scan up.")
+        else:
+            message = f"A worker has taken the scan up again (attempt {scan.attempt}); stored answers are not asked again."
+            await add_event(session, tenant, scan.phase, "scan_resumed", str(scan.attempt), message, level="warning")
+        return tenant
+
+
+async def _end(
+    context: JobContext,
+    tenant: Tenant,
+    status: ScanStatus,
+    event: str,
+    message: str,
+    failure: dict[str, str] | None = None,
+) -> None:
+    async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+        await charge_abandoned(session, workspace_id=tenant.workspace_id, scan_id=tenant.scan_id, attempt=tenant.attempt)
+        await _finish(session, tenant, status, event, message, failure)
+
+
+async def _finish(
+    session: AsyncSession, tenant: Tenant, status: ScanStatus, event: str, message: str, failure: dict[str, str] | None
+) -> None:
+    scan = await session.get_one(Scan, tenant.scan_id, with_for_update=True)
+    if scan.status is ScanStatus.CANCELLING:  # whatever stopped it, it was to be stopped
+        status, event, message, failure = ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None
+    level = "error" if status is ScanStatus.FAILED else "info"
+    await add_event(session, tenant, scan.phase, event, "", message, level=level)
+    await move(session, scan, status, failure=failure)
+    await session.execute(update(ScanAgent).where(ScanAgent.scan_id == scan.id).values(is_active=False))

@@ -1,0 +1,27 @@
+"""Detect: every criterion that the baseline fails on training cases."""
+
+from collections import Counter
+
+from spectral_platform.scans.failures import FailedCriterion, failures_of
+from spectral_platform.scans.run import Run
+from spectral_platform.worlds.splits import Split
+
+
+async def detect(run: Run) -> None:
+    """Fill in the failures of each agent's baseline, on training cases only: dev and holdout stay unseen by the search."""
+    train = run.material.book.select(Split.TRAIN)
+    for agent in run.settings.agents:
+        failures: list[FailedCriterion] = []
+        for trial in run.baseline_trials(agent, train):
+            failures += failures_of(trial)
+        run.found.failures[agent.agent_id] = failures
+        by_criterion = Counter(failure.criterion for failure in failures)
+        failed_cases = len({failure.case_key for failure in failures})
+        await run.emit(
+            "failures_detected",
+            f"{agent.name} fails {failed_cases} of {len(train)} training cases.",
+            subject=str(agent.agent_id),
+            cases=len(train),
+            failed_cases=failed_cases,
+            by_criterion=dict(by_criterion.most_common()),
+        )

@@ -1,0 +1,133 @@
+"""Observe: run the agents as they are, measure their noise, probe the judge, and say what the cases can show."""
+
+from spectral_platform.core.randomness import generator
+from spectral_platform.evaluations.canaries import is_judge_untrusted, is_sound, list_canaries
+from spectral_platform.evaluations.judging import UnreadableJudgement, build_judge_request, read_judgements
+from spectral_platform.evaluations.scoring import reference_measures
+from spectral_platform.llm.calling import CallLabel
+from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.scans.models import Scan
+from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS, NOISE_CASES, Noise, holdout_repeats
+from spectral_platform.scans.run import Run
+from spectral_platform.scans.settings import PinnedAgent
+from spectral_platform.scans.states import Phase
+from spectral_platform.scans.trials import Trial, TrialPlan, TrialStatus, settle
+from spectral_platform.statistics.agreement import measure_run_noise
+from spectral_platform.statistics.power import (
+    PRIOR_RUN_VARIANCE,
+    minimum_detectable_effect,
+    spread_of_difference,
+)
+from spectral_platform.worlds.splits import Split
+
+MOST_SCORING_ERRORS = 0.20
+BASELINE = "baseline"
+
+
+async def observe(run: Run) -> None:
+    """Fill in the baseline on train and dev cases, the noise, the references and the readiness."""
+    found, book = run.found, run.material.book
+    found.judge_untrusted = await _probe_judge(run)
+    cases = (*book.select(Split.TRAIN), *book.select(Split.DEV))
+    for agent in run.settings.agents:
+        config = run.material.configs[agent.agent_id]
+        trials = await run.bench.run(config, cases, TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE))
+        found.baseline[agent.agent_id] = {trial.case.key: trial for trial in trials}
+    everything = [trial for trials in found.baseline.values() for trial in trials.values()]
+    dev_samples = {case.key for case in book.select(Split.DEV, "sample")}
+    found.references = reference_measures(
+        trial.measures for trial in everything if trial.case.key in dev_samples or not dev_samples
+    )
+    found.noise = await _measure_noise(run, run.settings.agents[0])
+    await _settle_readiness(run)
+    unscored = sum(trial.status is TrialStatus.UNSCORED for trial in everything)
+    if everything and unscored / len(everything) > MOST_SCORING_ERRORS:
+        found.lacks.append(f"{unscored} of {len(everything)} baseline trials could not be scored.")
+    await run.emit(
+        "baseline_observed",
+        f"The baseline ran on {len(cases)} cases; {unscored} could not be scored.",
+        cases=len(cases),
+        unscored=unscored,
+        noise=found.noise.model_dump() if found.noise else None,
+        minimum_detectable_effect=run.readiness.minimum_detectable_effect,
+    )
+
+
+async def _probe_judge(run: Run) -> bool:
+    """Whether the judge fails more than one answer with a known verdict."""
+    if not run.standard.judged:
+        return False
+    model = run.model(Purpose.SCORING)
+
+    async def sound(position: int) -> bool:
+        canary = list_canaries()[position]
+        request = build_judge_request(model, canary.criteria, canary.subject)
+        label = CallLabel(Phase.OBSERVE, Purpose.SCORING, candidate="canary", case_key=f"{canary.name}:{position}")
+        try:
+            paid = await run.caller.ask(request, label)
+            return is_sound(canary, read_judgements(paid.answer.text, canary.criteria, canary.subject))
+        except (ProviderUnavailable, ProviderRejected, UnreadableJudgement):
+            return False
+
+    outcomes = await settle(sound(position) for position in range(len(list_canaries())))
+    untrusted = is_judge_untrusted(outcomes)
+    await run.emit(
+        "judge_probed",
+        f"The judge passed {sum(outcomes)} of {len(outcomes)} canaries.",
+        level="warning" if untrusted else "info",
+        passed=sum(outcomes),
+        canaries=len(outcomes),
+        untrusted=untrusted,
+    )
+    return untrusted
+
+
+async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
+    """Run some training cases a second time: how much the unchanged agent differs from itself."""
+    samples = run.material.book.select(Split.TRAIN, "sample") or run.material.book.select(Split.TRAIN)
+    chosen = generator(run.seed, "noise").sample(samples, min(NOISE_CASES, len(samples)))
+    again = await run.bench.run(
+        run.material.configs[agent.agent_id],
+        chosen,
+        TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE, first_repeat=1),
+    )
+    first = run.baseline_trials(agent, tuple(chosen))
+    pairs = [
+        (one, two)
+        for one, two in zip(_scores(run, first), _scores(run, again), strict=True)
+        if one is not None and two is not None
+    ]
+    if len(pairs) < 2:
+        return None
+    noise = measure_run_noise([one for one, _ in pairs], [two for _, two in pairs])
+    return Noise(cases=noise.cases, disagreement=noise.disagreement, icc=noise.icc, run_variance=noise.run_variance)
+
+
+def _scores(run: Run, trials: list[Trial]) -> list[float | None]:
+    scores = (trial.score(run.standard, run.found.references) for trial in trials)
+    return [None if score is None else score.composite for score in scores]
+
+
+async def _settle_readiness(run: Run) -> None:
+    """Make the readiness exact now that the noise is known, and see whether the verdict is capped already."""
+    found, readiness = run.found, run.readiness
+    holdout = len(run.material.book.select(Split.HOLDOUT, "sample"))
+    variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
+    repeats = holdout_repeats(holdout)
+    effect = minimum_detectable_effect(holdout, spread_of_difference(repeats, run_variance=variance), alpha=ALPHA)
+    if holdout < MINIMUM_PAIRS:
+        found.lacks.append(f"The holdout has {holdout} cases; a decision by people asks for {MINIMUM_PAIRS}.")
+    if found.judge_untrusted:
+        found.lacks.append("The judge failed more than one canary, so its scores cannot decide.")
+    found.is_capped = bool(found.lacks)
+    run.readiness = readiness.model_copy(
+        update={
+            "noise": found.noise,
+            "minimum_detectable_effect": effect,
+            "warnings": tuple(dict.fromkeys((*readiness.warnings, *found.lacks))),
+        }
+    )
+    async with run.transaction() as session:
+        scan = await session.get_one(Scan, run.tenant.scan_id)
+        scan.readiness = run.readiness

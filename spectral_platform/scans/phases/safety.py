@@ -1,0 +1,143 @@
+"""Safety: the gates and the verdict, and in one transaction the changeset and the end of the scan."""
+
+from statistics import fmean
+
+from pydantic import JsonValue
+from sqlalchemy import update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.changesets import commands as changesets
+from spectral_platform.changesets.clusters.findings import ClusterFinding
+from spectral_platform.changesets.states import Outcome
+from spectral_platform.core.access import system_caller
+from spectral_platform.core.lifecycle import move
+from spectral_platform.scans import explaining
+from spectral_platform.scans.failures import case_of
+from spectral_platform.scans.gating import missing_evidence, need, run_gates
+from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.run import Run, add_event
+from spectral_platform.scans.states import Phase, ScanStatus
+from spectral_platform.scans.verdict import GateResult, Grounds, Verdict, decide
+from spectral_platform.statistics.power import PRIOR_RUN_VARIANCE
+from spectral_platform.worlds.commands import record_exposure
+from spectral_platform.worlds.splits import Split
+
+ADEQUATE_CANDIDATES = 6
+TOP_CLUSTERS = 3
+LEVEL = "L3"
+
+
+async def safety(run: Run) -> None:
+    """Decide, and complete the scan."""
+    verdict = reach_verdict(run)
+    caller = system_caller(run.tenant.account_id, run.tenant.workspace_id)
+    async with run.transaction() as session:
+        changeset_id = None
+        if verdict.outcome is not Outcome.INSUFFICIENT_EVIDENCE:
+            changeset = await changesets.propose(
+                session,
+                caller,
+                scan_id=run.tenant.scan_id,
+                outcome=verdict.outcome,
+                changes=() if verdict.outcome is Outcome.VALIDATED_NO_CHANGE else explaining.changes(run),
+                explainability=explaining.explain(run, verdict),
+                verdict=verdict.model_dump(mode="json"),
+                performance_cards=explaining.performance_cards(run, verdict),
+                framework_snapshot=explaining.framework(run),
+                risk=explaining.risk(run),
+                simulated=run.simulated,
+                clusters=_cluster_findings(run),
+            )
+            changeset_id = changeset.id
+        if run.found.holdout is not None and not run.simulated:
+            await record_exposure(session, caller.workspace, run.tenant.scan_id, run.found.holdout_groups)
+        await _complete(session, run, verdict, changeset_id)
+
+
+async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset_id: object) -> None:
+    scan = await session.get_one(Scan, run.tenant.scan_id)
+    await add_event(
+        session,
+        run.tenant,
+        Phase.SAFETY,
+        "verdict_reached",
+        "",
+        f"Verdict: {verdict.outcome}. {' '.join(verdict.reasons)}",
+        data={"outcome": verdict.outcome.value, "effect": verdict.effect.model_dump() if verdict.effect else None},
+    )
+    await add_event(session, run.tenant, Phase.SAFETY, "scan_completed", "", "The scan is complete.")
+    await move(session, scan, ScanStatus.COMPLETED, verdict=verdict, changeset_id=changeset_id)
+    await session.execute(update(ScanAgent).where(ScanAgent.scan_id == run.tenant.scan_id).values(is_active=False))
+
+
+def reach_verdict(run: Run) -> Verdict:
+    """Compute every gate and decide."""
+    found, pairs = run.found, run.found.holdout
+    gates: list[GateResult] = []
+    statistics: dict[str, JsonValue] = {}
+    effect = None
+    lacks = list(found.lacks)
+    if pairs is not None:
+        evidence = missing_evidence(pairs.cases, pairs.unscored, judge_untrusted=found.judge_untrusted)
+        lacks += [gate.detail for gate in evidence if not gate.passed]
+        results, effect, statistics = run_gates(pairs, run.standard, seed=run.seed)
+        gates = [*evidence, *results]
+        finalist = found.finalist
+        dev_gain = finalist.dev.get("mean") if finalist is not None else None
+        statistics["dev_gain"] = dev_gain
+        statistics["transfer_ratio"] = fmean(pairs.composite) / dev_gain if dev_gain and pairs.composite else None
+    failures = sum(len({failure.case_key for failure in failed}) for failed in found.failures.values())
+    outcome, reasons = decide(
+        Grounds(
+            lacks_coverage=tuple(dict.fromkeys(lacks)),
+            gates=tuple(gates),
+            finalist_upper_bound=effect.upper_bound if effect else None,
+            is_search_adequate=_is_search_adequate(run),
+            baseline_failures=failures,
+            observed_cases=len(run.material.book.select(Split.TRAIN)),
+        )
+    )
+    statistics["candidates"] = len(found.contenders)
+    statistics["search_adequate"] = _is_search_adequate(run)
+    statistics["seed"] = run.seed
+    variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
+    holdout = len(run.material.book.select(Split.HOLDOUT, "sample"))
+    return Verdict(
+        outcome=outcome,
+        effect=effect,
+        gates=tuple(gates),
+        minimum_detectable_effect=run.readiness.minimum_detectable_effect,
+        need=need(pairs.composite if pairs else (), run_variance=variance, cases=holdout)
+        if outcome is Outcome.INSUFFICIENT_EVIDENCE
+        else None,
+        reasons=reasons,
+        evidence_level=LEVEL,
+        simulated=run.simulated,
+        statistics=statistics,
+    )
+
+
+def _is_search_adequate(run: Run) -> bool:
+    """Enough distinct valid candidates, one for each of the largest clusters, and a proposer that worked."""
+    found = run.found
+    valid = [contender for contender in found.contenders if contender.fate not in {"invalid", "out_of_budget"}]
+    answered = {contender.candidate.cluster_signature for contender in valid}
+    top = [cluster.signature for clusters in found.clusters.values() for cluster in clusters[:TOP_CLUSTERS]]
+    enough = len({contender.candidate.key for contender in valid}) >= ADEQUATE_CANDIDATES
+    return enough and answered.issuperset(top) and found.proposer_errors == 0
+
+
+def _cluster_findings(run: Run) -> tuple[ClusterFinding, ...]:
+    return tuple(
+        ClusterFinding(
+            signature=cluster.signature,
+            label=cluster.label,
+            description=cluster.description,
+            size=len({case_of(key) for key in cluster.members}),
+            share=cluster.share,
+            severity=min(1.0, max(0.0, cluster.severity)),
+            exemplar_cases=tuple(dict.fromkeys(case_of(key) for key in cluster.medoids)),
+        )
+        for clusters in run.found.clusters.values()
+        for cluster in clusters
+    )

@@ -1,0 +1,281 @@
+"""What a scan would do, found out before it starts and by arithmetic alone: choices made, versions pinned, readiness, quote."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.agents.labels import Label
+from spectral_platform.agents.queries import AgentFilter, get_agent, get_config, list_agents
+from spectral_platform.agents.states import AgentStatus
+from spectral_platform.core import clock
+from spectral_platform.core.access import Caller
+from spectral_platform.core.errors import NotFoundError
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.core.settings import Settings
+from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
+from spectral_platform.evaluations.objectives.models import Objective
+from spectral_platform.evaluations.objectives.queries import find_default_objective, get_objective
+from spectral_platform.evaluations.rubrics.models import RubricVersion
+from spectral_platform.evaluations.rubrics.queries import find_newest_rubric, get_rubric_version
+from spectral_platform.llm.prices import price_call
+from spectral_platform.llm.providers.catalogue import is_simulated, require_providers
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.queries import find_profile
+from spectral_platform.samples.models import SampleSetVersion
+from spectral_platform.samples.queries import count_version_groups, find_published_version
+from spectral_platform.scans.errors import BudgetTooSmall, MixedSimulation, ScanNotPossible
+from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS, USUAL_OUTPUT_TOKENS, Quote, Readiness, Shape, holdout_repeats
+from spectral_platform.scans.settings import (
+    DEFAULT_CANDIDATES,
+    DEFAULT_STRATEGIES,
+    DEFAULT_WINDOW_DAYS,
+    SEEDS,
+    Budget,
+    PinnedAgent,
+    ResolvedSettings,
+    ScanSettings,
+    SearchStrategy,
+    TraceWindow,
+)
+from spectral_platform.statistics.power import minimum_detectable_effect, spread_of_difference
+from spectral_platform.workspaces.queries import get_workspace
+from spectral_platform.worlds.commands import split_groups
+from spectral_platform.worlds.queries import count_splits
+from spectral_platform.worlds.rules import AppliesTo, load_world
+from spectral_platform.worlds.splits import Split
+
+MOST_AGENTS = 20
+USUAL_INPUT_BYTES = 1_200
+BYTES_PER_TOKEN = 4
+HELD_SHARE = Decimal("0.45")
+SIMULATED_MODELS = {Purpose.SCORING: "sim/judge", Purpose.REASONING: "sim/proposer"}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A scan that could start: what it would use, whether it can show anything, and the shape of its work."""
+
+    settings: ResolvedSettings
+    readiness: Readiness
+    shape: Shape
+    simulated: bool
+    is_priced: bool
+
+
+async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, request: ScanSettings) -> Plan:
+    """Fill in everything absent, refuse what cannot work, and reckon up the rest.
+
+    Raises ``ScanNotPossible``, ``BudgetTooSmall``, ``ProviderUnconfigured``, ``MixedSimulation``, or the not-found of a thing
+    that the request names.
+    """
+    workspace = await get_workspace(session, caller)
+    asked = ScanSettings.model_validate({**workspace.scan_defaults, **request.model_dump(mode="json", exclude_unset=True)})
+    agents = await _pin_agents(session, caller, asked.agent_ids)
+    objective = await _choose_objective(session, caller, asked.objective_id)
+    rubric = await _choose_rubric(session, caller, asked.rubric_id, objective)
+    version = await find_published_version(session, caller.workspace, asked.sample_set_id)
+    strategies = tuple(dict.fromkeys(asked.strategies or DEFAULT_STRATEGIES))
+    judged = sum(isinstance(dimension.evaluator, LlmJudge) for dimension in rubric.dimensions)
+    configs = [config for _, config in agents]
+    models = await _choose_models(
+        session, caller, server, configs, judged=bool(judged), proposes=SearchStrategy.REFLECTIVE in strategies
+    )
+    window = asked.trace_window or _last_days()
+    settings = ResolvedSettings(
+        agents=tuple(agent for agent, _ in agents),
+        world_model=workspace.world_model,
+        rubric_id=rubric.rubric_id,
+        rubric_version=rubric.version,
+        objective_id=objective.id if objective else None,
+        objective_version=objective.version if objective else None,
+        sample_set_id=version.sample_set_id if version else None,
+        sample_set_version_id=version.id if version else None,
+        trace_since=window.since,
+        trace_until=window.until,
+        budget=asked.budget or Budget(),
+        max_candidates=asked.max_candidates or DEFAULT_CANDIDATES,
+        strategies=strategies,
+        explore=bool(asked.explore),
+        seed=secrets.randbelow(SEEDS) if asked.seed is None else asked.seed,
+        is_seed_given=asked.seed is not None,
+        models=models,
+    )
+    shape, warnings = await _shape(session, caller, version, len(agents), judged, Purpose.REASONING in models)
+    return _reckon(settings, shape, warnings, configs, version)
+
+
+async def _pin_agents(
+    session: AsyncSession, caller: Caller, agent_ids: tuple[UUID, ...] | None
+) -> list[tuple[PinnedAgent, AgentConfig]]:
+    if agent_ids is None:
+        page = await list_agents(
+            session, caller, filter=AgentFilter(status=AgentStatus.ACTIVE), page=PageRequest(limit=200, sort="created_at")
+        )
+        found = [agent for agent in page.results if agent.approved_version is not None][:MOST_AGENTS]
+        if not found:
+            raise ScanNotPossible(
+                "No agent has an approved config: declare one with its config, or confirm an inferred one and promote a version.",
+                missing=["agents"],
+            )
+    else:
+        found = [await get_agent(session, caller, agent_id) for agent_id in dict.fromkeys(agent_ids)]
+        unready = [agent.name for agent in found if agent.status is AgentStatus.PENDING or agent.approved_version is None]
+        if unready:
+            raise ScanNotPossible(f"No approved config to start from: {', '.join(unready)}.", missing=["config"])
+    pinned = []
+    for agent in found:
+        version = await get_config(session, caller, agent.id, label=Label.APPROVED)
+        if version.execution is not None and version.execution.kind != "model":
+            raise ScanNotPossible(
+                f"{agent.name} runs behind an endpoint of its own; scans run agents of kind model.", missing=["execution"]
+            )
+        pin = PinnedAgent(agent_id=agent.id, name=agent.name, base_version=version.version)
+        pinned.append((pin, version.config))
+    return pinned
+
+
+async def _choose_objective(session: AsyncSession, caller: Caller, objective_id: UUID | None) -> Objective | None:
+    if objective_id is not None:
+        return await get_objective(session, caller, objective_id)
+    return await find_default_objective(session, caller.workspace)
+
+
+async def _choose_rubric(
+    session: AsyncSession, caller: Caller, rubric_id: UUID | None, objective: Objective | None
+) -> RubricVersion:
+    wanted = rubric_id or (objective.rubric_id if objective else None)
+    if wanted is not None:
+        try:
+            return await get_rubric_version(session, caller.workspace, wanted)
+        except NotFoundError:
+            if rubric_id is not None:
+                raise
+    newest = await find_newest_rubric(session, caller.workspace)
+    if newest is None:
+        raise ScanNotPossible("There is no rubric to hold answers to; create one first.", missing=["rubric"])
+    return newest
+
+
+async def _choose_models(
+    session: AsyncSession,
+    caller: Caller,
+    server: Settings,
+    configs: list[AgentConfig],
+    *,
+    judged: bool,
+    proposes: bool,
+) -> dict[Purpose, str]:
+    """The model of every purpose that the scan has. The simulator comes in only where an agent or the workspace names it."""
+    agents = [config.hyperparameters.model for config in configs]
+    chosen = await find_profile(session, caller.workspace)
+    if chosen is None:
+        real = server.openai_model or agents[0]
+        everything_simulated = all(is_simulated(model) for model in agents)
+        chosen = SIMULATED_MODELS if everything_simulated else {Purpose.SCORING: real, Purpose.REASONING: real}
+    needed = [purpose for purpose, wanted in ((Purpose.SCORING, judged), (Purpose.REASONING, proposes)) if wanted]
+    if missing := [purpose for purpose in needed if purpose not in chosen]:
+        raise ScanNotPossible(f"The workspace's model profile names no model for {', '.join(missing)}.", missing=["models"])
+    models = {purpose: chosen[purpose] for purpose in needed}
+    every = list(dict.fromkeys([*agents, *models.values()]))
+    if len({is_simulated(model) for model in every}) > 1:
+        raise MixedSimulation(every)
+    require_providers(server, every)
+    return {Purpose.AGENT_TURN: agents[0], **models}
+
+
+async def _shape(
+    session: AsyncSession, caller: Caller, version: SampleSetVersion | None, agents: int, judged: int, has_proposer: bool
+) -> tuple[Shape, list[str]]:
+    sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
+    splits = await split_groups(session, caller.workspace, list(sizes))
+    counts = {split: sum(size for group, size in sizes.items() if splits[group] is split) for split in Split}
+    warnings = []
+    worn = (await count_splits(session, caller.workspace, list(sizes))).worn
+    if worn:
+        warnings.append(f"{worn} holdout cases have served in ten verdicts or more; add new samples to replace them.")
+    if counts[Split.HOLDOUT] < MINIMUM_PAIRS:
+        more = round((MINIMUM_PAIRS - counts[Split.HOLDOUT]) / 0.4)
+        warnings.append(
+            f"The holdout has {counts[Split.HOLDOUT]} cases; a verdict asks for {MINIMUM_PAIRS}: "
+            f"publish about {more} more samples."
+        )
+    shape = Shape(
+        agents=agents,
+        train=counts[Split.TRAIN],
+        dev=counts[Split.DEV],
+        holdout=counts[Split.HOLDOUT],
+        judged_dimensions=judged,
+        has_proposer=has_proposer,
+    )
+    return shape, warnings
+
+
+def _reckon(
+    settings: ResolvedSettings,
+    shape: Shape,
+    warnings: list[str],
+    configs: list[AgentConfig],
+    version: SampleSetVersion | None,
+) -> Plan:
+    usd_per_call = _usd_per_call(settings, configs)
+    budget = settings.budget
+    searches = settings.explore or shape.holdout >= MINIMUM_PAIRS
+    candidates = shape.affordable(
+        settings.max_candidates,
+        max_calls=budget.max_model_calls,
+        max_usd=budget.max_usd,
+        usd_per_call=usd_per_call,
+    )
+    if searches and candidates < 1:
+        raise BudgetTooSmall(
+            calls=shape.calls(1),
+            max_model_calls=budget.max_model_calls,
+            usd=_usd(usd_per_call, shape.calls(1)),
+            max_usd=str(budget.max_usd),
+        )
+    if searches and candidates < settings.max_candidates:
+        warnings = [*warnings, f"The budget buys about {candidates} of {settings.max_candidates} candidates."]
+    calls = shape.calls(candidates) if searches else shape.baseline_calls
+    spread = spread_of_difference(holdout_repeats(shape.holdout))
+    world = load_world(settings.world_model)
+    readiness = Readiness(
+        mode="full" if version else "synthetic_only",
+        curation_samples_count=version.sample_count if version else 0,
+        evalset_available=bool(world.active_rules(AppliesTo.OWN_STIMULI)),
+        minimum_detectable_effect=minimum_detectable_effect(shape.holdout, spread, alpha=ALPHA),
+        noise=None,
+        quote=Quote(max_candidates=candidates if searches else 0, max_usd=_usd(usd_per_call, calls), model_calls=calls),
+        warnings=tuple(warnings),
+    )
+    simulated = all(is_simulated(config.hyperparameters.model) for config in configs)
+    return Plan(settings=settings, readiness=readiness, shape=shape, simulated=simulated, is_priced=usd_per_call is not None)
+
+
+def _usd_per_call(settings: ResolvedSettings, configs: list[AgentConfig]) -> Decimal | None:
+    """The mean estimated cost of a call over the scan's models; None when one has no known price."""
+    prompt = max(len(config.template.base_prompt.encode()) for config in configs)
+    models = {*settings.models.values(), *(config.hyperparameters.model for config in configs)}
+    costs = [
+        price_call(
+            model,
+            input_tokens=(prompt + USUAL_INPUT_BYTES) // BYTES_PER_TOKEN,
+            output_tokens=USUAL_OUTPUT_TOKENS,
+        )
+        for model in models
+    ]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)) / len(known) if len(known) == len(costs) else None
+
+
+def _usd(per_call: Decimal | None, calls: int) -> str | None:
+    return None if per_call is None else format((per_call * calls).quantize(Decimal("0.0001")).normalize(), "f")
+
+
+def _last_days() -> TraceWindow:
+    until = clock.now()
+    return TraceWindow(since=until - timedelta(days=DEFAULT_WINDOW_DAYS), until=until)

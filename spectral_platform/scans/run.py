@@ -1,0 +1,204 @@
+"""One attempt at a scan while it runs: what it works with, what its phases have found, and the only ways in which it writes."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.changesets.clusters.clustering import Cluster
+from spectral_platform.core import clock
+from spectral_platform.core.database import Database
+from spectral_platform.evaluations.scoring import References
+from spectral_platform.llm.calling import ModelCaller
+from spectral_platform.llm.errors import AttemptSuperseded
+from spectral_platform.llm.ledger import Ledger, Tenant
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.optimizers.edits import Candidate
+from spectral_platform.scans.cases import Case, CaseBook
+from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent
+from spectral_platform.scans.pairing import Pairs
+from spectral_platform.scans.quoting import Noise, Readiness
+from spectral_platform.scans.settings import PinnedAgent, ResolvedSettings
+from spectral_platform.scans.standard import Standard
+from spectral_platform.scans.states import Phase
+from spectral_platform.scans.trials import Bench, Trial
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a scan reads before it begins."""
+
+    standard: Standard
+    book: CaseBook
+    configs: Mapping[UUID, AgentConfig]
+    worn_groups: int
+
+
+@dataclass
+class Contender:
+    """A candidate of one agent with what has become of it."""
+
+    agent: PinnedAgent
+    candidate: Candidate
+    position: int
+    fate: str = "proposed"
+    fate_detail: str = "Not raced yet."
+    dev: dict[str, Any] = field(default_factory=dict)
+    train: dict[str, Trial] = field(default_factory=dict)
+    dev_trials: list[Trial] = field(default_factory=list)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is still in the race."""
+        return self.fate == "proposed"
+
+    def drop(self, fate: str, detail: str) -> None:
+        """Take it out of the race, with the reason."""
+        self.fate, self.fate_detail = fate, detail
+
+
+@dataclass
+class Findings:
+    """What the phases have found so far."""
+
+    baseline: dict[UUID, dict[str, Trial]] = field(default_factory=dict)
+    references: References = field(default_factory=References)
+    noise: Noise | None = None
+    judge_untrusted: bool = False
+    lacks: list[str] = field(default_factory=list)
+    failures: dict[UUID, list[Any]] = field(default_factory=dict)
+    clusters: dict[UUID, tuple[Cluster, ...]] = field(default_factory=dict)
+    contenders: list[Contender] = field(default_factory=list)
+    proposer_errors: int = 0
+    finalist: Contender | None = None
+    holdout: Pairs | None = None
+    holdout_groups: tuple[str, ...] = ()
+    attribution: list[dict[str, Any]] = field(default_factory=list)
+    newly_failing: int = 0
+    is_capped: bool = False
+    is_cut_short: bool = False
+
+
+@dataclass
+class Run:
+    """One attempt at a scan."""
+
+    database: Database
+    tenant: Tenant
+    settings: ResolvedSettings
+    readiness: Readiness
+    simulated: bool
+    material: Material
+    ledger: Ledger
+    caller: ModelCaller
+    bench: Bench
+    found: Findings = field(default_factory=Findings)
+    phase: Phase = Phase.OBSERVE
+
+    @property
+    def standard(self) -> Standard:
+        """What answers are held to."""
+        return self.material.standard
+
+    @property
+    def seed(self) -> int:
+        """The seed that everything random derives from."""
+        return self.settings.seed
+
+    def model(self, purpose: Purpose) -> str:
+        """The model that serves a purpose in this scan."""
+        return self.settings.models[purpose]
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncSession]:
+        """A transaction that only the newest attempt can enter; another one gets ``AttemptSuperseded``."""
+        tenant = self.tenant
+        async with self.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+            await claim(session, tenant)
+            yield session
+
+    async def enter(self, phase: Phase) -> None:
+        """Begin a phase."""
+        self.phase = phase
+        async with self.transaction() as session:
+            await session.execute(
+                update(Scan)
+                .where(Scan.id == self.tenant.scan_id, Scan.workspace_id == self.tenant.workspace_id)
+                .values(phase=phase, updated_at=clock.now())
+            )
+            await add_event(session, self.tenant, phase, "phase_started", phase, f"Phase {phase} started.")
+
+    async def emit(self, type: str, message: str, *, subject: str = "", level: str = "info", **data: Any) -> None:
+        """Add an event, once: a resumed scan that comes by here again adds nothing."""
+        async with self.transaction() as session:
+            await add_event(session, self.tenant, self.phase, type, subject, message, level=level, data=data)
+
+    async def save(self, name: str, document: BaseModel | dict[str, Any]) -> None:
+        """Keep what a phase found; the same phase of a resumed scan writes the same again."""
+        content = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
+        async with self.transaction() as session:
+            statement = insert(ScanDocument).values(
+                workspace_id=self.tenant.workspace_id, scan_id=self.tenant.scan_id, name=name, document=content
+            )
+            await session.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["scan_id", "name"], set_={"document": statement.excluded.document}
+                )
+            )
+
+    def baseline_trials(self, agent: PinnedAgent, cases: tuple[Case, ...]) -> list[Trial]:
+        """The baseline's trials on cases that ``observe`` has run."""
+        found = self.found.baseline[agent.agent_id]
+        return [found[case.key] for case in cases]
+
+
+async def claim(session: AsyncSession, tenant: Tenant) -> None:
+    """Lock the scan's row for this transaction if the attempt is still the newest, else raise ``AttemptSuperseded``."""
+    attempt = await session.scalar(
+        select(Scan.attempt).where(Scan.id == tenant.scan_id, Scan.workspace_id == tenant.workspace_id).with_for_update()
+    )
+    if attempt != tenant.attempt:
+        raise AttemptSuperseded
+
+
+async def add_event(
+    session: AsyncSession,
+    tenant: Tenant,
+    phase: Phase | None,
+    type: str,
+    subject: str,
+    message: str,
+    *,
+    level: str = "info",
+    data: dict[str, Any] | None = None,
+) -> None:
+    """Append an event unless the scan has it already. The scan's row must be locked, so that sequences have no gaps."""
+    known = await session.scalar(
+        select(ScanEvent.sequence).where(
+            ScanEvent.scan_id == tenant.scan_id, ScanEvent.type == type, ScanEvent.subject == subject
+        )
+    )
+    if known is not None:
+        return
+    last = await session.scalar(select(func.max(ScanEvent.sequence)).where(ScanEvent.scan_id == tenant.scan_id))
+    session.add(
+        ScanEvent(
+            workspace_id=tenant.workspace_id,
+            scan_id=tenant.scan_id,
+            sequence=(last or 0) + 1,
+            phase=phase,
+            level=level,
+            type=type,
+            subject=subject,
+            message=message,
+            data=data or {},
+        )
+    )
+    await session.flush()

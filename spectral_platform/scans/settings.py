@@ -1,0 +1,103 @@
+"""What a scan is asked for, and what that came to once everything absent was filled in."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, model_validator
+
+from spectral_platform.core.values import Value
+from spectral_platform.llm.purposes import Purpose
+
+DEFAULT_USD = Decimal(5)
+DEFAULT_CALLS = 2_000
+DEFAULT_DURATION_S = 3_600
+DEFAULT_CANDIDATES = 8
+DEFAULT_WINDOW_DAYS = 7
+SEEDS = 2**53
+
+
+class SearchStrategy(StrEnum):
+    """Ways to find candidates."""
+
+    REFLECTIVE = "reflective"
+    ARMS = "arms"
+    FEW_SHOT = "few_shot"
+    RULES = "rules"
+
+
+DEFAULT_STRATEGIES = (SearchStrategy.REFLECTIVE, SearchStrategy.ARMS)
+
+
+class TraceWindow(Value):
+    """Which traces are looked at."""
+
+    since: AwareDatetime = Field(description="Not before this time.")
+    until: AwareDatetime = Field(description="Before this time.")
+
+    @model_validator(mode="after")
+    def ends_after_it_begins(self) -> "TraceWindow":
+        """Refuse a window that is empty."""
+        if self.until <= self.since:
+            raise ValueError("until must lie after since")
+        return self
+
+
+class Budget(Value):
+    """What a scan may spend."""
+
+    max_usd: Decimal = Field(default=DEFAULT_USD, gt=0, le=1_000_000, description="US dollars, by known prices.")
+    max_model_calls: int = Field(default=DEFAULT_CALLS, gt=0, le=10_000_000, description="Answered model calls.")
+    max_duration_s: int = Field(default=DEFAULT_DURATION_S, gt=0, le=7 * 86_400, description="Seconds.")
+
+
+class ScanSettings(Value):
+    """What a scan is asked for; an absent field is taken from the workspace's ``scan_defaults``, else from the server."""
+
+    agent_ids: tuple[UUID, ...] | None = Field(
+        default=None, min_length=1, max_length=20, description="Agents to improve; absent = all with an approved config."
+    )
+    rubric_id: UUID | None = Field(default=None, description="Rubric that answers are held to; absent = the objective's.")
+    objective_id: UUID | None = Field(default=None, description="What to optimise; absent = the default, else the newest.")
+    sample_set_id: UUID | None = Field(default=None, description="Cases; absent = the newest published set.")
+    trace_window: TraceWindow | None = Field(default=None, description="Traces to look at; absent = the last 7 days.")
+    budget: Budget | None = Field(default=None, description="Limits; absent = 5 USD, 2 000 calls, one hour.")
+    max_candidates: int | None = Field(default=None, ge=1, le=64, description="At most so many candidates; absent = 8.")
+    strategies: tuple[SearchStrategy, ...] | None = Field(
+        default=None, min_length=1, description="How candidates are found; absent = reflective and arms."
+    )
+    explore: bool | None = Field(
+        default=None, description="Search even where the evidence cannot suffice; the verdict stays insufficient."
+    )
+    seed: int | None = Field(default=None, ge=0, lt=SEEDS, description="Makes the scan reproducible; absent = drawn.")
+
+
+class PinnedAgent(Value):
+    """An agent and the version that the scan starts from."""
+
+    agent_id: UUID
+    name: str
+    base_version: int
+
+
+class ResolvedSettings(Value):
+    """What a scan really uses: every choice made and every version pinned."""
+
+    agents: tuple[PinnedAgent, ...]
+    world_model: str
+    rubric_id: UUID
+    rubric_version: int
+    objective_id: UUID | None
+    objective_version: int | None
+    sample_set_id: UUID | None
+    sample_set_version_id: UUID | None
+    trace_since: datetime
+    trace_until: datetime
+    budget: Budget
+    max_candidates: int
+    strategies: tuple[SearchStrategy, ...]
+    explore: bool
+    seed: int
+    is_seed_given: bool
+    models: dict[Purpose, str]

@@ -1,0 +1,248 @@
+"""Running a config on cases and evaluating what comes back: the one way in which any phase gets figures."""
+
+import asyncio
+import time
+from collections.abc import Coroutine, Iterable, Sequence
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.agents.rendering import render_request
+from spectral_platform.core.randomness import derive
+from spectral_platform.core.values import Value
+from spectral_platform.evaluations.dimensions import Dimension
+from spectral_platform.evaluations.evaluators.llm_judge import Criterion, LlmJudge
+from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
+from spectral_platform.evaluations.judging import (
+    Judgement,
+    JudgePrompt,
+    UnreadableJudgement,
+    build_judge_request,
+    criteria_of,
+    decide,
+    read_judgements,
+)
+from spectral_platform.evaluations.scoring import (
+    CaseScore,
+    CaseStatus,
+    DimensionEvaluation,
+    Measures,
+    References,
+    RuleEvaluation,
+    score_case,
+)
+from spectral_platform.llm.calling import CallLabel, ModelCaller, PaidAnswer
+from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
+from spectral_platform.llm.messages import ModelRequest, Role
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.watermark import unmarked
+from spectral_platform.scans.cases import Case
+from spectral_platform.scans.quoting import VERDICT_VOTES
+from spectral_platform.scans.standard import Standard
+from spectral_platform.scans.states import Phase
+
+JUDGE_READINGS = 3
+SEED_BITS = 31
+T = TypeVar("T")
+
+
+class OutOfTime(Exception):
+    """The scan's time budget is spent."""
+
+
+class TrialStatus(StrEnum):
+    """What came of running a config on a case."""
+
+    ANSWERED = "answered"
+    AGENT_ERROR = "agent_error"
+    UNSCORED = "unscored"
+    """Spectral or a provider failed, not the agent: the trial says nothing and is never a silent 0."""
+
+
+class Trial(Value):
+    """One run of a config on a case with everything that was evaluated."""
+
+    case: Case
+    repeat: int
+    status: TrialStatus
+    output: str
+    rules: tuple[RuleEvaluation, ...] = ()
+    dimensions: tuple[DimensionEvaluation, ...] = ()
+    measures: Measures = Measures()
+
+    def score(self, standard: Standard, references: References) -> CaseScore | None:
+        """The vector of scores; None when the trial is unscored."""
+        if self.status is TrialStatus.UNSCORED:
+            return None
+        return score_case(
+            rules=self.rules,
+            dimensions=self.dimensions,
+            measures=self.measures,
+            terms=standard.terms,
+            references=references,
+            status=CaseStatus(self.status.value),
+        )
+
+    def graded(self, standard: Standard, references: References) -> float:
+        """The blended quality, for screening; 0 where there is none."""
+        score = self.score(standard, references)
+        if score is None or score.quality is None or self.status is TrialStatus.AGENT_ERROR:
+            return 0.0
+        return score.quality
+
+
+class TrialPlan(Value):
+    """How a batch of trials is run: for which phase, how strictly it is judged, how often each case is run."""
+
+    phase: Phase
+    candidate: str
+    first_repeat: int = 0
+    repeats: int = 1
+    is_verdict: bool = False
+
+
+class Bench:
+    """Runs trials for one scan. Everything random derives from the scan's seed and the case's content."""
+
+    def __init__(self, caller: ModelCaller, standard: Standard, *, judge_model: str | None, seed: int, deadline: float) -> None:
+        self._caller = caller
+        self._standard = standard
+        self._judge_model = judge_model
+        self._seed = seed
+        self._deadline = deadline
+
+    async def run(self, config: AgentConfig, cases: Iterable[Case], plan: TrialPlan) -> list[Trial]:
+        """Run the config on every case, side by side, in the cases' order. Raises ``OutOfTime`` past the deadline."""
+        repeats = range(plan.first_repeat, plan.first_repeat + plan.repeats)
+        return await settle(self._run_one(config, case, repeat, plan) for case in cases for repeat in repeats)
+
+    async def _run_one(self, config: AgentConfig, case: Case, repeat: int, plan: TrialPlan) -> Trial:
+        if time.monotonic() > self._deadline:
+            raise OutOfTime
+        seed = derive(self._seed, "agent", case.key, repeat) % 2**SEED_BITS
+        request = render_request(config, input=case.input, context=case.context, seed=seed)
+        label = self._label(plan, Purpose.AGENT_TURN, case, repeat)
+        try:
+            paid = await self._caller.ask(request, label)
+        except ProviderUnavailable:
+            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="")
+        except ProviderRejected:
+            return Trial(case=case, repeat=repeat, status=TrialStatus.AGENT_ERROR, output="")
+        output = unmarked(paid.answer.text)
+        if not output.strip():
+            return self._trial(case, repeat, TrialStatus.AGENT_ERROR, output, paid)
+        subject = _subject(case, request, output, paid)
+        rules = self._standard.apply_rules(case, subject)
+        dimensions = self._standard.apply_code(case, subject)
+        if case.kind == "sample" and self._standard.judged:
+            try:
+                judged = await settle(self._judge(dimension, subject, case, repeat, plan) for dimension in self._standard.judged)
+            except (ProviderUnavailable, ProviderRejected, UnreadableJudgement):
+                return self._trial(case, repeat, TrialStatus.UNSCORED, output, paid, rules, dimensions)
+            dimensions = (*dimensions, *judged)
+        return self._trial(case, repeat, TrialStatus.ANSWERED, output, paid, rules, dimensions)
+
+    def _trial(
+        self,
+        case: Case,
+        repeat: int,
+        status: TrialStatus,
+        output: str,
+        paid: PaidAnswer,
+        rules: tuple[RuleEvaluation, ...] = (),
+        dimensions: tuple[DimensionEvaluation, ...] = (),
+    ) -> Trial:
+        if status is TrialStatus.AGENT_ERROR:
+            rules, dimensions = self._all_failed(case)
+        return Trial(
+            case=case, repeat=repeat, status=status, output=output, rules=rules, dimensions=dimensions, measures=_measures(paid)
+        )
+
+    def _all_failed(self, case: Case) -> tuple[tuple[RuleEvaluation, ...], tuple[DimensionEvaluation, ...]]:
+        """An agent that gives nothing fails everything that it would have been held to."""
+        subject = Subject(input=case.text, output="", context=case.context, expected_output=case.expected_output)
+        silent = Evaluation.failure("agent@1", "The agent gave no valid answer.")
+        rules = tuple(
+            item.model_copy(update={"evaluation": silent, "critical": False})
+            for item in self._standard.apply_rules(case, subject)
+        )
+        if case.kind == "stimulus":
+            return rules, ()
+        return rules, tuple(
+            DimensionEvaluation(key=dimension.key, weight=dimension.weight, minimum=dimension.minimum, evaluation=silent)
+            for dimension in self._standard.dimensions
+        )
+
+    async def _judge(
+        self, dimension: Dimension, subject: Subject, case: Case, repeat: int, plan: TrialPlan
+    ) -> DimensionEvaluation:
+        assert isinstance(dimension.evaluator, LlmJudge)
+        criteria = criteria_of(dimension)
+        votes = dimension.evaluator.votes or (VERDICT_VOTES if plan.is_verdict else 1)
+        cast = await settle(self._vote(criteria, subject, case, repeat, plan, vote) for vote in range(votes))
+        readable = [judgements for judgements in cast if judgements is not None]
+        if not readable:
+            raise UnreadableJudgement("no vote of the judge could be read")
+        evaluation = decide(criteria, readable)
+        return DimensionEvaluation(key=dimension.key, weight=dimension.weight, minimum=dimension.minimum, evaluation=evaluation)
+
+    async def _vote(
+        self, criteria: Sequence[Criterion], subject: Subject, case: Case, repeat: int, plan: TrialPlan, vote: int
+    ) -> tuple[Judgement, ...] | None:
+        """One vote of the judge; None when none of its readings could be made out."""
+        assert self._judge_model is not None
+        prompt = JudgePrompt.VERDICT if plan.is_verdict else JudgePrompt.SELECTION
+        for reading in range(JUDGE_READINGS):
+            seed = derive(self._seed, "judge", case.key, repeat, vote, reading) % 2**SEED_BITS
+            request = build_judge_request(self._judge_model, criteria, subject, prompt=prompt, vote=vote, seed=seed)
+            paid = await self._caller.ask(request, self._label(plan, Purpose.SCORING, case, repeat))
+            try:
+                return read_judgements(paid.answer.text, criteria, subject)
+            except UnreadableJudgement:
+                continue
+        return None
+
+    def _label(self, plan: TrialPlan, purpose: Purpose, case: Case, repeat: int) -> CallLabel:
+        return CallLabel(
+            phase=plan.phase,
+            purpose=purpose,
+            candidate=plan.candidate,
+            case_key=case.key,
+            repeat=repeat,
+            may_use_held=plan.is_verdict,
+        )
+
+
+async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run all side by side and wait for every one; then raise the first error, if there was one.
+
+    Nothing is abandoned half-way when one fails, because what is in flight is paid for.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
+
+
+def _subject(case: Case, request: ModelRequest, output: str, paid: PaidAnswer) -> Subject:
+    answer = paid.answer
+    return Subject(
+        input=case.text,
+        output=output,
+        expected_output=case.expected_output,
+        context=case.context,
+        system_prompt=next((message.content for message in request.messages if message.role is Role.SYSTEM), None),
+        metadata=case.metadata,
+        latency_ms=answer.latency_ms,
+        cost_usd=None if paid.cost_usd is None else float(paid.cost_usd),
+        total_tokens=answer.input_tokens + answer.output_tokens,
+    )
+
+
+def _measures(paid: PaidAnswer) -> Measures:
+    return Measures(
+        cost_usd=None if paid.cost_usd is None else float(paid.cost_usd),
+        latency_ms=paid.answer.latency_ms,
+        total_tokens=paid.answer.input_tokens + paid.answer.output_tokens,
+    )

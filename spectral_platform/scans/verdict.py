@@ -1,0 +1,106 @@
+"""The verdict of a scan: a total function of the gates, with every statistic that it rests on."""
+
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from spectral_platform.changesets.states import Outcome
+from spectral_platform.core.values import Value
+
+
+class Gate(StrEnum):
+    """The gates that this version decides by."""
+
+    EVIDENCE = "G0"
+    IMPROVEMENT = "G1"
+    AUTHORITIES = "G2"
+    HARD_CONSTRAINTS = "G5"
+
+
+class GateResult(Value):
+    """One test of a gate. A failed test is either evidence of harm or only a lack of evidence."""
+
+    gate: Gate = Field(description="Which gate.")
+    name: str = Field(description="What is tested.", examples=["composite_lower_bound"])
+    value: float | None = Field(description="What was measured; null = it could not be.")
+    threshold: float = Field(description="What it is held against.")
+    passed: bool = Field(description="Whether it passed.")
+    harm: bool = Field(description="Whether the failure is evidence of harm rather than a lack of evidence.")
+    detail: str = Field(description="The test in words.")
+
+
+class Effect(Value):
+    """The finalist against the baseline on the holdout."""
+
+    estimate: float = Field(description="Mean paired difference of the composite score.")
+    lower_bound: float = Field(description="Lower bound of its mean at level alpha.")
+    upper_bound: float = Field(description="Upper bound of its mean at level .05.")
+    alpha: float = Field(description="One-sided level of the lower bound.")
+    n_pairs: int = Field(description="Paired cases.")
+
+
+class Need(Value):
+    """What would make the evidence suffice."""
+
+    cases: int | None = Field(description="Holdout cases.")
+    labels: int | None = Field(description="Human labels; null = none are needed.")
+    repeats: int | None = Field(description="Runs of each case; null = more runs alone do not suffice.")
+
+
+class Verdict(Value):
+    """What the scan concluded, and why."""
+
+    outcome: Outcome = Field(description="The conclusion.")
+    effect: Effect | None = Field(description="Null when nothing was compared on the holdout.")
+    gates: tuple[GateResult, ...] = Field(description="Every test, passed or not.")
+    minimum_detectable_effect: float | None = Field(
+        description="The least effect that the cases could show, in four scans of five."
+    )
+    need: Need | None = Field(description="What is missing, when the evidence is insufficient.")
+    reasons: tuple[str, ...] = Field(description="Why this outcome and no other.")
+    evidence_level: str = Field(description="L3 = agents were re-run whole.", examples=["L3"])
+    simulated: bool = Field(description="Whether the simulator played the models.")
+    statistics: dict[str, JsonValue] = Field(description="Every further figure that was computed, by name.")
+
+
+class Grounds(Value):
+    """What the outcome is decided from."""
+
+    lacks_coverage: tuple[str, ...]
+    """Why the evidence falls short of gate G0; empty when it does not."""
+    gates: tuple[GateResult, ...]
+    finalist_upper_bound: float | None
+    """Upper bound of the finalist's effect; None without a finalist."""
+    is_search_adequate: bool
+    baseline_failures: int
+    observed_cases: int
+
+
+NO_CHANGE_EFFECT = 0.05
+"""An effect below this is as good as none (MWE_nc)."""
+CEILING_CASES = 60
+"""Without a failure in so many cases the true failure rate is below 5 % (rule of three)."""
+
+
+def decide(grounds: Grounds) -> tuple[Outcome, tuple[str, ...]]:
+    """The outcome and its reasons, by the rule of the engine's design; every input has exactly one outcome."""
+    if grounds.lacks_coverage:
+        return Outcome.INSUFFICIENT_EVIDENCE, grounds.lacks_coverage
+    failed = [gate for gate in grounds.gates if not gate.passed]
+    has_finalist = grounds.finalist_upper_bound is not None
+    if has_finalist and not failed:
+        return Outcome.IMPROVE, ("Every gate passed on the sealed holdout.",)
+    improved = has_finalist and all(gate.passed for gate in grounds.gates if gate.gate is Gate.IMPROVEMENT)
+    harm = [gate.detail for gate in failed if gate.harm]
+    if improved and harm:
+        return Outcome.REJECTED_TRADEOFF, tuple(harm)
+    if has_finalist and grounds.is_search_adequate and (grounds.finalist_upper_bound or 0.0) < NO_CHANGE_EFFECT:
+        return Outcome.VALIDATED_NO_CHANGE, (
+            f"The best candidate's effect is below {NO_CHANGE_EFFECT:.0%}, and the search was adequate.",
+        )
+    if grounds.baseline_failures == 0 and grounds.observed_cases >= CEILING_CASES:
+        return Outcome.VALIDATED_NO_CHANGE, (
+            f"The baseline failed none of {grounds.observed_cases} cases: there is nothing to improve that they can show.",
+        )
+    reasons = tuple(gate.detail for gate in failed) or ("No challenger was left to compare on the holdout.",)
+    return Outcome.INSUFFICIENT_EVIDENCE, reasons

@@ -1,0 +1,19 @@
+"""The orders that scans give to the worker."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from spectral_platform.core.jobs import Work
+
+
+class ExecuteScan(Work):
+    """Run a scan from where it stands to its verdict."""
+
+    job: ClassVar[str] = "scans.execute"
+
+    scan_id: UUID
+
+    @property
+    def lock(self) -> str:
+        """One worker at a time for each scan."""
+        return f"scan:{self.scan_id}"

@@ -1,0 +1,13 @@
+"""Every room whose jobs the worker carries out."""
+
+from typing import Any
+
+from spectral_platform.core.jobs import Job, registry
+from spectral_platform.scans import jobs as scans
+
+ROOMS = (scans,)
+
+
+def list_jobs() -> list[Job[Any]]:
+    """All jobs, by name."""
+    return [registry[name] for name in sorted(registry)]

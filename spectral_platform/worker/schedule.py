@@ -1,0 +1,40 @@
+"""Everything that the worker does regularly, with its interval."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from procrastinate import App
+
+from spectral_platform.core import clock
+
+DEAD_AFTER = timedelta(seconds=8)
+KEEP_FINISHED_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Periodic:
+    """Something to do again and again."""
+
+    every: timedelta
+    run: Callable[[App], Awaitable[None]]
+
+
+async def rescue_jobs(app: App) -> None:
+    """Give the jobs of workers that died back to the queue."""
+    stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER.total_seconds())
+    for job in stalled:
+        await app.job_manager.retry_job(job, retry_at=clock.now())
+
+
+async def prune_jobs(app: App) -> None:
+    """Forget jobs that ended long ago; the rooms' own rows are the record."""
+    await app.job_manager.delete_old_jobs(
+        nb_hours=KEEP_FINISHED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
+    )
+
+
+SCHEDULE = (
+    Periodic(every=timedelta(seconds=2), run=rescue_jobs),
+    Periodic(every=timedelta(hours=1), run=prune_jobs),
+)
