@@ -1,0 +1,193 @@
+"""Budgets that cannot be overshot and answers that are stored before they are used."""
+
+import asyncio
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from spectral_platform.core import clock
+from spectral_platform.core.database import Database
+from spectral_platform.llm.calling import CallLabel, ModelCaller
+from spectral_platform.llm.commands import charge_abandoned, open_budget
+from spectral_platform.llm.errors import AttemptSuperseded, BudgetExhausted, ProviderUnavailable
+from spectral_platform.llm.ledger import Entry, Ledger, Tenant
+from spectral_platform.llm.messages import Message, ModelAnswer, ModelRequest, Role
+from spectral_platform.llm.models import ScanBudget
+from spectral_platform.llm.providers.catalogue import Providers
+from spectral_platform.llm.providers.simulator import SimulatorProvider
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.queries import get_budget, load_answers
+from tests.fixtures.callers import Person
+from tests.scans.factories import insert_scan
+
+LABEL = CallLabel(phase="observe", purpose=Purpose.AGENT_TURN)
+
+
+class Counting:
+    """The simulator, counted, and unavailable for the first calls."""
+
+    name = "simulator"
+    is_simulated = True
+
+    def __init__(self, failures: int = 0, pause_s: float = 0.0) -> None:
+        self.asked = 0
+        self.failures = failures
+        self.pause_s = pause_s
+        self._simulator = SimulatorProvider()
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """Answer as the simulator does."""
+        self.asked += 1
+        await asyncio.sleep(self.pause_s)
+        if self.asked <= self.failures:
+            raise ProviderUnavailable("not now", retry_after_s=0)
+        return await self._simulator.complete(request)
+
+
+def request(question: str) -> ModelRequest:
+    return ModelRequest(
+        model="sim/standard",
+        messages=(Message(role=Role.SYSTEM, content="Help."), Message(role=Role.USER, content=question)),
+        max_output_tokens=50,
+    )
+
+
+async def budgeted(database: Database, owner: Person, *, calls: int, held: int = 0, usd: Decimal = Decimal(5)) -> Tenant:
+    """A scan's row with a budget, as its first attempt sees it."""
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        scan_id = await insert_scan(session, owner)
+        await open_budget(
+            session,
+            workspace_id=owner.workspace_id,
+            scan_id=scan_id,
+            max_usd=usd,
+            max_calls=calls,
+            held_usd=Decimal(0),
+            held_calls=held,
+        )
+        await charge_abandoned(session, workspace_id=owner.workspace_id, scan_id=scan_id, attempt=1)
+    return Tenant(owner.account_id, owner.workspace_id, scan_id, 1)
+
+
+async def budget_of(database: Database, tenant: Tenant) -> ScanBudget:
+    async with database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+        return await get_budget(session, tenant.workspace_id, tenant.scan_id)
+
+
+def caller_of(database: Database, tenant: Tenant, provider: Counting) -> tuple[ModelCaller, Ledger]:
+    ledger = Ledger(database, tenant)
+    providers = Providers(provider, None)
+    return ModelCaller(providers, ledger, known={}, prices={}, concurrency=16), ledger
+
+
+async def test_a_hundred_reservers_never_get_more_than_there_is(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=30)
+    ledgers = [Ledger(database, tenant) for _ in range(10)]
+
+    results = await asyncio.gather(
+        *(ledgers[number % 10].write(Entry(reserve_usd=Decimal("0.01"), reserve_calls=1)) for number in range(100)),
+        return_exceptions=True,
+    )
+
+    assert sum(result is None for result in results) == 30
+    assert sum(isinstance(result, BudgetExhausted) for result in results) == 70
+    assert (await budget_of(database, tenant)).reserved_calls == 30
+
+
+async def test_money_is_a_limit_of_its_own(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=1000, usd=Decimal("0.05"))
+    ledger = Ledger(database, tenant)
+
+    results = await asyncio.gather(
+        *(ledger.write(Entry(reserve_usd=Decimal("0.02"), reserve_calls=1)) for _ in range(5)), return_exceptions=True
+    )
+
+    assert sum(result is None for result in results) == 2
+    assert (await budget_of(database, tenant)).reserved_usd == Decimal("0.04")
+
+
+async def test_the_held_share_is_for_the_holdout_alone(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=10, held=4)
+    ledger = Ledger(database, tenant)
+    for _ in range(6):
+        await ledger.write(Entry(reserve_calls=1))
+
+    with pytest.raises(BudgetExhausted):
+        await ledger.write(Entry(reserve_calls=1))
+    await ledger.write(Entry(reserve_calls=4, may_use_held=True))
+
+    assert (await budget_of(database, tenant)).reserved_calls == 10
+
+
+async def test_a_superseded_attempt_can_write_nothing(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=10)
+    provider = Counting()
+    caller, _ = caller_of(database, tenant, provider)
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await charge_abandoned(session, workspace_id=owner.workspace_id, scan_id=tenant.scan_id, attempt=2)
+
+    with pytest.raises(AttemptSuperseded):
+        await caller.ask(request("Hello?"), LABEL)
+
+    assert provider.asked == 0
+
+
+async def test_an_answer_is_asked_once_and_stored(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=10)
+    provider = Counting(pause_s=0.01)
+    caller, ledger = caller_of(database, tenant, provider)
+
+    first, second = await asyncio.gather(caller.ask(request("Hello?"), LABEL), caller.ask(request("Hello?"), LABEL))
+    await ledger.drain()
+
+    assert first == second
+    assert provider.asked == 1
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        stored = await load_answers(session, owner.workspace_id, [tenant.scan_id])
+        hits = await session.scalar(text("SELECT hits FROM model_calls WHERE scan_id = :id"), {"id": tenant.scan_id})
+    assert [paid.answer.text for paid in stored.values()] == [first.answer.text]
+    assert hits == 1
+    budget = await budget_of(database, tenant)
+    assert (budget.spent_calls, budget.reserved_calls) == (1, 0)
+    assert budget.spent_usd == first.cost_usd
+
+
+async def test_refused_attempts_are_tried_again_and_cost_nothing(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=1)
+    provider = Counting(failures=1)
+    caller, _ = caller_of(database, tenant, provider)
+
+    await caller.ask(request("Hello?"), LABEL)
+
+    assert provider.asked == 2
+    assert (await budget_of(database, tenant)).spent_calls == 1
+
+
+async def test_an_abandoned_call_stays_reserved_and_is_charged_by_the_next_attempt(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=10)
+    caller, ledger = caller_of(database, tenant, Counting(pause_s=30))
+    asking = asyncio.create_task(caller.ask(request("Hello?"), LABEL))
+    while (await budget_of(database, tenant)).reserved_calls == 0:
+        await ledger.drain()
+        await asyncio.sleep(0)
+
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    reserved = (await budget_of(database, tenant)).reserved_usd
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await charge_abandoned(session, workspace_id=owner.workspace_id, scan_id=tenant.scan_id, attempt=2)
+
+    budget = await budget_of(database, tenant)
+    assert reserved > 0
+    assert (budget.spent_calls, budget.reserved_calls) == (1, 0)
+    assert budget.spent_usd == reserved
+
+
+def test_ids_are_sortable_and_version_seven() -> None:
+    ids: list[UUID] = [clock.new_id() for _ in range(100)]
+
+    assert len(set(ids)) == 100
+    assert {made.version for made in ids} == {7}
+    assert [made.int >> 80 for made in ids] == sorted(made.int >> 80 for made in ids)

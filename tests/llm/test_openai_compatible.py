@@ -1,0 +1,124 @@
+"""Any OpenAI-compatible endpoint over real HTTP, with everything that such endpoints do."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
+from spectral_platform.llm.messages import Message, ModelRequest, Role
+from spectral_platform.llm.providers.openai_compatible import OpenAICompatibleProvider
+from tests.fixtures.llm import AGENT, ModelServer
+
+SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+
+
+@pytest.fixture
+async def provider(model_server: ModelServer) -> AsyncIterator[OpenAICompatibleProvider]:
+    async with OpenAICompatibleProvider(base_url=model_server.url, api_key="secret", timeout_s=2) as opened:
+        yield opened
+
+
+def request(**changes: Any) -> ModelRequest:
+    messages = (Message(role=Role.SYSTEM, content="Help."), Message(role=Role.USER, content="When do you open?"))
+    return ModelRequest(model=AGENT, messages=messages, max_output_tokens=100, **changes)
+
+
+async def test_an_answer_comes_with_its_usage(provider: OpenAICompatibleProvider, model_server: ModelServer) -> None:
+    answer = await provider.complete(request(temperature=0.2, seed=5, stop=("END",)))
+
+    assert answer.text
+    assert answer.input_tokens > 0
+    assert answer.output_tokens > 0
+    sent = model_server.bodies[0]
+    assert (sent["model"], sent["temperature"], sent["seed"], sent["stop"], sent["max_tokens"]) == (AGENT, 0.2, 5, ["END"], 100)
+    assert "top_p" not in sent
+
+
+def failing(status: int, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": {"message": "no"}}, status_code=status, headers=headers)
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
+async def test_what_may_pass_is_unavailable(
+    provider: OpenAICompatibleProvider, model_server: ModelServer, status: int
+) -> None:
+    model_server.fault = lambda number, body: failing(status, {"Retry-After": "7"})
+
+    with pytest.raises(ProviderUnavailable) as refusal:
+        await provider.complete(request())
+
+    assert refusal.value.retry_after_s == 7
+    assert model_server.received == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+async def test_what_will_not_pass_is_rejected(
+    provider: OpenAICompatibleProvider, model_server: ModelServer, status: int
+) -> None:
+    model_server.fault = lambda number, body: failing(status)
+
+    with pytest.raises(ProviderRejected):
+        await provider.complete(request())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        PlainTextResponse("not json at all", media_type="application/json"),
+        PlainTextResponse("<html>busy</html>", media_type="text/html"),
+        JSONResponse({"choices": []}),
+        JSONResponse({"unexpected": True}),
+        JSONResponse([]),
+    ],
+)
+async def test_an_unreadable_answer_is_unavailable(
+    provider: OpenAICompatibleProvider, model_server: ModelServer, body: Response
+) -> None:
+    model_server.fault = lambda number, request_body: body
+
+    with pytest.raises(ProviderUnavailable):
+        await provider.complete(request())
+
+
+async def test_an_endpoint_that_hangs_is_unavailable(model_server: ModelServer) -> None:
+    model_server.latency_s = 5
+    async with OpenAICompatibleProvider(base_url=model_server.url, api_key=None, timeout_s=0.2) as impatient:
+        with pytest.raises(ProviderUnavailable):
+            await impatient.complete(request())
+
+
+async def test_nobody_listening_is_unavailable() -> None:
+    async with OpenAICompatibleProvider(base_url="http://127.0.0.1:9/v1", api_key=None, timeout_s=1) as nobody:
+        with pytest.raises(ProviderUnavailable):
+            await nobody.complete(request())
+
+
+async def test_structured_output_steps_down_until_the_endpoint_takes_it(
+    provider: OpenAICompatibleProvider, model_server: ModelServer
+) -> None:
+    def refuse_formats(number: int, body: dict[str, Any]) -> Response | None:
+        return failing(400) if "response_format" in body else None
+
+    model_server.fault = refuse_formats
+
+    await provider.complete(request(json_schema=SCHEMA))
+    await provider.complete(request(json_schema=SCHEMA))
+
+    asked = [body.get("response_format", {}).get("type") for body in model_server.bodies]
+    assert asked == ["json_schema", "json_object", None, None]
+
+
+async def test_an_answer_without_usage_is_still_counted(
+    provider: OpenAICompatibleProvider, model_server: ModelServer
+) -> None:
+    message = {"role": "assistant", "content": "We open at nine."}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    body = {"id": "1", "object": "chat.completion", "created": 0, "model": AGENT, "choices": [choice]}
+    model_server.fault = lambda number, request_body: JSONResponse(body)
+
+    answer = await provider.complete(request())
+
+    assert answer.output_tokens == 4
+    assert answer.input_tokens > 0
