@@ -86,9 +86,7 @@ def upgrade() -> None:
         ),
         sa.Column("requested_by", sa.String(), nullable=False),
         sa.Column("settings", postgresql.JSONB(), nullable=False),
-        sa.Column(
-            "readiness", postgresql.JSONB(), nullable=False
-        ),
+        sa.Column("readiness", postgresql.JSONB(), nullable=False),
         sa.Column("verdict", postgresql.JSONB(), nullable=True),
         sa.Column("simulated", sa.Boolean(), nullable=False),
         sa.Column("changeset_id", sa.Uuid(), nullable=True),

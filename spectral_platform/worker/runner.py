@@ -25,6 +25,7 @@ HEARTBEAT_S = 2.0
 POLL_S = 1.0
 TRIES = 5
 GRACE_S = 10.0
+FOREVER_S = 86_400.0
 MENDABLE = (UnavailableError, DBAPIError, DriverError)
 
 
@@ -44,7 +45,7 @@ async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) 
                     concurrency=CONCURRENCY,
                     wait=not until_idle,
                     fetch_job_polling_interval=POLL_S,
-                    shutdown_graceful_timeout=None if until_idle else GRACE_S,
+                    shutdown_graceful_timeout=FOREVER_S if until_idle else GRACE_S,
                     update_heartbeat_interval=HEARTBEAT_S,
                     stalled_worker_timeout=DEAD_AFTER.total_seconds(),
                     install_signal_handlers=not until_idle,

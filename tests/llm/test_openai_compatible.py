@@ -41,9 +41,7 @@ def failing(status: int, headers: dict[str, str] | None = None) -> Response:
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503])
-async def test_what_may_pass_is_unavailable(
-    provider: OpenAICompatibleProvider, model_server: ModelServer, status: int
-) -> None:
+async def test_what_may_pass_is_unavailable(provider: OpenAICompatibleProvider, model_server: ModelServer, status: int) -> None:
     model_server.fault = lambda number, body: failing(status, {"Retry-After": "7"})
 
     with pytest.raises(ProviderUnavailable) as refusal:
@@ -54,9 +52,7 @@ async def test_what_may_pass_is_unavailable(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
-async def test_what_will_not_pass_is_rejected(
-    provider: OpenAICompatibleProvider, model_server: ModelServer, status: int
-) -> None:
+async def test_what_will_not_pass_is_rejected(provider: OpenAICompatibleProvider, model_server: ModelServer, status: int) -> None:
     model_server.fault = lambda number, body: failing(status)
 
     with pytest.raises(ProviderRejected):
@@ -110,9 +106,7 @@ async def test_structured_output_steps_down_until_the_endpoint_takes_it(
     assert asked == ["json_schema", "json_object", None, None]
 
 
-async def test_an_answer_without_usage_is_still_counted(
-    provider: OpenAICompatibleProvider, model_server: ModelServer
-) -> None:
+async def test_an_answer_without_usage_is_still_counted(provider: OpenAICompatibleProvider, model_server: ModelServer) -> None:
     message = {"role": "assistant", "content": "We open at nine."}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     body = {"id": "1", "object": "chat.completion", "created": 0, "model": AGENT, "choices": [choice]}

@@ -29,9 +29,7 @@ def trial(
     critical: bool = False,
     repeat: int = 0,
 ) -> Trial:
-    case = Case(
-        key=key, kind="stimulus" if stimulus else "sample", split=Split.HOLDOUT, content_group=key, input="question"
-    )
+    case = Case(key=key, kind="stimulus" if stimulus else "sample", split=Split.HOLDOUT, content_group=key, input="question")
 
     def found(score: float) -> Evaluation:
         return Evaluation(score=score, passed=score >= 1, feedback="The answer must be better.", evaluator="test@1")
