@@ -6,6 +6,7 @@ from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.router import router as auth
 from spectral_api.v1.keys.router import router as keys
 from spectral_api.v1.samples.router import router as samples
+from spectral_api.v1.scans.router import router as scans
 from spectral_api.v1.traces.router import router as traces
 from spectral_api.v1.workspaces.router import router as workspaces
 
@@ -19,5 +20,6 @@ in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
 in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])
 in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
 in_workspace.include_router(agents, prefix="/agents", tags=["Agents"])
+in_workspace.include_router(scans, prefix="/scans", tags=["Scans"])
 
 router.include_router(in_workspace)

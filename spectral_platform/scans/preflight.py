@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.configuration import AgentConfig
-from spectral_platform.agents.versions import Label
 from spectral_platform.agents.queries import AgentFilter, get_agent, get_config, list_agents
 from spectral_platform.agents.states import AgentStatus
+from spectral_platform.agents.versions import Label
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.errors import NotFoundError

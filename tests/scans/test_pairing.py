@@ -1,6 +1,6 @@
 """Paired differences: what counts, what counts at its worst, and what counts not at all."""
 
-from pytest import approx
+import pytest
 
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
@@ -63,7 +63,7 @@ def test_an_unscored_candidate_counts_at_its_worst_and_is_counted() -> None:
     pairs = pair(baseline, candidate, STANDARD, References())
 
     assert pairs.unscored == 1
-    assert sorted(pairs.composite) == [approx(-0.8), approx(0.2)]
+    assert sorted(pairs.composite) == [pytest.approx(-0.8), pytest.approx(0.2)]
 
 
 def test_an_agent_error_is_a_real_failure_and_scores_zero() -> None:
