@@ -7,7 +7,6 @@ from pydantic import Field
 
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluatorSpec
 from spectral_platform.scans.quoting import DEV_STIMULI, HOLDOUT_STIMULI, TRAIN_STIMULI
 from spectral_platform.worlds.rules import WorldModel
 from spectral_platform.worlds.splits import Split
@@ -19,7 +18,7 @@ STIMULUS_COUNTS = {Split.TRAIN: TRAIN_STIMULI, Split.DEV: DEV_STIMULI, Split.HOL
 class Case(Value):
     """One case. A sample answers to both authorities, a stimulus to the world model alone.
 
-    ``rule_key`` and ``rule_evaluator`` are a stimulus's own rule with its slots filled in.
+    ``stimulus`` is what the world model issued.
     """
 
     key: str
@@ -30,8 +29,7 @@ class Case(Value):
     context: str | None = None
     expected_output: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
-    rule_key: str | None = None
-    rule_evaluator: CodeEvaluatorSpec | None = None
+    stimulus: Stimulus | None = None
 
     @property
     def text(self) -> str:
@@ -51,8 +49,7 @@ def stimulus_case(stimulus: Stimulus, split: Split) -> Case:
         input=stimulus.input,
         context=stimulus.context,
         expected_output=stimulus.expected_output,
-        rule_key=stimulus.rule_key,
-        rule_evaluator=stimulus.evaluator,
+        stimulus=stimulus,
     )
 
 

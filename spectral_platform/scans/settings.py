@@ -76,28 +76,28 @@ class ScanSettings(Value):
 class PinnedAgent(Value):
     """An agent and the version that the scan starts from."""
 
-    agent_id: UUID
-    name: str
-    base_version: int
+    agent_id: UUID = Field(description="The agent.")
+    name: str = Field(description="Its name when the scan was asked for.")
+    base_version: int = Field(description="The approved config version.")
 
 
 class ResolvedSettings(Value):
     """What a scan really uses: every choice made and every version pinned."""
 
-    agents: tuple[PinnedAgent, ...]
-    world_model: str
-    rubric_id: UUID
-    rubric_version: int
-    objective_id: UUID | None
-    objective_version: int | None
-    sample_set_id: UUID | None
-    sample_set_version_id: UUID | None
-    trace_since: datetime
-    trace_until: datetime
-    budget: Budget
-    max_candidates: int
-    strategies: tuple[SearchStrategy, ...]
-    explore: bool
-    seed: int
-    is_seed_given: bool
-    models: dict[Purpose, str]
+    agents: tuple[PinnedAgent, ...] = Field(description="The agents, each at its approved version.")
+    world_model: str = Field(description="Authority A, as `name@version`.")
+    rubric_id: UUID = Field(description="Authority B.")
+    rubric_version: int = Field(description="The rubric's pinned version.")
+    objective_id: UUID | None = Field(description="What is optimised; null = quality alone.")
+    objective_version: int | None = Field(description="The objective's version.")
+    sample_set_id: UUID | None = Field(description="Where the cases come from; null = from the world model alone.")
+    sample_set_version_id: UUID | None = Field(description="The published version of the cases.")
+    trace_since: datetime = Field(description="Traces from here on are looked at.")
+    trace_until: datetime = Field(description="Traces before this are looked at.")
+    budget: Budget = Field(description="What the scan may spend.")
+    max_candidates: int = Field(description="At most so many candidates.")
+    strategies: tuple[SearchStrategy, ...] = Field(description="How candidates are found.")
+    explore: bool = Field(description="Whether to search where the evidence cannot suffice.")
+    seed: int = Field(description="What everything random derives from; repeat it to repeat the scan.")
+    is_seed_given: bool = Field(description="Whether the request gave the seed.")
+    models: dict[Purpose, str] = Field(description="The model of each purpose.")

@@ -1,21 +1,16 @@
 """What answers are held to: the world model's rules, the rubric's dimensions and the objective, pinned for one scan."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
-
-from pydantic import TypeAdapter
 
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec, evaluate
+from spectral_platform.evaluations.evaluators.catalogue import evaluate
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
 from spectral_platform.evaluations.evaluators.subjects import Subject
 from spectral_platform.evaluations.scoring import DimensionEvaluation, RuleEvaluation
 from spectral_platform.evaluations.terms import Constraint, ObjectiveTerm
 from spectral_platform.scans.cases import Case
-from spectral_platform.worlds.rules import AppliesTo, Rule, Severity, WorldModel
-
-_SPEC: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
+from spectral_platform.worlds.authority import evaluate_rules
+from spectral_platform.worlds.rules import WorldModel
 
 
 @dataclass(frozen=True)
@@ -32,17 +27,9 @@ class Standard:
         """The dimensions that a model judges."""
         return tuple(dimension for dimension in self.dimensions if isinstance(dimension.evaluator, LlmJudge))
 
-    @cached_property
-    def _general_rules(self) -> tuple[tuple[Rule, CodeEvaluator], ...]:
-        rules = self.world.active_rules(AppliesTo.EVERY_ANSWER)
-        return tuple((rule, _SPEC.validate_python(rule.evaluator)) for rule in rules)
-
     def apply_rules(self, case: Case, subject: Subject) -> tuple[RuleEvaluation, ...]:
-        """What authority A finds: the rules for every answer, and a stimulus's own rule."""
-        found = [_judge(rule, evaluator, subject) for rule, evaluator in self._general_rules]
-        if case.rule_key is not None and case.rule_evaluator is not None:
-            found.append(_judge(self.world.rule(case.rule_key), case.rule_evaluator, subject))
-        return tuple(found)
+        """What authority A finds."""
+        return evaluate_rules(self.world, subject, stimulus=case.stimulus)
 
     def apply_code(self, case: Case, subject: Subject) -> tuple[DimensionEvaluation, ...]:
         """What authority B finds without a model; nothing on a stimulus."""
@@ -64,20 +51,3 @@ class Standard:
         asked = {rule.key: rule.text for rule in self.world.rules}
         asked.update({dimension.key: dimension.guidance or dimension.description for dimension in self.dimensions})
         return asked
-
-
-def _judge(rule: Rule, evaluator: CodeEvaluator, subject: Subject) -> RuleEvaluation:
-    return RuleEvaluation(
-        key=rule.key,
-        weight=rule.severity.weight,
-        critical=rule.severity is Severity.CRITICAL,
-        evaluation=evaluate(evaluator, subject),
-    )
-
-
-def failed_criteria(
-    rules: Iterable[RuleEvaluation], dimensions: Iterable[DimensionEvaluation]
-) -> tuple[RuleEvaluation | DimensionEvaluation, ...]:
-    """Those that did not pass."""
-    evaluated: list[RuleEvaluation | DimensionEvaluation] = [*rules, *dimensions]
-    return tuple(item for item in evaluated if item.evaluation.passed is False)

@@ -33,6 +33,7 @@ from spectral_platform.optimizers.reflection import (
 from spectral_platform.optimizers.rules import propose_rule
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.failures import case_of, failures_of
+from spectral_platform.scans.pairing import pair
 from spectral_platform.scans.quoting import MINIBATCH, PROBE_CASES
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.settings import PinnedAgent, SearchStrategy
@@ -201,8 +202,16 @@ class Search:
         probed = await run.bench.run(candidate.config, self.probe, plan)
         contender.train.update({trial.case.key: trial for trial in probed})
         self.trials[candidate.key] = dict(contender.train)
-        self.tried.append(TriedEdit(rationale=candidate.rationale, outcome="kept"))
+        self.tried.append(TriedEdit(rationale=candidate.rationale, outcome=self._outcome(contender.train)))
         return True
+
+    def _outcome(self, trials: dict[str, Trial]) -> str:
+        """What the proposer is told of an edit that was kept, from training cases alone."""
+        baseline = [self.trials[self.base_key][key] for key in trials]
+        pairs = pair(baseline, trials.values(), self.run.standard, self.run.found.references)
+        if pairs.critical_worsened > pairs.critical_mended:
+            return "kept, with harm: it newly breaks critical rules of the domain standard"
+        return "kept"
 
     async def _record(self, candidate: Candidate, fate: str, detail: str) -> Contender:
         contender = Contender(
