@@ -23,7 +23,7 @@ from spectral_platform.evaluations.objectives.queries import find_default_object
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import find_newest_rubric, get_rubric_version
 from spectral_platform.llm.prices import price_call
-from spectral_platform.llm.providers.catalogue import is_simulated, require_providers
+from spectral_platform.llm.providers.availability import is_simulated, require_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import find_profile
 from spectral_platform.samples.models import SampleSetVersion

@@ -14,7 +14,7 @@ from spectral_platform.core.randomness import derive, generator
 from spectral_platform.evaluations.scoring import DimensionEvaluation, RuleEvaluation
 from spectral_platform.llm.calling import CallLabel
 from spectral_platform.llm.errors import BudgetExhausted, ProviderRejected, ProviderUnavailable
-from spectral_platform.llm.providers.catalogue import is_simulated
+from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.llm.providers.simulator.models import MODELS, Role
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.optimizers.arms import propose_arms
