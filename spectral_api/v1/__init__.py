@@ -4,6 +4,8 @@ from spectral_api.routing import Router
 from spectral_api.v1.accounts.router import router as accounts
 from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.router import router as auth
+from spectral_api.v1.evaluations.objectives.router import router as objectives
+from spectral_api.v1.evaluations.rubrics.router import router as rubrics
 from spectral_api.v1.keys.router import router as keys
 from spectral_api.v1.samples.router import router as samples
 from spectral_api.v1.scans.router import router as scans
@@ -17,6 +19,8 @@ router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
+in_workspace.include_router(rubrics, prefix="/evaluations/rubrics", tags=["Rubrics"])
+in_workspace.include_router(objectives, prefix="/evaluations/objectives", tags=["Objectives"])
 in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])
 in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
 in_workspace.include_router(agents, prefix="/agents", tags=["Agents"])

@@ -22,3 +22,8 @@ class Objective(Identified, WorkspaceOwned, Timestamped, Base):
     constraints: Mapped[tuple[Constraint, ...]] = mapped_column(PydanticJSON(tuple[Constraint, ...]))
     is_default: Mapped[bool]
     version: Mapped[int]
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the objective as it is now from what it was before a change."""
+        return str(self.version)

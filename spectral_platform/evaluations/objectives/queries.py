@@ -17,9 +17,12 @@ async def list_objectives(session: AsyncSession, caller: Caller, *, page: PageRe
     return await paginate(session, Objective.in_workspace(caller.workspace), page, columns=COLUMNS, tiebreak=Objective.id)
 
 
-async def get_objective(session: AsyncSession, caller: Caller, objective_id: UUID) -> Objective:
-    """One objective of the workspace."""
-    objective = await session.scalar(Objective.in_workspace(caller.workspace).where(Objective.id == objective_id))
+async def get_objective(session: AsyncSession, caller: Caller, objective_id: UUID, *, for_update: bool = False) -> Objective:
+    """One objective of the workspace; ``for_update`` lets nobody else change it until the transaction ends."""
+    statement = Objective.in_workspace(caller.workspace).where(Objective.id == objective_id)
+    if for_update:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    objective = await session.scalar(statement)
     if objective is None:
         raise ObjectiveNotFound(objective_id)
     return objective

@@ -31,3 +31,8 @@ class RubricVersion(WorkspaceOwned, Timestamped, Base):
     description: Mapped[str | None]
     agent_id: Mapped[UUID | None]
     dimensions: Mapped[tuple[Dimension, ...]] = mapped_column(PydanticJSON(tuple[Dimension, ...]))
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this version from the rubric's others."""
+        return str(self.version)

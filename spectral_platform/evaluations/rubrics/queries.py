@@ -32,6 +32,15 @@ async def get_rubric(session: AsyncSession, caller: Caller, rubric_id: UUID, *, 
     return await get_rubric_version(session, caller.workspace, rubric_id, version)
 
 
+async def hold_rubric(session: AsyncSession, caller: Caller, rubric_id: UUID) -> Rubric:
+    """What names the rubric's newest version; nobody else can change it until the transaction ends."""
+    statement = Rubric.in_workspace(caller.workspace).where(Rubric.id == rubric_id).with_for_update()
+    rubric = await session.scalar(statement.execution_options(populate_existing=True))
+    if rubric is None:
+        raise RubricNotFound(rubric_id)
+    return rubric
+
+
 async def get_rubric_version(
     session: AsyncSession, workspace_id: UUID, rubric_id: UUID, version: int | None = None
 ) -> RubricVersion:

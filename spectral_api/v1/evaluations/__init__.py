@@ -1,0 +1,1 @@
+"""Rubrics and objectives over HTTP."""

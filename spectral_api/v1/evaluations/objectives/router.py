@@ -1,0 +1,129 @@
+"""Endpoints of objectives."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.etags import IfMatch, IfNoneMatch, etag, expected_fingerprints, is_held
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.evaluations.objectives import schemas
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.evaluations.objectives import commands, queries
+from spectral_platform.evaluations.objectives.errors import ObjectiveChanged, ObjectiveMetricUnknown, ObjectiveNotFound
+from spectral_platform.evaluations.rubrics.errors import RubricNotFound
+
+router = Router()
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+
+
+@router.get("", response_model=Results[schemas.Objective], summary="List objectives", responses=problems(*IN_WORKSPACE))
+async def list_objectives(
+    workspace_id: UUID, caller: Reader, database: Database, page: Annotated[PageRequest, Depends(page_request)]
+) -> Any:
+    """List the objectives of the workspace."""
+    return envelope(await queries.list_objectives(database, caller, page=page))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=schemas.Objective,
+    summary="Create an objective",
+    responses=problems(*IN_WORKSPACE, RubricNotFound, ObjectiveMetricUnknown),
+)
+async def create_objective(
+    workspace_id: UUID, body: schemas.ObjectiveCreate, caller: Writer, database: Database, response: Response
+) -> Any:
+    """Say what scans improve, in what proportion, and within which limits. A new default one takes the place of the old."""
+    objective = await commands.create_objective(database, caller, **dict(body))
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/evaluations/objectives/{objective.id}"
+    response.headers["ETag"] = etag(objective.fingerprint)
+    return objective
+
+
+@router.get(
+    "/{objective_id}",
+    response_model=schemas.Objective,
+    summary="Get an objective",
+    responses=problems(*IN_WORKSPACE, ObjectiveNotFound) | {304: {"description": "The caller holds it already."}},
+)
+async def get_objective(
+    workspace_id: UUID,
+    objective_id: UUID,
+    caller: Reader,
+    database: Database,
+    response: Response,
+    if_none_match: IfNoneMatch = None,
+) -> Any:
+    """Show one objective."""
+    objective = await queries.get_objective(database, caller, objective_id)
+    response.headers["ETag"] = etag(objective.fingerprint)
+    if is_held(if_none_match, objective.fingerprint):
+        return Response(status_code=304, headers={"ETag": etag(objective.fingerprint)})
+    return objective
+
+
+@router.patch(
+    "/{objective_id}",
+    response_model=schemas.Objective,
+    summary="Change an objective",
+    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
+)
+async def update_objective(
+    workspace_id: UUID,
+    objective_id: UUID,
+    body: schemas.ObjectiveUpdate,
+    caller: Writer,
+    database: Database,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Any:
+    """Change the named fields; absent ones stay as they are. Making it the default one unsets the other."""
+    changes = {field: getattr(body, field) for field in body.model_fields_set}
+    expected = expected_fingerprints(if_match)
+    objective = await commands.update_objective(database, caller, objective_id, changes=changes, expected=expected)
+    response.headers["ETag"] = etag(objective.fingerprint)
+    return objective
+
+
+@router.put(
+    "/{objective_id}",
+    response_model=schemas.Objective,
+    summary="Replace an objective",
+    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
+)
+async def replace_objective(
+    workspace_id: UUID,
+    objective_id: UUID,
+    body: schemas.ObjectiveCreate,
+    caller: Writer,
+    database: Database,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Any:
+    """Make the objective say this and nothing else. Making it the default one unsets the other."""
+    expected = expected_fingerprints(if_match)
+    objective = await commands.update_objective(database, caller, objective_id, changes=dict(body), expected=expected)
+    response.headers["ETag"] = etag(objective.fingerprint)
+    return objective
+
+
+@router.delete(
+    "/{objective_id}",
+    status_code=204,
+    summary="Delete an objective",
+    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, ObjectiveChanged),
+)
+async def delete_objective(
+    workspace_id: UUID, objective_id: UUID, caller: Writer, database: Database, if_match: IfMatch = None
+) -> None:
+    """Delete the objective. Scans that used it keep what they resolved."""
+    await commands.delete_objective(database, caller, objective_id, expected=expected_fingerprints(if_match))

@@ -1,0 +1,1 @@
+"""Rubrics over HTTP."""

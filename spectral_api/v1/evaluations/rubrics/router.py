@@ -1,0 +1,132 @@
+"""Endpoints of rubrics."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Query, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.etags import IfMatch, IfNoneMatch, etag, expected_fingerprints, is_held
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.evaluations.rubrics import schemas
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_platform.agents.errors import AgentNotFound
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.evaluations.rubrics import commands, queries
+from spectral_platform.evaluations.rubrics.errors import RubricChanged, RubricInUse, RubricNotFound
+
+LARGEST_VERSION = 2**31 - 1
+
+router = Router()
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+
+
+@router.get("", response_model=Results[schemas.Rubric], summary="List rubrics", responses=problems(*IN_WORKSPACE))
+async def list_rubrics(
+    workspace_id: UUID, caller: Reader, database: Database, page: Annotated[PageRequest, Depends(page_request)]
+) -> Any:
+    """List the rubrics of the workspace, each in its newest version."""
+    return envelope(await queries.list_rubrics(database, caller, page=page))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=schemas.Rubric,
+    summary="Create a rubric",
+    responses=problems(*IN_WORKSPACE, AgentNotFound),
+)
+async def create_rubric(
+    workspace_id: UUID, body: schemas.RubricCreate, caller: Writer, database: Database, response: Response
+) -> Any:
+    """Say what a good answer is: weighted dimensions, each with the evaluator that measures it."""
+    rubric = await commands.create_rubric(database, caller, **dict(body))
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/evaluations/rubrics/{rubric.rubric_id}"
+    response.headers["ETag"] = etag(rubric.fingerprint)
+    return rubric
+
+
+@router.get(
+    "/{rubric_id}",
+    response_model=schemas.Rubric,
+    summary="Get a rubric",
+    responses=problems(*IN_WORKSPACE, RubricNotFound) | {304: {"description": "The caller holds this version already."}},
+)
+async def get_rubric(
+    workspace_id: UUID,
+    rubric_id: UUID,
+    caller: Reader,
+    database: Database,
+    response: Response,
+    version: Annotated[int | None, Query(ge=1, le=LARGEST_VERSION, description="Which version; without it, the newest.")] = None,
+    if_none_match: IfNoneMatch = None,
+) -> Any:
+    """Show a rubric in its newest version or an older one. Scans pin the version that they judge by."""
+    rubric = await queries.get_rubric(database, caller, rubric_id, version=version)
+    response.headers["ETag"] = etag(rubric.fingerprint)
+    if is_held(if_none_match, rubric.fingerprint):
+        return Response(status_code=304, headers={"ETag": etag(rubric.fingerprint)})
+    return rubric
+
+
+@router.patch(
+    "/{rubric_id}",
+    response_model=schemas.Rubric,
+    summary="Change a rubric",
+    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, RubricChanged),
+)
+async def update_rubric(
+    workspace_id: UUID,
+    rubric_id: UUID,
+    body: schemas.RubricUpdate,
+    caller: Writer,
+    database: Database,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Any:
+    """Write a new version in which the named fields differ; older versions stay as they are."""
+    changes = {field: getattr(body, field) for field in body.model_fields_set}
+    expected = expected_fingerprints(if_match)
+    rubric = await commands.update_rubric(database, caller, rubric_id, changes=changes, expected=expected)
+    response.headers["ETag"] = etag(rubric.fingerprint)
+    return rubric
+
+
+@router.put(
+    "/{rubric_id}",
+    response_model=schemas.Rubric,
+    summary="Replace a rubric",
+    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, RubricChanged),
+)
+async def replace_rubric(
+    workspace_id: UUID,
+    rubric_id: UUID,
+    body: schemas.RubricCreate,
+    caller: Writer,
+    database: Database,
+    response: Response,
+    if_match: IfMatch = None,
+) -> Any:
+    """Write a new version that says this and nothing else; older versions stay as they are."""
+    expected = expected_fingerprints(if_match)
+    rubric = await commands.update_rubric(database, caller, rubric_id, changes=dict(body), expected=expected)
+    response.headers["ETag"] = etag(rubric.fingerprint)
+    return rubric
+
+
+@router.delete(
+    "/{rubric_id}",
+    status_code=204,
+    summary="Delete a rubric",
+    responses=problems(*IN_WORKSPACE, RubricNotFound, RubricInUse, RubricChanged),
+)
+async def delete_rubric(
+    workspace_id: UUID, rubric_id: UUID, caller: Writer, database: Database, if_match: IfMatch = None
+) -> None:
+    """Delete the rubric. Scans that pinned a version of it keep that version."""
+    await commands.delete_rubric(database, caller, rubric_id, expected=expected_fingerprints(if_match))
