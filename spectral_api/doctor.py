@@ -18,6 +18,7 @@ from rich.text import Text
 
 from spectral_platform.core.access import Scope
 from spectral_platform.core.settings import Settings
+from spectral_platform.llm.providers.availability import has_real_provider
 
 TIMEOUT_SECONDS = 15.0
 PROTOBUF = "application/x-protobuf"
@@ -131,7 +132,7 @@ def read_back(client: httpx.Client, sender: Sender, trace_id: str) -> Finding:
 
 def examine_provider(settings: Settings) -> Finding:
     """Whether the model endpoint that this environment names answers; listing its models costs nothing."""
-    if not (settings.openai_base_url or settings.openai_api_key):
+    if not has_real_provider(settings):
         return Finding("provider", Outcome.SKIPPED, "none is configured here: only the simulator's models answer")
     base = (settings.openai_base_url or PUBLIC_PROVIDER_URL).rstrip("/")
     key = settings.openai_api_key
@@ -141,8 +142,18 @@ def examine_provider(settings: Settings) -> Finding:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return Finding("provider", Outcome.FAILED, f"{base} does not answer: {error}")
     if answer.status_code != 200:
-        return Finding("provider", Outcome.FAILED, f"{base} answers {answer.status_code}")
+        return Finding("provider", Outcome.FAILED, f"{base} answers {reason(answer)}")
+    if settings.openai_model and settings.openai_model not in models_in(answer):
+        return Finding("provider", Outcome.FAILED, f"{base} does not list {settings.openai_model}")
     return Finding("provider", Outcome.PASSED, f"{base} answers")
+
+
+def models_in(answer: httpx.Response) -> set[str]:
+    """The ids in a provider's list of models."""
+    try:
+        return {model["id"] for model in answer.json()["data"]}
+    except (ValueError, KeyError, TypeError):
+        return set()
 
 
 @contextmanager

@@ -35,7 +35,13 @@ def default_data_dir() -> Path:
 class Settings(BaseSettings):
     """Everything an operator can set, from ``SPECTRAL_*`` variables."""
 
-    model_config = SettingsConfigDict(env_prefix="SPECTRAL_", frozen=True, extra="ignore", protected_namespaces=())
+    model_config = SettingsConfigDict(
+        env_prefix="SPECTRAL_",
+        env_ignore_empty=True,  # how Compose passes on a variable that its own environment lacks
+        frozen=True,
+        extra="ignore",
+        protected_namespaces=(),
+    )
 
     environment: Environment = Environment.DEVELOPMENT
     host: str = "127.0.0.1"

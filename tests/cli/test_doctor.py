@@ -1,7 +1,10 @@
 """Examining a running server."""
 
+import json
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -47,6 +50,54 @@ def test_the_doctor_tells_wrong_credentials_and_a_silent_server(server_url: str)
     assert refused.returncode == silent.returncode == 1
     assert "logging in failed: 401, Email or password is wrong." in refused.stdout
     assert outcomes_of(silent.stdout)["server"] == "failed"
+
+
+class ModelList(BaseHTTPRequestHandler):
+    """A model endpoint that serves one model to whoever has the key."""
+
+    def do_GET(self) -> None:
+        is_known = self.path == "/v1/models" and self.headers["Authorization"] == "Bearer right"
+        body = json.dumps({"data": [{"id": "small"}]} if is_known else {"detail": "wrong key"}).encode()
+        self.send_response(200 if is_known else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Keep the tests' output quiet."""
+
+
+@pytest.fixture
+def provider_url() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), ModelList) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "outcome", "detail"),
+    [
+        ("small", "right", "passed", "answers"),
+        ("large", "right", "failed", "does not list large"),
+        ("small", "wrong", "failed", "401, wrong key"),
+    ],
+)
+def test_the_doctor_asks_the_provider_what_it_serves(
+    model: str, key: str, outcome: str, detail: str, provider_url: str, server_url: str
+) -> None:
+    ended = spectral(
+        "doctor",
+        server_url,
+        SPECTRAL_OPENAI_BASE_URL=provider_url,
+        SPECTRAL_OPENAI_API_KEY=key,
+        SPECTRAL_OPENAI_MODEL=model,
+    )
+
+    assert outcomes_of(ended.stdout)["provider"] == outcome
+    assert detail in ended.stdout
 
 
 def outcomes_of(shown: str) -> dict[str, str]:
