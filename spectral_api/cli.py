@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from spectral_api import doctor as diagnosis
 from spectral_api import server
 from spectral_api.app import create_app
+from spectral_api.demonstration import DemoAccess, ensure_demo
 from spectral_platform.accounts import commands as accounts
 from spectral_platform.core import embedded, schema
 from spectral_platform.core.database import Database, driver_url
@@ -77,6 +78,7 @@ def serve(
     workers: Annotated[int | None, typer.Option(help="How many worker processes to run beside the server.")] = None,
     environment: Annotated[Environment | None, typer.Option(help="How strict to be about configuration.")] = None,
     log_level: Annotated[Literal["debug", "info", "warning", "error"] | None, typer.Option(help="What to log.")] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Make the demo workspace, once.")] = False,
 ) -> None:
     """Run the server with its database and workers."""
     settings = configure(
@@ -89,11 +91,14 @@ def serve(
         environment=environment,
         log_level=log_level,
     )
-    server.serve(settings, announce=announce)
+    server.serve(settings, demo=demo, announce=announce)
 
 
-def announce(url: str) -> None:
+def announce(url: str, demo: DemoAccess | None) -> None:
     """Tell where the server is and what to do next."""
+    if demo is not None:
+        announce_demo(url, demo)
+        return
     body = json.dumps({"email": "dev@test.com", "password": "devpass", "tenant_name": "Dev"})
     output.print(f"\n[bold]Spectral runs at {url}[/bold]")
     output.print(f"  API documentation   {url}/docs")
@@ -101,6 +106,38 @@ def announce(url: str) -> None:
     register = f"curl -X POST {url}/api/v1/auth/register -H 'Content-Type: application/json' -d '{body}'"
     output.print(register, markup=False)
     output.print()
+
+
+def announce_demo(url: str, demo: DemoAccess) -> None:
+    """Tell how to come in to the demo workspace and how to start its first scan."""
+    password = demo.password or "(as chosen when the demo was made)"
+    output.print(f"\n[bold]Spectral runs at {url}[/bold]")
+    output.print(f"  API documentation   {url}/docs")
+    output.print(f"  Demo login          {demo.email}", markup=False)
+    output.print(f"  Password            {password}", markup=False)
+    output.print(f"  Workspace           {demo.workspace_id}")
+    output.print(f"  Agent               {demo.agent_id}")
+    output.print("  Next                log in and start a scan, simulated and free:\n")
+    login = json.dumps({"email": demo.email, "password": password})
+    output.print(
+        f"TOKEN=$(curl -s -X POST {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}'"
+        " | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')\n"
+        f'curl -X POST {url}/api/v1/workspaces/{demo.workspace_id}/scans -H "Authorization: Bearer $TOKEN"'
+        " -H 'Content-Type: application/json' -d '{}'",
+        markup=False,
+        soft_wrap=True,
+    )
+    output.print()
+
+
+@application.command()
+def demo(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Make the demo workspace in the configured database, once, and tell how to come in."""
+    settings = configure(data_dir=data_dir, database_url=database_url)
+    with server.open_database(settings) as url:
+        schema.upgrade(url)
+        access = asyncio.run(ensure_demo(settings, url))
+    announce_demo(f"http://{settings.host}:{settings.port}", access)
 
 
 @application.command()

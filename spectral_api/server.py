@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 
 from spectral_api.app import create_app
+from spectral_api.demonstration import DemoAccess, ensure_demo
 from spectral_platform.core import schema
 from spectral_platform.core.database import Database
 from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
@@ -89,11 +90,12 @@ def open_database(settings: Settings) -> Iterator[str]:
             yield postgres.url
 
 
-def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
-    """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL once it listens."""
+def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess | None], None]) -> None:
+    """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL, and the demo's access, once it listens."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end during the start unwinds it
     with listen(settings) as listener, open_database(settings) as url:
         schema.upgrade(url)
+        access = asyncio.run(ensure_demo(settings, url)) if demo else None
         database = Database(url, pool_size=settings.database_pool_size)
         config = uvicorn.Config(
             create_app(settings, database),
@@ -106,7 +108,7 @@ def serve(settings: Settings, *, announce: Callable[[str], None]) -> None:
             server_header=False,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        server = Server(config, lambda: announce(reachable_url(settings, listener)))
+        server = Server(config, lambda: announce(reachable_url(settings, listener), access))
 
         async def run() -> None:
             async with worker_processes(settings, url):
