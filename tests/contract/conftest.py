@@ -1,9 +1,11 @@
 """Two tenants and callers with few scopes, made once for all contract tests of a process."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 from types import MappingProxyType
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -96,18 +98,26 @@ async def observing(anybody: httpx.AsyncClient, database: Database, owner: Perso
 async def things(owner: Person) -> dict[str, str]:
     """Make one of everything that can be made by sending the documented example to a collection of the workspace.
 
-    What an item is called in paths is read off the paths below the collection.
+    What an item is called in paths is read off the paths below the collection; what an example refers to by such a name is the
+    thing that was made. The collections are gone through twice, because some refer to later ones.
     """
     made: dict[str, str] = {}
-    described = list(documented_operations())
-    for method, path, operation in sorted(described, key=lambda each: each[1].count("/")):
-        if method != "POST" or not path.startswith(WORKSPACE) or "{" in path.removeprefix(WORKSPACE):
-            continue
-        below = f"{path}/{{"
-        names = {other.removeprefix(below).split("}")[0] for _, other, _ in described if other.startswith(below)}
-        for example in examples_of(operation)[:1] if names else []:
-            answer = await owner.client.post(path.replace("{workspace_id}", str(owner.workspace_id)), json=example)
+    for template, name, example in 2 * list(collections()):
+        if name not in made:
+            body = example | {key: made[key] for key in example if key in made} if isinstance(example, dict) else example
+            answer = await owner.client.post(template.replace("{workspace_id}", str(owner.workspace_id)), json=body)
             if answer.status_code in {201, 202}:
                 told = answer.json()
-                made |= dict.fromkeys(names, told["id"] if "id" in told else told["trace_ids"][0])
+                made[name] = told["id"] if "id" in told else told["trace_ids"][0]
     return made
+
+
+def collections() -> Iterator[tuple[str, str, Any]]:
+    """Path, name of an item in paths, and documented example of every collection that lies directly in a workspace."""
+    described = list(documented_operations())
+    for method, path, operation in described:
+        if method == "POST" and path.startswith(WORKSPACE) and "{" not in path.removeprefix(WORKSPACE):
+            below = f"{path}/{{"
+            names = {other.removeprefix(below).split("}")[0] for _, other, _ in described if other.startswith(below)}
+            for name, example in product(names, examples_of(operation)[:1]):
+                yield path, name, example

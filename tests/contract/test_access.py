@@ -24,7 +24,7 @@ PUBLIC = {
 }
 
 # Names of things that the tests must have been able to make; a path with another name is filled with an id of nothing.
-MADE = {"agent_id", "key_id", "trace_id"}
+MADE = {"agent_id", "key_id", "objective_id", "rubric_id", "trace_id"}
 
 
 def named(operations: list[Operation]) -> pytest.MarkDecorator:
