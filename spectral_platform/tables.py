@@ -4,6 +4,8 @@ from spectral_platform.accounts import models as accounts
 from spectral_platform.agents import models as agents
 from spectral_platform.audit import models as audit
 from spectral_platform.auth import models as auth
+from spectral_platform.changesets import models as changesets
+from spectral_platform.changesets.clusters import models as clusters
 from spectral_platform.core.database import Base
 from spectral_platform.evaluations.objectives import models as objectives
 from spectral_platform.evaluations.rubrics import models as rubrics
@@ -22,6 +24,8 @@ __all__ = [
     "agents",
     "audit",
     "auth",
+    "changesets",
+    "clusters",
     "keys",
     "llm",
     "metadata",

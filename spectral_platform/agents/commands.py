@@ -75,7 +75,7 @@ async def update_agent(session: AsyncSession, caller: Caller, agent_id: UUID, *,
 async def delete_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> None:
     """Remove an agent and its place in the graph. Its history stays; a span with its name makes a new, inferred agent."""
     await _lock_graph(session, caller)
-    agent = (await lock_agents(session, caller, [agent_id]))[agent_id]
+    agent = await _lock_agent(session, caller, agent_id)
     agent.deleted_at = clock.now()
     await session.execute(
         delete(AgentDependency)
@@ -105,7 +105,7 @@ async def create_config_version(
     expected: Collection[str] | None = None,
 ) -> ConfigVersion:
     """A new version without labels. ``expected`` are fingerprints of which the newest version must have one."""
-    agent = (await lock_agents(session, caller, [agent_id]))[agent_id]
+    agent = await _lock_agent(session, caller, agent_id)
     if expected is not None:
         newest = await queries.find_newest_version(session, caller, agent_id)
         if newest is None or newest.fingerprint not in expected:
@@ -127,7 +127,7 @@ async def promote_config_version(
     session: AsyncSession, caller: Caller, agent_id: UUID, version: int, *, label: Label
 ) -> ConfigVersion:
     """Give the label to this version and take it from the one that had it. Promoting it again changes nothing."""
-    agent = (await lock_agents(session, caller, [agent_id]))[agent_id]
+    agent = await _lock_agent(session, caller, agent_id)
     await queries.get_config_version(session, caller, agent_id, version)
     before = (await queries.list_labels(session, caller, agent_id)).get(label)
     if before != version:
@@ -146,7 +146,10 @@ async def promote_config_version(
 
 
 async def lock_agents(session: AsyncSession, caller: Caller, agent_ids: Collection[UUID]) -> dict[UUID, Agent]:
-    """The agents by id, locked until the transaction ends: nobody else gives them versions or labels meanwhile."""
+    """Those of the agents that exist, by id, locked until the transaction ends: nobody else gives them versions or labels.
+
+    They are locked in the order of their ids, so that two callers never wait for each other.
+    """
     rows = await session.scalars(
         Agent.in_workspace(caller.workspace)
         .where(Agent.id.in_(agent_ids))
@@ -154,11 +157,7 @@ async def lock_agents(session: AsyncSession, caller: Caller, agent_ids: Collecti
         .with_for_update()
         .execution_options(populate_existing=True)
     )
-    locked = {agent.id: agent for agent in rows}
-    for agent_id in agent_ids:
-        if agent_id not in locked:
-            raise AgentNotFound(agent_id)
-    return locked
+    return {agent.id: agent for agent in rows}
 
 
 async def add_config_version(
@@ -239,6 +238,13 @@ async def observe_agents(session: AsyncSession, workspace_id: UUID, names: Itera
         ).returning(Agent.name, Agent.id)
         known |= {row.name: row.id for row in await session.execute(added)}
     return {name: known[shown] for name, shown in wanted.items()}
+
+
+async def _lock_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> Agent:
+    locked = await lock_agents(session, caller, [agent_id])
+    if agent_id not in locked:
+        raise AgentNotFound(agent_id)
+    return locked[agent_id]
 
 
 async def _lock_graph(session: AsyncSession, caller: Caller) -> None:

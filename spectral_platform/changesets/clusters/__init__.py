@@ -1,1 +1,1 @@
-"""Groups of failures that share a cause, as cards to steer and explain a search."""
+"""Groups of failures that share a cause, as cards to steer and explain a search, and as rows that outlive a scan."""

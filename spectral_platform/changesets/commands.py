@@ -1,0 +1,283 @@
+"""Proposing changesets and deciding about them.
+
+Every decision locks the agents concerned first, in the order of their ids, and then the changeset; only then does it look at
+labels. So decisions about the same agents come one after the other, each sees what the one before it did, and none can deadlock.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.agents import queries as agents
+from spectral_platform.agents.commands import add_config_version, lock_agents, set_labels
+from spectral_platform.agents.diffs import diff_configs
+from spectral_platform.agents.errors import AgentNotFound
+from spectral_platform.agents.models import Agent
+from spectral_platform.agents.versions import ConfigSource, Label
+from spectral_platform.audit.commands import record
+from spectral_platform.changesets import queries
+from spectral_platform.changesets.clusters.commands import record_clusters
+from spectral_platform.changesets.clusters.findings import ClusterFinding
+from spectral_platform.changesets.errors import SimulatedEvidence, StaleChangeset
+from spectral_platform.changesets.explainability import NO_CHANGES_WARRANTED, Decision, Explainability
+from spectral_platform.changesets.models import Changeset, ChangesetItem, ChangesetMove
+from spectral_platform.changesets.proposals import FrameworkSnapshot, PerformanceCard, ProposedChange
+from spectral_platform.changesets.states import BORN_AS, ChangesetStatus, Outcome, Risk
+from spectral_platform.core import clock
+from spectral_platform.core.access import Caller, system_caller
+from spectral_platform.core.lifecycle import move
+from spectral_platform.llm.providers.availability import is_simulated
+
+BY_SCAN = "scan"
+
+
+async def propose(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    scan_id: UUID,
+    outcome: Outcome,
+    items: Sequence[ProposedChange],
+    explainability: Explainability,
+    verdict: dict[str, JsonValue],
+    performance_cards: Sequence[PerformanceCard],
+    framework_snapshot: FrameworkSnapshot,
+    risk: Risk,
+    simulated: bool,
+    clusters: Sequence[ClusterFinding],
+    reason: str | None = None,
+) -> Changeset:
+    """Make a scan's changeset in the status that its outcome calls for.
+
+    An improvement changes something, a validation nothing, and a rejected trade-off gives the ``reason`` that ends its decision
+    log. Insufficient evidence makes no changeset. Anything else is a mistake of the scan's and a ``ValueError``.
+    """
+    if outcome not in BORN_AS:
+        raise ValueError(f"{outcome} makes no changeset")
+    if (outcome is Outcome.IMPROVE and not items) or (outcome is Outcome.VALIDATED_NO_CHANGE and items):
+        raise ValueError(f"{outcome} with {len(items)} changes")
+    if (outcome is Outcome.REJECTED_TRADEOFF) != (reason is not None):
+        raise ValueError("a rejected trade-off gives its reason, and nothing else does")
+    if outcome is Outcome.VALIDATED_NO_CHANGE:
+        explainability = explainability.model_copy(update={"summary": NO_CHANGES_WARRANTED})
+    if reason is not None:
+        explainability = explainability.decided(Decision(at=clock.now(), actor=BY_SCAN, entry=reason))
+    changeset = Changeset(
+        workspace_id=caller.workspace,
+        scan_id=scan_id,
+        status=BORN_AS[outcome],
+        outcome=outcome,
+        risk=risk,
+        simulated=simulated,
+        explainability=explainability,
+        verdict=verdict,
+        performance_cards=tuple(performance_cards),
+        framework_snapshot=framework_snapshot,
+        items=[await _item(session, caller, item) for item in items],
+    )
+    session.add(changeset)
+    await session.flush()
+    await record_clusters(session, caller, scan_id=scan_id, findings=clusters, changeset_id=changeset.id)
+    await _remember(session, caller, changeset, came_from=None, reason=reason)
+    return await queries.get_changeset(session, caller, changeset.id)
+
+
+async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
+    """Make the proposed configs versions labelled ``approved``. Other proposals for the same agents are superseded."""
+    changeset, concerned = await _lock(session, caller, changeset_id)
+    await move(session, changeset, ChangesetStatus.ACCEPTED)
+    for item in changeset.items:
+        agent = _present(concerned, item)
+        labels = await agents.list_labels(session, caller, agent.id)
+        _require_label(item, Label.APPROVED, labels, item.base_version)
+        if changeset.simulated:
+            await _require_simulated(session, caller, agent, labels)
+        version = await add_config_version(
+            session,
+            caller,
+            agent,
+            config=item.proposed_config,
+            source=ConfigSource.CHANGESET,
+            note=item.rationale,
+            changeset_id=changeset.id,
+        )
+        item.approved_before, item.accepted_version = item.base_version, version.version
+        await set_labels(session, agent, {Label.APPROVED: version.version})
+    superseded = await _supersede_others(session, changeset)
+    await _remember(session, caller, changeset, came_from=ChangesetStatus.PROPOSED)
+    system = system_caller(caller.account_id, caller.workspace)
+    for other in superseded:
+        await _remember(session, system, other, came_from=ChangesetStatus.PROPOSED, reason=_superseded_by(changeset))
+    return await queries.get_changeset(session, caller, changeset_id)
+
+
+async def reject_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str) -> Changeset:
+    """Decide against the changeset. If it was accepted, ``approved`` returns to where it was, unless it has moved on since."""
+    changeset, concerned = await _lock(session, caller, changeset_id)
+    came_from = changeset.status
+    await move(session, changeset, ChangesetStatus.REJECTED, explainability=_explained(changeset, caller, reason))
+    for item in changeset.items if came_from is ChangesetStatus.ACCEPTED else []:
+        agent = concerned.get(item.agent_id)
+        if agent is None:
+            continue
+        labels = await agents.list_labels(session, caller, agent.id)
+        if labels.get(Label.APPROVED) == item.accepted_version:
+            await set_labels(session, agent, {Label.APPROVED: item.approved_before})
+    await _remember(session, caller, changeset, came_from=came_from, reason=reason)
+    return await queries.get_changeset(session, caller, changeset_id)
+
+
+async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
+    """Label the accepted versions ``production``: from now on agents fetch them."""
+    changeset, concerned = await _lock(session, caller, changeset_id)
+    await move(session, changeset, ChangesetStatus.APPLIED)
+    for item in changeset.items:
+        agent = _present(concerned, item)
+        labels = await agents.list_labels(session, caller, agent.id)
+        version = _require_label(item, Label.APPROVED, labels, item.accepted_version)
+        item.production_before = labels.get(Label.PRODUCTION)
+        await set_labels(session, agent, {Label.PRODUCTION: version})
+    await _remember(session, caller, changeset, came_from=ChangesetStatus.ACCEPTED)
+    return await queries.get_changeset(session, caller, changeset_id)
+
+
+async def rollback_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str) -> Changeset:
+    """Put every label back to where it was before this changeset moved it."""
+    changeset, concerned = await _lock(session, caller, changeset_id)
+    came_from = changeset.status
+    await move(session, changeset, ChangesetStatus.ROLLED_BACK, explainability=_explained(changeset, caller, reason))
+    for item in changeset.items:
+        agent = _present(concerned, item)
+        labels = await agents.list_labels(session, caller, agent.id)
+        _require_label(item, Label.APPROVED, labels, item.accepted_version)
+        returned = {Label.APPROVED: item.approved_before}
+        if came_from is ChangesetStatus.APPLIED:
+            _require_label(item, Label.PRODUCTION, labels, item.accepted_version)
+            returned[Label.PRODUCTION] = item.production_before
+        await set_labels(session, agent, returned)
+    await _remember(session, caller, changeset, came_from=came_from, reason=reason)
+    return await queries.get_changeset(session, caller, changeset_id)
+
+
+async def comment_on_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, comment: str) -> Changeset:
+    """Add a remark to the decision log, whatever the status."""
+    changeset, _ = await _lock(session, caller, changeset_id)
+    changeset.explainability = _explained(changeset, caller, comment)
+    await session.flush()
+    await record(session, caller, action="changeset.commented", resource="changeset", resource_id=changeset_id, comment=comment)
+    return await queries.get_changeset(session, caller, changeset_id)
+
+
+async def _item(session: AsyncSession, caller: Caller, change: ProposedChange) -> ChangesetItem:
+    agent = await agents.get_agent(session, caller, change.agent_id)
+    base = await agents.get_config_version(session, caller, change.agent_id, change.base_version)
+    return ChangesetItem(
+        workspace_id=caller.workspace,
+        agent_id=agent.id,
+        agent_name=agent.name,
+        base_version=change.base_version,
+        proposed_config=change.proposed_config,
+        diff=diff_configs(base.config, change.proposed_config),
+        strategy=change.strategy,
+        rationale=change.rationale,
+        cluster_signatures=change.cluster_signatures,
+    )
+
+
+async def _lock(session: AsyncSession, caller: Caller, changeset_id: UUID) -> tuple[Changeset, dict[UUID, Agent]]:
+    """The changeset as it is once everybody who decides about the same agents is done, and those agents that still exist."""
+    changeset = await queries.get_changeset(session, caller, changeset_id)
+    concerned = await lock_agents(session, caller, changeset.agent_ids)
+    await session.execute(select(Changeset.id).where(Changeset.id == changeset_id).with_for_update())
+    return await queries.get_changeset(session, caller, changeset_id), concerned
+
+
+def _present(concerned: dict[UUID, Agent], item: ChangesetItem) -> Agent:
+    if item.agent_id not in concerned:
+        raise AgentNotFound(item.agent_id)
+    return concerned[item.agent_id]
+
+
+def _require_label(item: ChangesetItem, label: Label, labels: dict[Label, int], expected: int | None) -> int:
+    """The version that the changeset left the label on. Raises ``StaleChangeset`` if it is elsewhere now."""
+    assert expected is not None, "a changeset that was accepted knows the versions that it made"
+    if labels.get(label) != expected:
+        raise StaleChangeset(item.agent_id, label, expected=expected, current=labels.get(label))
+    return expected
+
+
+async def _require_simulated(session: AsyncSession, caller: Caller, agent: Agent, labels: dict[Label, int]) -> None:
+    for version in sorted(set(labels.values())):
+        config = (await agents.get_config_version(session, caller, agent.id, version)).config
+        if not is_simulated(config.hyperparameters.model):
+            raise SimulatedEvidence(agent.id, config.hyperparameters.model)
+
+
+async def _supersede_others(session: AsyncSession, accepted: Changeset) -> Sequence[Changeset]:
+    """End other proposals for the same agents: their base is not what is approved any more."""
+    rows = await session.scalars(
+        Changeset.in_workspace(accepted.workspace_id)
+        .where(
+            Changeset.id != accepted.id,
+            Changeset.status == ChangesetStatus.PROPOSED,
+            Changeset.items.any(ChangesetItem.agent_id.in_(accepted.agent_ids)),
+        )
+        .order_by(Changeset.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    others = rows.all()
+    for other in others:
+        entry = Decision(at=clock.now(), actor="system", entry=_superseded_by(accepted))
+        await move(
+            session,
+            other,
+            ChangesetStatus.SUPERSEDED,
+            superseded_by_id=accepted.id,
+            explainability=other.explainability.decided(entry),
+        )
+    return others
+
+
+def _superseded_by(accepted: Changeset) -> str:
+    return f"Superseded: changeset {accepted.id} was accepted on the same agents."
+
+
+def _explained(changeset: Changeset, caller: Caller, entry: str) -> Explainability:
+    actor = str(caller.kind) if caller.id is None else f"{caller.kind}:{caller.id}"
+    return changeset.explainability.decided(Decision(at=clock.now(), actor=actor, entry=entry))
+
+
+async def _remember(
+    session: AsyncSession,
+    caller: Caller,
+    changeset: Changeset,
+    *,
+    came_from: ChangesetStatus | None,
+    reason: str | None = None,
+) -> None:
+    """Write a move into the changeset's history and into the audit log."""
+    session.add(
+        ChangesetMove(
+            workspace_id=changeset.workspace_id,
+            changeset_id=changeset.id,
+            from_status=came_from,
+            to_status=changeset.status,
+            actor_kind=caller.kind,
+            actor_id=caller.id,
+            reason=reason,
+        )
+    )
+    await session.flush()
+    await record(
+        session,
+        caller,
+        action=f"changeset.{changeset.status}",
+        resource="changeset",
+        resource_id=changeset.id,
+        scan_id=str(changeset.scan_id),
+        reason=reason,
+    )

@@ -1,0 +1,41 @@
+"""What can go wrong with changesets."""
+
+from uuid import UUID
+
+from spectral_platform.core.errors import BusinessRuleViolationError, NotFoundError
+
+
+class ChangesetNotFound(NotFoundError):
+    """The changeset does not exist in this workspace."""
+
+    def __init__(self, changeset_id: UUID) -> None:
+        super().__init__(f"Changeset {changeset_id} not found.")
+
+
+class StaleChangeset(BusinessRuleViolationError):
+    """A label of an agent has moved since the changeset was made or decided on."""
+
+    slug = "stale-changeset"
+    title = "Stale Changeset"
+
+    def __init__(self, agent_id: UUID, label: str, *, expected: int, current: int | None) -> None:
+        carried = "on no version" if current is None else f"on version {current}"
+        super().__init__(
+            f"The label {label} of agent {agent_id} is {carried} and not on version {expected} any more; "
+            "scan again, or promote a version by hand.",
+            agent_id=str(agent_id),
+            label=label,
+            expected=expected,
+            current=current,
+        )
+
+
+class SimulatedEvidence(BusinessRuleViolationError):
+    """The evidence comes from the simulator and the agent runs on a real model."""
+
+    def __init__(self, agent_id: UUID, model: str) -> None:
+        super().__init__(
+            f"This changeset was found on the simulator, and agent {agent_id} runs on {model}: it proves nothing there.",
+            agent_id=str(agent_id),
+            model=model,
+        )
