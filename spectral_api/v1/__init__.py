@@ -4,6 +4,8 @@ from spectral_api.routing import Router
 from spectral_api.v1.accounts.router import router as accounts
 from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.router import router as auth
+from spectral_api.v1.changesets.clusters.router import router as clusters
+from spectral_api.v1.changesets.router import router as changesets
 from spectral_api.v1.evaluations.objectives.router import router as objectives
 from spectral_api.v1.evaluations.rubrics.router import router as rubrics
 from spectral_api.v1.keys.router import router as keys
@@ -25,5 +27,7 @@ in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])
 in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
 in_workspace.include_router(agents, prefix="/agents", tags=["Agents"])
 in_workspace.include_router(scans, prefix="/scans", tags=["Scans"])
+in_workspace.include_router(clusters, prefix="/changesets", tags=["Changeset Clusters"])  # before /changesets/{changeset_id}
+in_workspace.include_router(changesets, prefix="/changesets", tags=["Changesets"])
 
 router.include_router(in_workspace)

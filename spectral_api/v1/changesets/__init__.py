@@ -1,0 +1,1 @@
+"""Changesets over HTTP."""

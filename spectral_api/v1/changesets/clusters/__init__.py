@@ -1,0 +1,1 @@
+"""Failure clusters over HTTP."""
