@@ -14,10 +14,12 @@ from spectral_platform.core.database import conflict_as
 from spectral_platform.core.values import Value
 from spectral_platform.samples import queries
 from spectral_platform.samples.content import SampleContent, version_hash
+from spectral_platform.samples.curation import curate
 from spectral_platform.samples.errors import SampleDuplicated, SampleSetEmpty
 from spectral_platform.samples.models import PublishedSample, Sample, SampleSet, SampleSetVersion
 from spectral_platform.samples.near_duplicates import fingerprint, group_near_duplicates
 from spectral_platform.samples.parsing import AcceptedLine, Line, RejectedLine
+from spectral_platform.traces.queries import TraceFilter
 from spectral_platform.workspaces.commands import hold_workspace
 
 LARGEST_SET = 10_000
@@ -103,6 +105,18 @@ async def add_samples(session: AsyncSession, caller: Caller, sample_set_id: UUID
         rejected=len(rejected),
     )
     return Addition(created=len(created), rejected=tuple(sorted(rejected, key=lambda one: one.line)))
+
+
+async def curate_samples(
+    session: AsyncSession, caller: Caller, sample_set_id: UUID, *, where: TraceFilter, dedupe: bool, at_most: int
+) -> tuple[int, dict[str, str]]:
+    """Make samples of traces. Answers how many, and for each trace that was refused the reason."""
+    sample_set = await queries.get_sample_set(session, caller, sample_set_id, for_update=True)
+    contents, reasons = await curate(session, caller, sample_set, where=where, dedupe=dedupe, at_most=at_most)
+    lines = [AcceptedLine(line=number, content=content) for number, content in enumerate(contents.values())]
+    added = await add_samples(session, caller, sample_set_id, lines=lines)
+    trace_ids = list(contents)
+    return added.created, reasons | {trace_ids[refused.line]: refused.reason for refused in added.rejected}
 
 
 async def update_sample(session: AsyncSession, caller: Caller, sample_id: UUID, *, changes: dict[str, Any]) -> Sample:

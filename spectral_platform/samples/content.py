@@ -9,6 +9,8 @@ from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.values import Value
 
 LONGEST_TEXT = 100_000
+LONGEST_TAG = 100
+MOST_TAGS = 50
 LARGEST_DOCUMENT_BYTES = 200_000
 DEEPEST_DOCUMENT = 100
 
@@ -63,7 +65,7 @@ SampleInput: TypeAlias = Annotated[
     ),
     Field(description="Text, or an object of the prompt template's variables."),
 ]
-Keyword = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_storable)]
+Keyword = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG), AfterValidator(_storable)]
 
 
 class SampleContent(Value):
@@ -73,7 +75,7 @@ class SampleContent(Value):
     expected_output: Text | None = Field(default=None, description="What a good answer says, for evaluators that compare.")
     context: Text | None = Field(default=None, description="What the answer may rely on, for evaluators of groundedness.")
     metadata: Document = Field(default_factory=dict, description="Anything worth keeping beside it.")
-    tags: tuple[Keyword, ...] = Field(default=(), max_length=50, description="Words to find it by.")
+    tags: tuple[Keyword, ...] = Field(default=(), max_length=MOST_TAGS, description="Words to find it by.")
     source_trace_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="The trace that it was made from.")
     weight: float = Field(default=1.0, gt=0, le=1_000_000, allow_inf_nan=False, description="How much it counts; 1 is usual.")
 

@@ -7,7 +7,7 @@ filtering, Chaudhuri et al., 2006), so an index of prefixes finds every pair wit
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from spectral_platform.core.crypto import content_digest
@@ -82,3 +82,19 @@ def similar_candidates(sets: Sequence[frozenset[str]]) -> Iterator[tuple[int, se
             candidates.update(having_in_prefix[gram])
             having_in_prefix[gram].append(index)
         yield index, candidates
+
+
+def distinct_texts(texts: Mapping[str, str], known: Iterable[str]) -> list[str]:
+    """The keys of the texts that are no near-duplicates of known ones or of a text before them."""
+    prints = {key: fingerprint(text) for key, text in texts.items()}
+    taken = {fingerprint(text): text for text in known}
+    new = {prints[key]: text for key, text in texts.items() if prints[key] not in taken}
+    groups = group_near_duplicates(new, {key: (text, key) for key, text in taken.items()})
+    seen = set(taken)
+    first_of_group = []
+    for key, own in prints.items():
+        group = groups.get(own, own)
+        if group not in seen:
+            seen.add(group)
+            first_of_group.append(key)
+    return first_of_group

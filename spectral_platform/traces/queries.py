@@ -11,7 +11,7 @@ from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, Field, TypeAdapter
-from sqlalchemy import BigInteger, ColumnElement, Select, func, or_, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, any_, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
@@ -22,6 +22,7 @@ from spectral_platform.core.values import Value
 from spectral_platform.traces.counting import Measure, period_of
 from spectral_platform.traces.errors import TraceNotFound
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceStatus
+from spectral_platform.traces.spans import SpanKind
 
 COUNTED_EXACTLY = 10_000
 SPANS_PER_PAGE = 1_000
@@ -198,6 +199,41 @@ async def list_spans(session: AsyncSession, caller: Caller, trace_id: str, *, of
         .offset(offset)
     )
     return rows.all()
+
+
+@dataclass(frozen=True, slots=True)
+class TraceTexts:
+    """What a trace was asked, what it looked up, and how somebody says it should have answered."""
+
+    input: str | None
+    retrieved: str | None
+    corrected_output: str | None
+
+
+async def list_texts(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> dict[str, TraceTexts]:
+    """The whole texts of some traces: lookups in the order in which they began, of several corrections the latest."""
+    among = any_(cast(list(trace_ids), ARRAY(String)))
+    inputs = await session.execute(
+        select(Trace.trace_id, Trace.input).where(Trace.workspace_id == caller.workspace, Trace.trace_id == among)
+    )
+    lookups = await session.execute(
+        select(Span.trace_id, func.aggregate_strings(Span.output, "\n\n").aggregate_order_by(Span.started_at, Span.span_id))
+        .where(Span.workspace_id == caller.workspace, Span.trace_id == among, Span.kind == SpanKind.RETRIEVAL)
+        .group_by(Span.trace_id)
+    )
+    corrections = await session.execute(
+        select(Feedback.trace_id, Feedback.corrected_output)
+        .where(
+            Feedback.workspace_id == caller.workspace,
+            Feedback.trace_id == among,
+            Feedback.span_id.is_(None),
+            Feedback.corrected_output.is_not(None),
+        )
+        .order_by(Feedback.created_at, Feedback.id)
+    )
+    retrieved = {row[0]: row[1] for row in lookups}
+    corrected = {row[0]: row[1] for row in corrections}
+    return {row[0]: TraceTexts(row[1], retrieved.get(row[0]), corrected.get(row[0])) for row in inputs}
 
 
 async def list_feedback(session: AsyncSession, caller: Caller, trace_id: str, *, page: PageRequest) -> Page[Feedback]:

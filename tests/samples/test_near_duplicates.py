@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from spectral_platform.samples.near_duplicates import (
     are_similar,
+    distinct_texts,
     fingerprint,
     group_near_duplicates,
     shingles,
@@ -95,3 +96,9 @@ def test_five_thousand_texts_of_any_likeness_are_grouped_in_seconds(shared_words
 
     assert time.process_time() - started < 15
     assert len(set(groups.values())) == expected
+
+
+def test_the_first_of_several_near_duplicates_stands_for_them() -> None:
+    texts = {"a": LONG, "b": "where is my parcel", "c": f"{LONG} please", "d": "Where is my parcel?!", "e": "hello"}
+
+    assert distinct_texts(texts, known=["HELLO"]) == ["a", "b"]

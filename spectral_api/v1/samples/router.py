@@ -131,6 +131,33 @@ async def add_samples(
 
 
 @router.post(
+    "/sets/{sample_set_id}/curate",
+    status_code=201,
+    summary="Make samples of traces",
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+)
+async def curate_samples(
+    workspace_id: UUID,
+    sample_set_id: UUID,
+    body: schemas.Curation,
+    caller: Writer,
+    database: Database,
+    response: Response,
+) -> schemas.Curated:
+    """Make samples of what agents were really asked, of the newest traces first.
+
+    The context of a sample is what the trace's retrieval spans found, and its expected output is a correction that somebody gave
+    as feedback. Every filter that is given must hold; five traces are looked at for each sample that is wanted.
+    """
+    created, reasons = await commands.curate_samples(
+        database, caller, sample_set_id, where=body, dedupe=body.dedupe, at_most=body.max
+    )
+    response.headers["Location"] = f"{_path_of(workspace_id, sample_set_id)}/samples"
+    rejected = [schemas.RejectedTrace(trace_id=trace_id, reason=reason) for trace_id, reason in reasons.items()]
+    return schemas.Curated(created=created, rejected=rejected)
+
+
+@router.post(
     "/sets/{sample_set_id}/publish",
     status_code=201,
     response_model=schemas.SampleSetVersion,

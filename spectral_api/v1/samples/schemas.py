@@ -6,8 +6,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from spectral_api.schemas import Input, Output, Time
-from spectral_platform.samples.content import Document, Keyword, SampleInput, Text
+from spectral_platform.samples.content import MOST_TAGS, Document, Keyword, SampleInput, Text
 from spectral_platform.samples.models import Sample as SampleRow
+from spectral_platform.traces.queries import TraceFilter
 
 NAME = Field(description="Name of the set.", min_length=1, max_length=200, examples=["Refund questions"])
 DESCRIPTION = "What the set is for."
@@ -74,6 +75,29 @@ class Addition(Output):
     rejected: list[RejectedLine] = Field(description="The others, each with the reason.")
 
 
+class Curation(TraceFilter):
+    """Which traces become samples."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"status": "error", "since": "2026-09-01T00:00:00Z", "max": 100}]})
+
+    dedupe: bool = Field(default=True, description="Leave out what is nearly the same as another sample.")
+    max: int = Field(default=100, ge=1, le=1000, description="Make at most so many samples, of the newest traces first.")
+
+
+class RejectedTrace(Output):
+    """A trace that was refused."""
+
+    trace_id: str = Field(description="The trace.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])
+    reason: str = Field(description="Why it was refused.", examples=["nearly the same as another sample"])
+
+
+class Curated(Output):
+    """What became of the traces."""
+
+    created: int = Field(description="How many samples were made.", examples=[87])
+    rejected: list[RejectedTrace] = Field(description="The traces that were refused, each with the reason.")
+
+
 class SampleUpdate(Input):
     """Changes to a sample; absent fields stay as they are."""
 
@@ -83,7 +107,7 @@ class SampleUpdate(Input):
     expected_output: Text | None = Field(default=None, description="What a good answer says.")
     context: Text | None = Field(default=None, description="What the answer may rely on.")
     metadata: Document = Field(default={}, description="Anything worth keeping beside it.")
-    tags: tuple[Keyword, ...] = Field(default=(), max_length=50, description="Words to find it by.")
+    tags: tuple[Keyword, ...] = Field(default=(), max_length=MOST_TAGS, description="Words to find it by.")
     source_trace_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="The trace that it was made from.")
     weight: float = Field(default=1.0, gt=0, le=1_000_000, allow_inf_nan=False, description="How much it counts; 1 is usual.")
 
