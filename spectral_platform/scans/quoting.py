@@ -12,7 +12,7 @@ CANARY_CALLS = 12
 TRAIN_STIMULI = 15
 DEV_STIMULI = 45
 HOLDOUT_STIMULI = 60
-MINIBATCH = 6
+MINIBATCH = 8
 PROBE_CASES = 24
 VERDICT_VOTES = 3
 SCARCE_HOLDOUT = 60
@@ -81,7 +81,7 @@ class Shape(Value):
     def candidate_calls(self) -> int:
         """Proposing one candidate, screening it and running it on dev."""
         per_sample = 1 + self.judged_dimensions
-        return int(self.has_proposer) + (MINIBATCH + PROBE_CASES + self.dev) * per_sample + DEV_STIMULI
+        return int(self.has_proposer) + (MINIBATCH + PROBE_CASES + self.dev) * per_sample + TRAIN_STIMULI + DEV_STIMULI
 
     @property
     def holdout_calls(self) -> int:

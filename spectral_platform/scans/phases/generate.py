@@ -43,7 +43,7 @@ from spectral_platform.worlds.splits import Split
 
 ROUNDS_PER_CANDIDATE = 2
 STALLED_AFTER = 5
-FAILING_IN_MINIBATCH = 4
+FAILING_IN_MINIBATCH = 6
 ARMS = 2
 FEEDBACK_LINES = 5
 
@@ -201,17 +201,18 @@ class Search:
             contender.train.update({trial.case.key: trial for trial in trials})
         probed = await run.bench.run(candidate.config, self.probe, plan)
         contender.train.update({trial.case.key: trial for trial in probed})
-        self.trials[candidate.key] = dict(contender.train)
-        self.tried.append(TriedEdit(rationale=candidate.rationale, outcome=self._outcome(contender.train)))
+        if self._breaks_critical_rules(contender.train):
+            self.tried.append(TriedEdit(rationale=candidate.rationale, outcome="harm: it newly breaks critical rules"))
+        else:
+            self.tried.append(TriedEdit(rationale=candidate.rationale, outcome="kept"))
+            self.trials[candidate.key] = dict(contender.train)
         return True
 
-    def _outcome(self, trials: dict[str, Trial]) -> str:
-        """What the proposer is told of an edit that was kept, from training cases alone."""
+    def _breaks_critical_rules(self, trials: dict[str, Trial]) -> bool:
+        """Whether training cases show harm; then it still races, but nothing is built on it."""
         baseline = [self.trials[self.base_key][key] for key in trials]
         pairs = pair(baseline, trials.values(), self.run.standard, self.run.found.references)
-        if pairs.critical_worsened > pairs.critical_mended:
-            return "kept, with harm: it newly breaks critical rules of the domain standard"
-        return "kept"
+        return pairs.critical_worsened > pairs.critical_mended
 
     async def _record(self, candidate: Candidate, fate: str, detail: str) -> Contender:
         contender = Contender(
@@ -244,8 +245,9 @@ class Search:
         return propose_arms(self.base, models=others, temperatures=(0.0,))[:ARMS]
 
     def _choose_probe(self) -> tuple[Case, ...]:
-        chosen = generator(self.run.seed, "probe", self.agent.name)
-        return tuple(chosen.sample(self.train, min(PROBE_CASES, len(self.train))))
+        samples = [case for case in self.train if case.kind == "sample"]
+        chosen = generator(self.run.seed, "probe", self.agent.name).sample(samples, min(PROBE_CASES, len(samples)))
+        return (*chosen, *(case for case in self.train if case.kind == "stimulus"))
 
     def _pool_scores(self) -> dict[str, dict[str, float]]:
         return {key: {case.key: self._graded(trials[case.key]) for case in self.probe} for key, trials in self.trials.items()}
