@@ -133,6 +133,9 @@ stored AS (
 )
 SELECT count(*) FILTER (WHERE is_new) FROM stored
 """
+# Everything below finds rows by their keys. The planner may think otherwise of tables that have just begun to fill, and keeps
+# what it thought for the life of a connection, for the checks of foreign keys too.
+PLAN_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true), set_config('enable_nestloop', 'off', true)"
 INSERT_TRACES = """
 INSERT INTO traces (workspace_id, trace_id, name, started_at, duration_ms, status, span_count, unpriced_spans, models, tags,
                     feedback_count, created_at, updated_at)
@@ -166,6 +169,7 @@ async def store_spans(session: AsyncSession, workspace_id: UUID, drafts: Sequenc
     connection = await session.connection()
     common = {"workspace_id": workspace_id, "now": clock.now()}
     traces = common | {"trace_ids": sorted({draft.trace_id for draft in drafts})}
+    await connection.exec_driver_sql(PLAN_BY_KEYS)
     await connection.exec_driver_sql(INSERT_TRACES, traces)
     await connection.exec_driver_sql(LOCK_TRACES, traces)
     new = 0
