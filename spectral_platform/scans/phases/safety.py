@@ -1,14 +1,19 @@
 """Safety: the gates and the verdict, and in one transaction the changeset and the end of the scan."""
 
 from statistics import fmean
+from uuid import UUID
 
 from pydantic import JsonValue
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.changesets import commands as changesets
+from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.lifecycle import move
+from spectral_platform.scans import explaining
+from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.gating import missing_evidence, need, run_gates
 from spectral_platform.scans.models import Scan, ScanAgent
 from spectral_platform.scans.run import Run, add_event
@@ -28,12 +33,30 @@ async def safety(run: Run) -> None:
     verdict = reach_verdict(run)
     caller = system_caller(run.tenant.account_id, run.tenant.workspace_id)
     async with run.transaction() as session:
+        changeset_id = None
+        if verdict.outcome is not Outcome.INSUFFICIENT_EVIDENCE:
+            changeset = await changesets.propose(
+                session,
+                caller,
+                scan_id=run.tenant.scan_id,
+                outcome=verdict.outcome,
+                items=() if verdict.outcome is Outcome.VALIDATED_NO_CHANGE else explaining.changes(run),
+                explainability=explaining.explain(run, verdict),
+                verdict=verdict.model_dump(mode="json"),
+                performance_cards=explaining.performance_cards(run, verdict),
+                framework_snapshot=explaining.framework(run),
+                risk=explaining.risk(run),
+                simulated=run.simulated,
+                clusters=_cluster_findings(run),
+                reason=" ".join(verdict.reasons) if verdict.outcome is Outcome.REJECTED_TRADEOFF else None,
+            )
+            changeset_id = changeset.id
         if run.found.holdout is not None and not run.simulated:
             await record_exposure(session, caller.workspace, run.tenant.scan_id, run.found.holdout_groups)
-        await _complete(session, run, verdict)
+        await _complete(session, run, verdict, changeset_id)
 
 
-async def _complete(session: AsyncSession, run: Run, verdict: Verdict) -> None:
+async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset_id: UUID | None) -> None:
     scan = await session.get_one(Scan, run.tenant.scan_id)
     await add_event(
         session,
@@ -45,7 +68,7 @@ async def _complete(session: AsyncSession, run: Run, verdict: Verdict) -> None:
         data={"outcome": verdict.outcome.value, "effect": verdict.effect.model_dump() if verdict.effect else None},
     )
     await add_event(session, run.tenant, Phase.SAFETY, "scan_completed", "", "The scan is complete.")
-    await move(session, scan, ScanStatus.COMPLETED, verdict=verdict)
+    await move(session, scan, ScanStatus.COMPLETED, verdict=verdict, changeset_id=changeset_id)
     await session.execute(update(ScanAgent).where(ScanAgent.scan_id == run.tenant.scan_id).values(is_active=False))
 
 
@@ -104,3 +127,19 @@ def _is_search_adequate(run: Run) -> bool:
     top = [cluster.signature for clusters in found.clusters.values() for cluster in clusters[:TOP_CLUSTERS]]
     enough = len({contender.candidate.key for contender in valid}) >= ADEQUATE_CANDIDATES
     return enough and answered.issuperset(top) and found.proposer_errors == 0
+
+
+def _cluster_findings(run: Run) -> tuple[ClusterFinding, ...]:
+    return tuple(
+        ClusterFinding(
+            signature=cluster.signature,
+            label=cluster.label,
+            description=cluster.description,
+            size=len({case_of(key) for key in cluster.members}),
+            share=cluster.share,
+            severity=min(1.0, max(0.0, cluster.severity)),
+            exemplar_cases=tuple(dict.fromkeys(case_of(key) for key in cluster.medoids)),
+        )
+        for clusters in run.found.clusters.values()
+        for cluster in clusters
+    )
