@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -120,7 +121,7 @@ def announce_demo(url: str, demo: DemoAccess) -> None:
     output.print("  Next                log in and start a scan, simulated and free:\n")
     login = json.dumps({"email": demo.email, "password": password})
     output.print(
-        f"TOKEN=$(curl -s -X POST {url}/api/v1/auth/login -H 'Content-Type: application/json' -d '{login}'"
+        f"TOKEN=$(curl -s -X POST {url}/api/v1/auth/login -H 'Content-Type: application/json' -d {shlex.quote(login)}"
         " | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"access_token\"])')\n"
         f'curl -X POST {url}/api/v1/workspaces/{demo.workspace_id}/scans -H "Authorization: Bearer $TOKEN"'
         " -H 'Content-Type: application/json' -d '{}'",

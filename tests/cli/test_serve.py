@@ -2,6 +2,7 @@
 
 import signal
 import socket
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -43,6 +44,31 @@ def test_two_servers_may_start_at_once_on_an_empty_database(empty_database: str,
 
     with ThreadPoolExecutor() as threads:
         assert list(threads.map(start_and_ask, ["one", "two"])) == [200, 200]
+
+
+def test_the_demo_can_be_entered_with_what_is_printed_and_is_made_once(empty_database: str, tmp_path: Path) -> None:
+    options = ("--demo", "--data-dir", str(tmp_path), "--workers", "0")
+    printed = []
+    for _ in range(2):
+        with serving(*options, SPECTRAL_DATABASE_URL=empty_database) as (url, process):
+            printed.append(demo_lines(process))
+            login = {"email": printed[-1]["Demo login"], "password": printed[-1]["Password"]}
+            token = httpx.post(f"{url}/api/v1/auth/login", json=login).json()["access_token"]
+            workspace = f"{url}/api/v1/workspaces/{printed[-1]['Workspace']}"
+            agents = httpx.get(f"{workspace}/agents", headers={"Authorization": f"Bearer {token}"}).json()
+
+    assert printed[0] == printed[1]
+    assert [agent["id"] for agent in agents["results"]] == [printed[0]["Agent"]]
+
+
+def demo_lines(process: subprocess.Popen[str]) -> dict[str, str]:
+    """What a server with a demo prints of it, by name."""
+    assert process.stdout is not None
+    found: dict[str, str] = {}
+    while "Agent" not in found:
+        name, _, value = process.stdout.readline().strip().partition("  ")
+        found[name] = value.strip()
+    return {name: found[name] for name in ("Demo login", "Password", "Workspace", "Agent")}
 
 
 @on_linux
