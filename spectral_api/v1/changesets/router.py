@@ -148,7 +148,7 @@ async def export_changeset(
     caller: Reader,
     database: Database,
     format: Annotated[
-        ExportFormat, Query(description="A unified diff, the whole configs as JSON, or dotenv lines.")
+        ExportFormat, Query(description="A unified diff, the whole configs as JSON, or variables for a shell.")
     ] = ExportFormat.JSON,
 ) -> Any:
     """Take a changeset's configs away, to merge them by hand where Spectral does not serve them."""
