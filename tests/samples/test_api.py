@@ -1,5 +1,6 @@
 """Sample sets, samples and their versions over HTTP."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -187,6 +188,23 @@ async def test_publishing_what_has_not_changed_makes_no_version(owner: Person) -
 
     assert again.status_code == 200
     assert again.json() == first.json()
+
+
+async def test_of_two_publications_at_once_one_makes_the_version(owner: Person) -> None:
+    path = await create_sample_set(owner, "a", "b")
+
+    answers = await asyncio.gather(*(owner.client.post(f"{path}/publish") for _ in range(2)))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 201]
+    assert answers[0].json() == answers[1].json()
+
+
+async def test_of_two_uploads_of_one_sample_at_once_one_is_stored(owner: Person) -> None:
+    path = await create_sample_set(owner)
+
+    answers = await asyncio.gather(*(owner.client.post(f"{path}/samples", json=[{"input": "a"}]) for _ in range(2)))
+
+    assert sorted(answer.json()["created"] for answer in answers) == [0, 1]
 
 
 async def test_the_content_hash_depends_on_the_content_alone(owner: Person, stranger: Person) -> None:
