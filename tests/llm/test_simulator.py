@@ -1,6 +1,7 @@
 import asyncio
 import json
 import math
+import time
 from statistics import mean
 
 import pytest
@@ -42,6 +43,11 @@ def ask(
     fields: dict[str, object] = {"max_output_tokens": 500, **parameters}
     request = ModelRequest.model_validate({"model": model, "messages": messages, "seed": seed, **fields})
     return asyncio.run(SimulatorProvider().complete(request))
+
+
+def told(model: str, text: str) -> ModelRequest:
+    """A request of one user message."""
+    return ModelRequest(model=model, messages=(Message(role=Role.USER, content=text),), max_output_tokens=500)
 
 
 def share(system: str, question: str, sign: str, *, runs: int = 150, **parameters: object) -> float:
@@ -234,6 +240,63 @@ def test_a_judge_request_without_a_case_is_refused() -> None:
     request = ModelRequest(model="sim/judge", messages=(Message(role=Role.USER, content="Is it good?"),), max_output_tokens=50)
     with pytest.raises(ProviderRejected):
         asyncio.run(SimulatorProvider().complete(request))
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "[" * 10_000,
+        "7",
+        '{"criteria": 3}',
+        '{"criteria": ["grounded"]}',
+        '{"criteria": [{"id": "a"}]}',
+        '{"criteria": [], "answer": {"text": "x"}}',
+    ],
+)
+def test_a_judge_refuses_what_is_no_case(case: str) -> None:
+    with pytest.raises(ProviderRejected):
+        asyncio.run(SimulatorProvider().complete(told("sim/judge", f"<case>\n{case}\n</case>")))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"attempt": "soon"}, {"component": "base_prompt"}, {"cases": [7]}, {"cases": [{"criteria": [None]}]}, {"cluster": 1}],
+)
+def test_a_proposer_refuses_what_is_no_task(changes: dict[str, object]) -> None:
+    task = {"attempt": 1, "component": {"name": "base_prompt", "text": "Be kind."}, "cases": []}
+    assert asyncio.run(SimulatorProvider().complete(told("sim/proposer", json.dumps(task)))).text
+    with pytest.raises(ProviderRejected):
+        asyncio.run(SimulatorProvider().complete(told("sim/proposer", json.dumps(task | changes))))
+
+
+@pytest.mark.parametrize("piece", ["a", " ", "\n", "a.", "+111111111111111a", "<a> {", "never ", "[KB-1] a: "])
+def test_no_text_keeps_the_simulator_busy(piece: str) -> None:
+    # Patterns that backtrack over the whole text take minutes here.
+    long = (piece * 100_000)[:100_000]
+    started = time.process_time()
+    for system, question in ((BASE, long), (long, "How do repairs work?")):
+        ask(system, question, documents="")
+
+    assert time.process_time() - started < 10
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        True,
+        [],
+        {"type": ["string", "null"]},
+        {"type": "array", "minItems": 1},
+        {"type": "object", "properties": []},
+        {"type": "integer", "minimum": "1"},
+        {"maxLength": "x"},
+        {"enum": {}},
+    ],
+)
+def test_a_schema_that_means_nothing_is_filled_all_the_same(part: object) -> None:
+    schema = {"type": "object", "properties": {"answer": part}}
+    texts = [ask(BASE, "How do repairs work?", seed=seed, json_schema=schema).text for seed in range(4)]
+    assert any("answer" in json.loads(text) for text in texts if text.startswith("{"))
 
 
 def test_latency_follows_the_length_of_the_answer() -> None:

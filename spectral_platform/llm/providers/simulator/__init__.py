@@ -29,6 +29,10 @@ class SimulatorProvider:
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Ask once. Raises ``ProviderRejected`` for a model that the simulator does not have."""
+        return self.answer(request)
+
+    def answer(self, request: ModelRequest) -> ModelAnswer:
+        """What ``complete`` answers, for callers in a thread: nothing here waits, all of it computes."""
         model = MODELS.get(request.model)
         if model is None:
             raise ProviderRejected(f"The simulator has no model {request.model}; it has {', '.join(sorted(MODELS))}.")

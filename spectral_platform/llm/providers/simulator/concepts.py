@@ -116,7 +116,7 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "eager",
         (
-            rf"{_NOT}.*\b(?:refuse|refusal|decline|turn (?:\w+ )?(?:down|away)|say no|reject|deny)\b"
+            rf"{_NOT}.{{0,200}}\b(?:refuse|refusal|decline|turn (?:\w+ )?(?:down|away)|say no|reject|deny)\b"
             r"|\balways (?:comply|obey)\b|\bwhatever (?:they|the (?:user|customer)) asks?\b",
         ),
         0.0,

@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import Field, ValidationError
+
+from spectral_platform.core.values import Value
 from spectral_platform.llm.errors import ProviderRejected
 from spectral_platform.llm.messages import ModelRequest, Role
 from spectral_platform.llm.providers.simulator.reading import content_stems
 
-_ENVELOPE = re.compile(r"<(\w+)>\s*(\{.*?\})\s*</\1>", re.DOTALL)
+_ENVELOPE = re.compile(r"^<(\w+)>\n(\{.*\})\n</\1>", re.MULTILINE)
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?=[^\s.!?])[^.!?\n]*)*[.!?]*\)?")
 _TO_THE_JUDGE = re.compile(
     r"\b(?:full marks|full score|top score|highest (?:score|grade|rating)|verdict|judge|grader|evaluator|examiner"
@@ -46,6 +49,21 @@ _SAID = {
 }
 
 
+class _Criterion(Value):
+    id: str
+    text: str
+
+
+class _Envelope(Value):
+    """The case as the judge is shown it."""
+
+    criteria: tuple[_Criterion, ...] = Field(max_length=100)
+    input: str | None = None
+    context: str | None = None
+    expected_output: str | None = None
+    answer: str | None = None
+
+
 @dataclass(frozen=True)
 class _Case:
     question: str
@@ -63,29 +81,29 @@ _Finding = tuple[bool | None, str, float]
 def answer_as_judge(request: ModelRequest) -> str:
     """The verdicts on every criterion of the request's case, as JSON."""
     case, criteria = _read_case(request)
-    verdicts = [{"id": criterion["id"], **_verdict(str(criterion["text"]), case)} for criterion in criteria]
+    verdicts = [{"id": criterion.id, **_verdict(criterion.text, case)} for criterion in criteria]
     return json.dumps({"criteria": verdicts}, ensure_ascii=False)
 
 
-def _read_case(request: ModelRequest) -> tuple[_Case, list[dict[str, Any]]]:
+def _read_case(request: ModelRequest) -> tuple[_Case, tuple[_Criterion, ...]]:
     users = [message.content for message in request.messages if message.role is Role.USER]
     envelope = _ENVELOPE.search(users[-1]) if users else None
     if envelope is None:
         raise ProviderRejected("The simulated judge needs a case in an envelope of JSON.")
     try:
-        body = json.loads(envelope.group(2))
-    except json.JSONDecodeError as error:
-        raise ProviderRejected("The case in the judge's envelope is not JSON.") from error
-    answer = str(body.get("answer") or "")
+        shown = _Envelope.model_validate_json(envelope.group(2))
+    except ValidationError as error:
+        raise ProviderRejected("What is in the judge's envelope is not the JSON of a case.") from error
+    answer = shown.answer or ""
     sentences = [match.group().strip() for match in _SENTENCE.finditer(answer)]
     case = _Case(
-        question=str(body.get("input") or ""),
-        context=str(body.get("context") or ""),
-        expected=str(body.get("expected_output") or ""),
+        question=shown.input or "",
+        context=shown.context or "",
+        expected=shown.expected_output or "",
         answer=answer,
         sentences=tuple(sentence for sentence in sentences if sentence and not _TO_THE_JUDGE.search(sentence)),
     )
-    return case, list(body.get("criteria") or [])
+    return case, shown.criteria
 
 
 def _verdict(criterion: str, case: _Case) -> dict[str, Any]:

@@ -6,12 +6,51 @@ The temptations are there on purpose: a search whose every proposal is good woul
 import json
 import re
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from pydantic import BaseModel, ValidationError
 
 from spectral_platform.llm.errors import ProviderRejected
 from spectral_platform.llm.messages import ModelRequest, Role
 
 CRITERIA_PER_EDIT = 3
+
+
+class _Finding(BaseModel):
+    """What a criterion said of an answer."""
+
+    criterion: str
+    passed: bool
+    requirement: str = ""
+    feedback: str = ""
+
+
+class _Case(BaseModel):
+    criteria: list[_Finding] = []
+
+
+class _Cluster(BaseModel):
+    criteria: list[str] = []
+
+
+class _Component(BaseModel):
+    name: str
+    text: str
+
+
+class _TriedEdit(BaseModel):
+    rationale: str
+    outcome: str
+
+
+class _Task(BaseModel):
+    """What the proposer needs of a proposal task; the rest of the document is for models that can read."""
+
+    attempt: int
+    component: _Component
+    cases: list[_Case]
+    cluster: _Cluster | None = None
+    tried: list[_TriedEdit] = []
 
 
 class _Aside(NamedTuple):
@@ -44,48 +83,40 @@ def answer_as_proposer(request: ModelRequest) -> str:
     """One proposal as JSON; which kind follows from the attempt's number."""
     users = [message.content for message in request.messages if message.role is Role.USER]
     try:
-        task = json.loads(users[-1])
-        name, text = str(task["component"]["name"]), str(task["component"]["text"])
-        attempt, cases, cluster = int(task["attempt"]), list(task["cases"]), dict(task.get("cluster") or {})
-        tried = [(str(edit["rationale"]), str(edit["outcome"])) for edit in task.get("tried", [])]
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+        task = _Task.model_validate_json(users[-1] if users else "")
+    except ValidationError as error:
         raise ProviderRejected("The simulated proposer needs the JSON document of a proposal task.") from error
-    aside = next((aside for aside in _ASIDES.get(attempt % _CYCLE, ()) if _is_open(aside, text, tried)), None)
-    if aside is None:
-        lines, rationale = _learned(cases, cluster, text, [edit[0] for edit in tried])
-    else:
-        lines, rationale = [aside.line], aside.rationale
+    name, text = task.component.name, task.component.text
+    aside = next((aside for aside in _ASIDES.get(task.attempt % _CYCLE, ()) if _is_open(aside, text, task.tried)), None)
+    lines, rationale = _learned(task) if aside is None else ([aside.line], aside.rationale)
     new_text = "\n".join((text.rstrip(), *(f"- {line}" for line in lines)))
     return json.dumps({"component": name, "text": new_text, "rationale": rationale}, ensure_ascii=False)
 
 
-def _is_open(aside: _Aside, text: str, tried: list[tuple[str, str]]) -> bool:
+def _is_open(aside: _Aside, text: str, tried: list[_TriedEdit]) -> bool:
     """Whether the aside is neither in the text nor known to do harm: to a good reason one comes back more than once."""
-    return aside.line not in text and not any(
-        rationale == aside.rationale and _FOUND_OUT in outcome for rationale, outcome in tried
-    )
+    return aside.line not in text and not any(edit.rationale == aside.rationale and _FOUND_OUT in edit.outcome for edit in tried)
 
 
-def _learned(cases: list[dict[str, Any]], cluster: dict[str, Any], text: str, tried: list[str]) -> tuple[list[str], str]:
+def _learned(task: _Task) -> tuple[list[str], str]:
     """Instructions for the criteria that failed most, those of the cluster first, those already tried last."""
     counts: Counter[str] = Counter()
     sentences: dict[str, Counter[str]] = {}
-    for case in cases:
-        for item in case.get("criteria", []):
-            if item.get("passed") is False:
-                key = str(item["criterion"])
-                counts[key] += 1
-                sentence = str(item.get("requirement") or item.get("feedback") or "")
-                sentences.setdefault(key, Counter())[sentence] += 1
-    for rank, key in enumerate(cluster.get("criteria", [])):
+    for case in task.cases:
+        for finding in case.criteria:
+            if not finding.passed:
+                counts[finding.criterion] += 1
+                sentence = finding.requirement or finding.feedback
+                sentences.setdefault(finding.criterion, Counter())[sentence] += 1
+    for rank, key in enumerate(task.cluster.criteria if task.cluster else []):
         if key in counts:
             counts[key] += 2 if rank == 0 else 1
     for key in counts:
-        counts[key] -= 2 * sum(f"[{key}]" in rationale for rationale in tried)
+        counts[key] -= 2 * sum(f"[{key}]" in edit.rationale for edit in task.tried)
     lines: dict[str, str] = {}
     for key, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         line = _as_instruction(sentences[key].most_common(1)[0][0])
-        if line and line not in text and len(lines) < CRITERIA_PER_EDIT:
+        if line and line not in task.component.text and len(lines) < CRITERIA_PER_EDIT:
             lines[key] = line
     if not lines:
         return ["Read the question carefully before you answer."], "No new criterion failed; this asks for more care."

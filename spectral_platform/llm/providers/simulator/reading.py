@@ -56,13 +56,14 @@ class Reading:
     examples: tuple[str, ...]
 
 
-_DOCUMENT = re.compile(r"^\s*[-*]?\s*\[([A-Za-z]{1,10}[-_ ]?\d{1,6}[\w-]*)\]\s*(?:([^:.\n]{2,80}):\s+)?(.+)$")
-_HEADING = re.compile(r"^\s*#*\s*(?:knowledge(?: base)?|context|documents?|articles?|background|notes?)\s*:?\s*$", re.I)
-_SPEAKER = re.compile(r"^\s*(?:customer|user|question|message|input|query|visitor)\s*:\s*", re.I | re.M)
+# None of these may need more than linear time: anybody may ask, and a pattern at work stops the whole process.
+_DOCUMENT = re.compile(r"^\s*(?:[-*]\s*)?\[([A-Za-z]{1,10}[-_ ]?\d{1,6}[\w-]*)\]\s*(?:([^:.\n]{2,80}):\s+)?(.+)$")
+_HEADING = re.compile(r"^\s*(?:#+\s*)?(?:knowledge(?: base)?|context|documents?|articles?|background|notes?)\s*(?::\s*)?$", re.I)
+_SPEAKER = re.compile(r"^[^\S\n]*(?:customer|user|question|message|input|query|visitor)\s*:\s*", re.I | re.M)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+")
 _PERSONAL = re.compile(
-    r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b|\b(?:\d[ -]?){13,19}(?<=\d)\b"
-    r"|\b\d{3}-\d{2}-\d{4}\b|\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}\b|\b\d{3}[ .-]\d{3}[ .-]\d{4}\b"
+    r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
+    r"|\b(?:\d[ -]?){13,19}(?<=\d)\b|\b\d{3}-\d{2}-\d{4}\b|\+\d(?:[ .()-]{0,2}\d){6,14}\b|\b\d{3}[ .-]\d{3}[ .-]\d{4}\b"
 )
 _ORDER = re.compile(
     r"(?:ignore|disregard|forget|override)\b[^.\n]{0,60}\b(?:instructions?|rules|prompt|above|before|told)\b[^\n]*"

@@ -16,25 +16,31 @@ def as_json(text: str, schema: dict[str, Any] | None, *, is_valid: bool, pick: P
     return body if is_valid else f"Here is the JSON you asked for:\n{body}\nLet me know if you need anything else!"
 
 
-def _fill(schema: dict[str, Any], name: str, text: str, pick: Pick) -> Any:
-    if "const" in schema:
-        return schema["const"]
-    if options := schema.get("enum"):
-        mentioned = [option for option in options if str(option).lower() in text.lower()]
-        return (mentioned or [options[int(pick(name, tuple(map(str, range(len(options))))))]])[0]
-    match schema.get("type", "string"):
-        case "object":
-            return {key: _fill(part, key, text, pick) for key, part in schema.get("properties", {}).items()}
-        case "array":
+def _fill(schema: Any, name: str, text: str, pick: Pick) -> Any:
+    """A value for one part of a schema; what cannot be made out of the schema becomes the text."""
+    match schema:
+        case {"const": value}:
+            return value
+        case {"enum": [_, *_] as options}:
+            mentioned = next((option for option in options if str(option).lower() in text.lower()), None)
+            return options[int(pick(name, tuple(map(str, range(len(options))))))] if mentioned is None else mentioned
+        case {"type": "object", "properties": {**properties}}:
+            return {key: _fill(part, str(key), text, pick) for key, part in properties.items()}
+        case {"type": "object"}:
+            return {}
+        case {"type": "array"}:
             sources = _SOURCE.findall(text)
-            return sources or ([_fill(schema["items"], name, text, pick)] if schema.get("minItems") else [])
-        case "boolean":
+            return sources or ([_fill(schema.get("items"), name, text, pick)] if schema.get("minItems") else [])
+        case {"type": "boolean"}:
             return True
-        case "integer":
-            return int(schema.get("minimum", 1))
-        case "number":
-            return float(schema.get("minimum", 0.5))
-        case "null":
+        case {"type": "integer", "minimum": int() as least}:
+            return least
+        case {"type": "integer"}:
+            return 1
+        case {"type": "number"}:
+            return schema.get("minimum", 0.5)
+        case {"type": "null"}:
             return None
-        case _:
-            return text[: schema.get("maxLength", len(text))]
+        case {"maxLength": int() as longest}:
+            return text[: max(0, longest)]
+    return text
