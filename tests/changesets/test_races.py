@@ -6,6 +6,7 @@ from uuid import UUID
 
 import httpx
 
+from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.database import Database
 from tests.agents.factories import config, create_agent
 from tests.changesets.factories import change, make_changeset, proposed
@@ -97,7 +98,8 @@ async def test_of_two_rivals_for_the_same_agents_one_is_accepted_and_the_other_s
 
 
 async def test_remarks_made_at_once_are_all_kept(database: Database, owner: Person) -> None:
-    _, changeset_id = await proposed(database, owner)
+    # Without agents, so that nothing but the changeset itself can be what they wait for.
+    changeset_id = await make_changeset(database, owner, outcome=Outcome.VALIDATED_NO_CHANGE)
     path = f"{owner.w}/changesets/{changeset_id}/comments"
 
     await asyncio.gather(*(owner.client.post(path, json={"comment": f"Remark {number}."}) for number in range(4)))
