@@ -18,6 +18,8 @@ from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole, res
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.models import WorkspaceMember
+from tests.agents.factories import config, create_agent
+from tests.changesets.factories import change, finding, make_changeset
 from tests.contract.documents import Json, documented_operations, examples_of, path_parameter
 from tests.fixtures.callers import PASSWORD, Person, register
 
@@ -69,7 +71,9 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
             ({Scope.READ_WORKSPACE}, observer),
             *[(scopes, await owner.key(*scopes)) for scopes in keys],
         ]
-        yield Tenants(anybody, owner, stranger, await things(owner), lesser)
+        made = await things(owner)
+        made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
+        yield Tenants(anybody, owner, stranger, made, lesser)
         await owner.client.aclose()
         await stranger.client.aclose()
     await database.close()
@@ -110,6 +114,21 @@ async def things(owner: Person) -> dict[str, str]:
                 told = answer.json()
                 made[name] = told["id"] if "id" in told else told["trace_ids"][0]
     return made
+
+
+async def samples(owner: Person, sample_set_id: str) -> dict[str, str]:
+    """A sample in a set, which is no collection that answers with what it made."""
+    path = f"{owner.w}/samples/sets/{sample_set_id}/samples"
+    assert (await owner.client.post(path, json=[{"input": "Where is my order?"}])).status_code == 201
+    return {"sample_id": (await owner.client.get(path)).json()["results"][0]["id"]}
+
+
+async def proposals(owner: Person, database: Database) -> dict[str, str]:
+    """A changeset with a cluster of failures, which only scans make."""
+    agent = await create_agent(owner, config=config())
+    changeset_id = await make_changeset(database, owner, change(agent), clusters=(finding(),))
+    clusters = (await owner.client.get(f"{owner.w}/changesets/clusters")).json()["results"]
+    return {"changeset_id": str(changeset_id), "cluster_id": clusters[0]["cluster_id"]}
 
 
 def collections() -> Iterator[tuple[str, str, Any]]:

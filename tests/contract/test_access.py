@@ -24,7 +24,18 @@ PUBLIC = {
 }
 
 # Names of things that the tests must have been able to make; a path with another name is filled with an id of nothing.
-MADE = {"agent_id", "key_id", "objective_id", "rubric_id", "trace_id"}
+MADE = {
+    "agent_id",
+    "changeset_id",
+    "cluster_id",
+    "key_id",
+    "objective_id",
+    "rubric_id",
+    "sample_id",
+    "sample_set_id",
+    "scan_id",
+    "trace_id",
+}
 
 
 def named(operations: list[Operation]) -> pytest.MarkDecorator:
@@ -58,8 +69,11 @@ def test_every_route_in_a_workspace_needs_a_scope() -> None:
     assert [each.name for each in PROTECTED if each.path.startswith(WORKSPACE) and not each.scopes] == []
 
 
-def test_the_things_that_isolation_is_tested_with_exist(tenants: Tenants) -> None:
+def test_everything_that_paths_name_is_tested_with_something_that_exists(tenants: Tenants) -> None:
+    named_in_paths = {name for each in PROTECTED for name in each.parameters if name.endswith("_id")} - {"workspace_id"}
+
     assert set(tenants.items) >= MADE
+    assert named_in_paths == MADE
 
 
 @named(PROTECTED)
