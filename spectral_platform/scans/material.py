@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import orjson
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.queries import get_config_version
@@ -68,4 +69,4 @@ def _sample_cases(samples: Iterable[PublishedSample], splits: dict[str, Split]) 
 def _variables(value: str | dict[str, object]) -> str | dict[str, str]:
     if isinstance(value, str):
         return value
-    return {name: part if isinstance(part, str) else str(part) for name, part in value.items()}
+    return {name: part if isinstance(part, str) else orjson.dumps(part).decode() for name, part in value.items()}

@@ -1,0 +1,246 @@
+"""Scans on a real OpenAI-compatible endpoint: slow, failing, cancelled, and killed."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from spectral_platform.core.database import Database
+from spectral_platform.core.settings import Settings
+from spectral_platform.worker.runner import run_worker
+from tests.fixtures.callers import Person
+from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
+from tests.scans.workspaces import Scannable, make_scannable
+
+CONCURRENCY = 8
+PATIENCE_S = 240
+
+
+@pytest.fixture
+def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        data_dir=tmp_path,
+        workers=0,
+        openai_base_url=model_server.url,
+        openai_api_key=SecretStr("secret"),
+        openai_model=JUDGE,
+        model_concurrency=CONCURRENCY,
+        model_call_timeout_s=20,
+    )
+
+
+@pytest.fixture
+async def scannable(owner: Person, database: Database) -> Scannable:
+    """A workspace whose agent, judge and proposer run on the endpoint; few samples, because it explores anyway."""
+    made = await make_scannable(owner, database, model=AGENT, judged=True, samples=40)
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        purposes = json.dumps({"scoring": JUDGE, "reasoning": PROPOSER})
+        await session.execute(
+            text("INSERT INTO model_profiles (workspace_id, purposes) VALUES (:id, cast(:purposes AS jsonb))"),
+            {"id": owner.workspace_id, "purposes": purposes},
+        )
+    return made
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait for something that other processes bring about."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not await condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        await asyncio.sleep(0.05)
+
+
+async def test_a_scan_comes_through_an_endpoint_that_throttles_fails_and_babbles(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer, database: Database
+) -> None:
+    def troubled(number: int, body: dict[str, Any]) -> Response | None:
+        if number % 29 == 0:
+            return JSONResponse({"error": {"message": "slow down"}}, status_code=429, headers={"Retry-After": "0"})
+        if number % 41 == 0:
+            return JSONResponse({"error": {"message": "oops"}}, status_code=500)
+        if number % 53 == 0:
+            return PlainTextResponse("<html>gateway</html>", media_type="text/html")
+        if body["model"] == JUDGE and number % 17 == 0:
+            message = {"role": "assistant", "content": "I would say it is quite good, overall!"}
+            choice = {"index": 0, "message": message, "finish_reason": "stop"}
+            return JSONResponse({"id": "1", "object": "chat.completion", "created": 0, "model": JUDGE, "choices": [choice]})
+        return None
+
+    model_server.fault = troubled
+    started = await scannable.start(explore=True, max_candidates=2)
+    assert started["simulated"] is False
+
+    await run_worker(settings, database_url, until_idle=True)
+
+    scan = await scannable.get(f"scans/{started['scan_id']}")
+    assert (scan["status"], scan["failure"]) == ("completed", None)
+    assert scan["verdict"]["simulated"] is False
+    cost = await scannable.get(f"scans/{started['scan_id']}/cost")
+    assert {entry["provider"] for entry in cost["by_model"]} == {"openai"}
+    assert cost["total_usd"] is None
+    assert cost["unpriced_calls"] == cost["budget"]["spent_calls"] > 0
+    assert model_server.most_in_flight <= CONCURRENCY
+
+
+async def test_a_dead_endpoint_ends_in_insufficient_evidence_not_in_the_simulator(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spectral_platform.llm.calling.FIRST_PAUSE_S", 0.001)
+    model_server.fault = lambda number, body: JSONResponse({"error": {"message": "down"}}, status_code=503)
+    started = await scannable.start(explore=True, max_candidates=2)
+
+    await run_worker(settings, database_url, until_idle=True)
+
+    scan = await scannable.get(f"scans/{started['scan_id']}")
+    assert scan["status"] == "completed"
+    assert scan["verdict"]["outcome"] == "insufficient_evidence"
+    assert (await scannable.get(f"scans/{started['scan_id']}/cost"))["by_model"] == []
+
+
+async def test_a_running_scan_is_cancelled_within_two_seconds(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    model_server.latency_s = 15
+    started = await scannable.start(explore=True)
+    path = f"scans/{started['scan_id']}"
+    working = asyncio.create_task(run_worker(settings, database_url, until_idle=True))
+
+    async def is_calling() -> bool:
+        return model_server.in_flight > 0
+
+    await until(is_calling)
+    asked = time.monotonic()
+    cancelled = await scannable.owner.client.post(f"{scannable.owner.w}/{path}/cancel")
+    assert cancelled.json()["status"] == "cancelling"
+    await working
+    took = time.monotonic() - asked
+
+    assert (await scannable.get(path))["status"] == "cancelled"
+    assert took < 2
+    received = model_server.received
+    cost = await scannable.get(f"{path}/cost")
+    assert cost["budget"]["reserved_calls"] == 0
+    assert cost["budget"]["spent_calls"] == received <= CONCURRENCY
+
+
+async def test_a_retry_inherits_what_the_cancelled_scan_was_answered(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    started = await scannable.start(explore=True, max_candidates=1)
+    path = f"scans/{started['scan_id']}"
+    working = asyncio.create_task(run_worker(settings, database_url, until_idle=True))
+
+    async def has_answers() -> bool:
+        return model_server.answered > 60
+
+    await until(has_answers)
+    await scannable.owner.client.post(f"{scannable.owner.w}/{path}/cancel")
+    await working
+    before = await scannable.get(f"{path}/cost")
+
+    retried = await scannable.owner.client.post(f"{scannable.owner.w}/{path}/retry")
+    assert retried.status_code == 202
+    assert retried.json()["retried_from"] == started["scan_id"]
+    await run_worker(settings, database_url, until_idle=True)
+
+    bodies = Counter(json.dumps(body, sort_keys=True) for body in model_server.bodies)
+    asked_again = sum(count - 1 for count in bodies.values())
+    answered = sum(entry["calls"] for entry in before["by_model"])
+    assert answered > 0
+    assert asked_again <= CONCURRENCY
+    assert (await scannable.get(f"scans/{retried.json()['scan_id']}"))["status"] == "completed"
+
+
+@pytest.mark.own_database
+async def test_a_killed_worker_costs_no_stored_call(
+    scannable: Scannable, settings: Settings, database: Database, model_server: ModelServer
+) -> None:
+    model_server.latency_s = 0.02
+    started = await scannable.start(explore=True, max_candidates=2)
+    path = f"scans/{started['scan_id']}"
+    environment = {
+        **os.environ,
+        "SPECTRAL_DATABASE_URL": str(settings.database_url),
+        "SPECTRAL_DATA_DIR": str(settings.data_dir),
+        "SPECTRAL_OPENAI_BASE_URL": model_server.url,
+        "SPECTRAL_OPENAI_API_KEY": "secret",
+        "SPECTRAL_OPENAI_MODEL": JUDGE,
+        "SPECTRAL_MODEL_CONCURRENCY": str(CONCURRENCY),
+        "SPECTRAL_LOG_LEVEL": "error",
+    }
+    kills = 0
+    for phase in ("observe", "generate", "evaluate"):
+        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "spectral_platform.worker", env=environment)
+
+        async def is_in_phase(phase: str = phase) -> bool:
+            scan = await scannable.get(path)
+            assert scan["status"] in {"scheduled", "running"}, scan
+            return bool(scan["phase"] == phase and model_server.in_flight > 0)
+
+        await until(is_in_phase)
+        worker.send_signal(signal.SIGKILL)
+        await worker.wait()
+        kills += 1
+
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "spectral_platform.worker", env=environment)
+
+    async def is_over() -> bool:
+        return bool((await scannable.get(path))["status"] == "completed")
+
+    await until(is_over)
+    worker.send_signal(signal.SIGTERM)
+    await worker.wait()
+
+    async with database.transaction(account_id=scannable.owner.account_id, workspace_id=scannable.owner.workspace_id) as session:
+        stored = await session.scalar(text("SELECT count(*) FROM model_calls"))
+    bodies = Counter(json.dumps(body, sort_keys=True) for body in model_server.bodies)
+    repeated = sum(count - 1 for count in bodies.values())
+    assert stored == len(bodies)
+    assert repeated <= kills * CONCURRENCY
+    assert model_server.received - stored == repeated
+    assert (await scannable.get(path))["attempt"] == kills + 1
+    events = (await scannable.get(f"{path}/events?limit=200"))["results"]
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    assert len({event["phase"] for event in events if event["type"] == "phase_started"}) == 7
+
+
+async def test_the_proposer_never_sees_a_word_run_that_only_the_holdout_has(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer, database: Database
+) -> None:
+    started = await scannable.start(explore=True, max_candidates=2)
+    await run_worker(settings, database_url, until_idle=True)
+    assert (await scannable.get(f"scans/{started['scan_id']}"))["status"] == "completed"
+
+    async with database.transaction(account_id=scannable.owner.account_id, workspace_id=scannable.owner.workspace_id) as session:
+        rows = await session.execute(
+            text(
+                "SELECT s.split, p.content::text FROM published_samples p"
+                " JOIN case_splits s ON s.workspace_id = p.workspace_id AND s.content_group = p.content_group"
+            )
+        )
+        contents = [(split, content) for split, content in rows]
+    held = set().union(*(runs(content) for split, content in contents if split == "holdout"))
+    shown = set().union(*(runs(content) for split, content in contents if split != "holdout"))
+    proposals = [json.dumps(body) for body in model_server.bodies if body["model"] == PROPOSER]
+    assert proposals
+    assert held - shown
+    for proposal in proposals:
+        assert not runs(proposal) & (held - shown)
+
+
+def runs(content: str) -> set[tuple[str, ...]]:
+    """Every run of eight words."""
+    words = "".join(letter if letter.isalnum() else " " for letter in content.lower()).split()
+    return {tuple(words[start : start + 8]) for start in range(len(words) - 7)}
