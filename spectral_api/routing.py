@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from spectral_api.security import admit, authenticate
+from spectral_api.security import admit, authenticate, authenticate_by_header
 from spectral_platform.core.database import Database
 
 
@@ -23,12 +23,18 @@ def query_parameters(dependant: Dependant) -> set[str]:
     return own.union(*(query_parameters(dependency) for dependency in dependant.dependencies))
 
 
+def gate(dependant: Dependant) -> Dependant | None:
+    """The dependency that lets callers in; None for a public route."""
+    if dependant.call in {authenticate, authenticate_by_header}:
+        return dependant
+    found = (gate(dependency) for dependency in dependant.dependencies)
+    return next((each for each in found if each is not None), None)
+
+
 def required_scopes(dependant: Dependant) -> list[str] | None:
     """The scopes of which a route needs one; None for a public route."""
-    if dependant.call is authenticate:
-        return list(dependant.own_oauth_scopes or [])
-    found = (required_scopes(dependency) for dependency in dependant.dependencies)
-    return next((scopes for scopes in found if scopes is not None), None)
+    found = gate(dependant)
+    return None if found is None else list(found.own_oauth_scopes or [])
 
 
 class StrictRoute(APIRoute):
@@ -38,7 +44,7 @@ class StrictRoute(APIRoute):
         """Wrap the framework's handler."""
         handle = super().get_route_handler()
         known = query_parameters(self.dependant)
-        scopes = required_scopes(self.dependant)
+        entrance = gate(self.dependant)
 
         async def strict(request: Request) -> Response:
             try:
@@ -46,8 +52,8 @@ class StrictRoute(APIRoute):
                 with unreadable_bodies_as_invalid():
                     return await handle(request)
             except RequestValidationError:
-                if scopes is not None:
-                    await check_credential(request, scopes)
+                if entrance is not None:
+                    await check_caller(request, entrance)
                 raise
 
         return strict
@@ -75,12 +81,18 @@ def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
         )
 
 
-async def check_credential(request: Request, scopes: list[str]) -> None:
+async def check_caller(request: Request, entrance: Dependant) -> None:
     """Raise the refusal that comes before any word about the request's shape, if there is one."""
     scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
     holder: Database = request.app.state.database
     async with holder.transaction() as session:
-        await admit(request, session, credential if scheme.lower() == "bearer" else None, scopes)
+        await admit(
+            request,
+            session,
+            credential if scheme.lower() == "bearer" else None,
+            list(entrance.own_oauth_scopes or []),
+            names_workspace_by_header=entrance.call is authenticate_by_header,
+        )
 
 
 class Router(APIRouter):

@@ -17,6 +17,14 @@ from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenE
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 
 WORKSPACE_HEADER = "X-Workspace-Id"
+WORKSPACE_PARAMETER: dict[str, Any] = {
+    "name": WORKSPACE_HEADER,
+    "in": "header",
+    "required": False,
+    "description": "The workspace; needed with a user's token. An API key has only the one it was made for.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+"""How endpoints document the header when their path names no workspace."""
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -62,15 +70,40 @@ async def authenticate(
     return await admit(request, session, credentials.credentials if credentials else None, required.scopes)
 
 
-async def admit(request: Request, session: AsyncSession, credential: str | None, required: list[str]) -> Caller:
+async def authenticate_by_header(
+    request: Request,
+    required: SecurityScopes,
+    session: Database,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Caller:
+    """The caller of an endpoint whose path names no workspace, inside the one that the API key or the header names.
+
+    Any one of the required scopes is enough.
+    """
+    return await admit(
+        request, session, credentials.credentials if credentials else None, required.scopes, names_workspace_by_header=True
+    )
+
+
+async def admit(
+    request: Request,
+    session: AsyncSession,
+    credential: str | None,
+    required: list[str],
+    *,
+    names_workspace_by_header: bool = False,
+) -> Caller:
     """Check credential (401), workspace (404, 400) and scope (403), in this order, and bind the transaction to the tenant."""
     if not credential:
         raise CredentialMissing
     caller = await resolve_caller(session, credential, secret=request.app.state.settings.secret)
     bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
     in_path = request.path_params.get("workspace_id")
-    if in_path is not None:
+    if names_workspace_by_header:
+        caller = await _enter_by_header(request, session, caller)
+    elif in_path is not None:
         caller = await _enter(request, session, caller, in_path)
+    if caller.workspace_id is not None:
         bind_contextvars(workspace_id=str(caller.workspace_id))
     if required and caller.scopes.isdisjoint(required):
         raise ScopeMissing(required)
@@ -89,8 +122,7 @@ async def _enter(request: Request, session: AsyncSession, caller: Caller, in_pat
     return caller
 
 
-async def enter_by_header(request: Request, session: AsyncSession, caller: Caller) -> Caller:
-    """The caller inside a workspace where no path names one: a key's own, else the header's."""
+async def _enter_by_header(request: Request, session: AsyncSession, caller: Caller) -> Caller:
     in_header = request.headers.get(WORKSPACE_HEADER)
     if caller.kind is CallerKind.KEY:
         if in_header is not None and in_header.lower() != str(caller.workspace_id):

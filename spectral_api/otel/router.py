@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,8 +14,8 @@ from spectral_api.otel.receiving import Admission, Busy, receive_body
 from spectral_api.otel.statuses import render_status, render_success, statuses
 from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import WORKSPACE_HEADER, ScopeMissing, WorkspaceRequired, authenticate, enter_by_header
-from spectral_api.v1.refusals import IN_ACCOUNT
+from spectral_api.security import WORKSPACE_PARAMETER, authenticate_by_header
+from spectral_api.v1.refusals import IN_WORKSPACE_OF_HEADER
 from spectral_api.windows import Window
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, Scope
@@ -25,10 +25,8 @@ from spectral_platform.otel.encoding import Encoding, encoding_of
 from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
 from spectral_platform.traces import commands, queries
 from spectral_platform.traces.spans import Rejection
-from spectral_platform.workspaces.errors import WorkspaceNotFound
 
 PATHS = ("/otel/v1/traces", "/v1/traces")
-REFUSALS = (*IN_ACCOUNT, WorkspaceNotFound, WorkspaceRequired)
 EXAMPLE = {
     "resourceSpans": [
         {
@@ -54,13 +52,6 @@ EXAMPLE = {
             ],
         }
     ]
-}
-WORKSPACE_PARAMETER = {
-    "name": WORKSPACE_HEADER,
-    "in": "header",
-    "required": False,
-    "description": "The workspace; needed with a user's token. An API key has only the one it was made for.",
-    "schema": {"type": "string", "format": "uuid"},
 }
 REQUEST_BODY = {
     "required": True,
@@ -95,21 +86,9 @@ SUCCESS = {
 router = Router(tags=["OTEL"])
 
 
-def entering(*scopes: Scope) -> Callable[..., Awaitable[Caller]]:
-    """A dependency: the caller inside the workspace that the key or the header names, holding one of the scopes."""
-
-    async def enter(request: Request, session: Database, caller: Annotated[Caller, Security(authenticate)]) -> Caller:
-        caller = await enter_by_header(request, session, caller)
-        if caller.scopes.isdisjoint(scopes):
-            raise ScopeMissing([scope.value for scope in scopes])
-        return caller
-
-    return enter
-
-
 Body = Annotated[bytes, Depends(receive_body, scope="function")]
-Sender = Annotated[Caller, Depends(entering(Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE))]
-Reader = Annotated[Caller, Depends(entering(Scope.READ_WORKSPACE, Scope.WRITE_TRACES))]
+Sender = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
+Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_WORKSPACE, Scope.WRITE_TRACES])]
 
 
 @router.post(
@@ -117,7 +96,7 @@ Reader = Annotated[Caller, Depends(entering(Scope.READ_WORKSPACE, Scope.WRITE_TR
     summary="Ingest traces (OTLP)",
     responses={
         200: SUCCESS,
-        **statuses(*REFUSALS, UnsupportedEncoding, MalformedBody, PayloadTooLargeError, Busy),
+        **statuses(*IN_WORKSPACE_OF_HEADER, UnsupportedEncoding, MalformedBody, PayloadTooLargeError, Busy),
     },
     openapi_extra={"parameters": [WORKSPACE_PARAMETER], "requestBody": REQUEST_BODY},
 )
@@ -157,7 +136,7 @@ def _refused(rejections: Sequence[Rejection], received: int) -> str:
     f"{PATHS[0]}/stats",
     response_model=schemas.IngestStatistics,
     summary="Ingestion statistics",
-    responses=problems(*REFUSALS),
+    responses=problems(*IN_WORKSPACE_OF_HEADER),
     openapi_extra={"parameters": [WORKSPACE_PARAMETER]},
 )
 async def get_statistics(caller: Reader, database: Database, window: Window = timedelta(hours=24)) -> Any:
