@@ -64,6 +64,8 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
     transport = httpx.ASGITransport(app=create_app(settings, database), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as anybody:
         owner, stranger = await register(anybody), await register(anybody)
+        for person in (owner, stranger):  # where the path names no workspace, the header does
+            person.client.headers["X-Workspace-Id"] = str(person.workspace_id)
         observer = await observing(anybody, database, owner)
         keys = [{Scope.WRITE_TRACES}, {Scope.READ_AGENTS}, {Scope.READ_WORKSPACE}]
         lesser = [
