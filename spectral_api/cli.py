@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from psycopg.errors import InsufficientPrivilege
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from rich.console import Console
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from spectral_api import doctor as diagnosis
@@ -208,6 +209,14 @@ def main(arguments: list[str] | None = None) -> None:
         refuse(str(error), MISCONFIGURED)
     except OperationalError as error:
         refuse(f"the database does not answer: {error.orig}", FAILED)
+    except ProgrammingError as error:
+        if not isinstance(error.orig, InsufficientPrivilege):
+            raise
+        refuse(f"the database refuses: {error.orig}", FAILED)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        refuse(f"{error.filename}: {error.strerror}", FAILED)
     except (EmbeddedPostgresError, server.AddressUnavailable, SpectralError) as error:
         refuse(str(error), FAILED)
 

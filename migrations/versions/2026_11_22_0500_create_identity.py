@@ -14,14 +14,23 @@ depends_on = None
 
 
 ROLE = [
-    # Several databases of one cluster may be migrated at the same time, and roles belong to the cluster.
+    # Several databases of one cluster may be migrated at the same time, and roles belong to the cluster. Where somebody with
+    # more rights made the role and granted it, no right over roles is needed.
     """
     DO $$ BEGIN
-        CREATE ROLE spectral_app NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'spectral_app') THEN
+            CREATE ROLE spectral_app NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+        END IF;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
     END $$
     """,
-    "GRANT spectral_app TO CURRENT_USER",
+    """
+    DO $$ BEGIN
+        IF NOT pg_has_role(current_user, 'spectral_app', 'MEMBER') THEN
+            GRANT spectral_app TO CURRENT_USER;
+        END IF;
+    END $$
+    """,
     "GRANT USAGE ON SCHEMA public TO spectral_app",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO spectral_app",
     "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO spectral_app",

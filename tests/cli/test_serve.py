@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import make_url
 
 from spectral_platform.core.embedded import NoRunningPostgres, join
 from tests.cli.processes import ends, serving, spectral
@@ -115,6 +116,28 @@ def test_a_wrong_database_url_is_told_without_a_traceback(url: str, status: int,
 
     assert ended.returncode == status
     assert ended.stderr.startswith(message)
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_data_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    ended = spectral("serve", "--port", "0", "--data-dir", str(tmp_path / "file" / "data"))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"spectral: {tmp_path / 'file'}")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_role_without_the_rights_to_migrate_is_told(postgres: str, empty_database: str, tmp_path: Path) -> None:
+    role = f"guest_{uuid4().hex}"
+    run_sql(postgres, f"CREATE ROLE {role} LOGIN NOSUPERUSER")
+    url = make_url(empty_database).set(username=role).render_as_string(hide_password=False)
+
+    ended = spectral("migrate", SPECTRAL_DATABASE_URL=url)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("spectral: the database refuses: permission denied")
     assert "Traceback" not in ended.stderr
 
 

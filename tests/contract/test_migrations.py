@@ -1,5 +1,6 @@
 """Migrations: one line of them, from nothing to what the rows say."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -7,9 +8,10 @@ import pytest
 from alembic import command
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url, text
 
 from spectral_platform.core import schema
+from spectral_platform.core.database import APPLICATION_ROLE, Database
 from tests.fixtures.database import on_database, run_sql
 
 
@@ -19,6 +21,16 @@ def empty_database(postgres: str) -> str:
     name = f"empty_{uuid4().hex}"
     run_sql(postgres, f"CREATE DATABASE {name}")
     return on_database(postgres, name)
+
+
+@pytest.fixture
+def modest_url(postgres: str) -> str:
+    """The URL of an empty database as a role that owns it, holds the application's role and has no other right."""
+    name = f"modest_{uuid4().hex}"
+    run_sql(postgres, f"CREATE ROLE {name} LOGIN NOSUPERUSER NOCREATEROLE NOCREATEDB")
+    run_sql(postgres, f"GRANT {APPLICATION_ROLE} TO {name}")
+    run_sql(postgres, f"CREATE DATABASE {name} OWNER {name}")
+    return make_url(on_database(postgres, name)).set(username=name).render_as_string(hide_password=False)
 
 
 def revision_of(url: str) -> str | None:
@@ -56,3 +68,13 @@ def test_the_migrated_database_is_what_the_rows_say(shared_database_url: str) ->
     with engine.connect() as connection:
         command.check(schema.configure(connection))
     engine.dispose()
+
+
+async def test_a_role_that_owns_nothing_but_its_database_is_enough(modest_url: str) -> None:
+    await asyncio.to_thread(schema.upgrade, modest_url)
+
+    database = Database(modest_url)
+    async with database.transaction() as session:
+        assert await schema.current(session) == schema.head()
+        assert await session.scalar(text("SELECT current_user")) == APPLICATION_ROLE
+    await database.close()
