@@ -1,0 +1,80 @@
+"""The demo workspace, and what its first scan finds on every install."""
+
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from spectral_api.demonstration import DemoAccess, ensure_demo
+from spectral_platform.core.settings import Settings
+from tests.fixtures.worker import Drain
+
+pytestmark = pytest.mark.own_database
+
+
+@pytest.fixture
+async def demo(settings: Settings, database_url: str) -> DemoAccess:
+    return await ensure_demo(settings, database_url)
+
+
+@pytest.fixture
+async def visitor(client: httpx.AsyncClient, demo: DemoAccess) -> httpx.AsyncClient:
+    """Somebody who came in with the demo's credentials."""
+    login = await client.post("/api/v1/auth/login", json={"email": demo.email, "password": demo.password})
+    assert login.status_code == 200, login.text
+    client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+    return client
+
+
+async def test_the_first_scan_improves_and_shows_what_it_refused(
+    visitor: httpx.AsyncClient, demo: DemoAccess, work: Drain
+) -> None:
+    workspace = f"/api/v1/workspaces/{demo.workspace_id}"
+    started = await visitor.post(f"{workspace}/scans", json={})
+    assert started.status_code == 202, started.text
+
+    await work()
+
+    report = (await visitor.get(f"{workspace}/scans/{started.json()['scan_id']}/report")).json()
+    verdict = report["scan"]["verdict"]
+    assert (verdict["outcome"], verdict["simulated"]) == ("improve", True)
+    assert verdict["effect"]["lower_bound"] > 0.05
+    assert {"finalist", "harms_authority_a", "no_gain"} <= {each["fate"] for each in report["candidates"]}
+    cost = (await visitor.get(f"{workspace}/scans/{started.json()['scan_id']}/cost")).json()
+    assert {entry["provider"] for entry in cost["by_model"]} == {"simulator"}
+
+
+async def test_the_demo_holds_traces_samples_rubric_objective_and_defaults(visitor: httpx.AsyncClient, demo: DemoAccess) -> None:
+    workspace = f"/api/v1/workspaces/{demo.workspace_id}"
+
+    totals = {
+        path: (await visitor.get(f"{workspace}/{path}")).json()["pagination"]["total"]
+        for path in ("traces", "agents", "samples/sets", "evaluations/rubrics", "evaluations/objectives")
+    }
+
+    assert totals == {
+        "traces": 48,
+        "agents": 1,
+        "samples/sets": 1,
+        "evaluations/rubrics": 1,
+        "evaluations/objectives": 1,
+    }
+    trace = (await visitor.get(f"{workspace}/traces")).json()["results"][0]
+    assert trace["agent_id"] == str(demo.agent_id)
+    assert trace["tags"] == ["simulated"]
+    assert "seed" in (await visitor.get(workspace)).json()["scan_defaults"]
+
+
+async def test_the_demo_is_made_once_and_its_password_is_told_again(
+    demo: DemoAccess, settings: Settings, database_url: str
+) -> None:
+    assert await ensure_demo(settings, database_url) == demo
+
+
+async def test_the_operator_may_choose_the_credentials(settings: Settings, database_url: str) -> None:
+    chosen = settings.model_copy(update={"demo_email": f"{uuid4().hex}@example.com"})
+
+    made = await ensure_demo(chosen, database_url)
+
+    assert made.email == chosen.demo_email
+    assert made.password
