@@ -85,6 +85,7 @@ async def test_few_samples_end_in_insufficient_evidence_with_what_is_needed(
     assert scan["verdict"]["need"]["cases"] >= 60
     assert scan["changeset_id"] is None
     events = (await scannable.get(f"scans/{started['scan_id']}/events?limit=200"))["results"]
+    assert (await scannable.get("changesets/clusters"))["pagination"]["total"] > 0
     skipped = [event["message"] for event in events if event["type"] == "phase_skipped"]
     assert len(skipped) == 2
 

@@ -8,6 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.changesets import commands as changesets
+from spectral_platform.changesets.clusters.commands import record_clusters
 from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.access import system_caller
@@ -51,6 +52,8 @@ async def safety(run: Run) -> None:
                 reason=" ".join(verdict.reasons) if verdict.outcome is Outcome.REJECTED_TRADEOFF else None,
             )
             changeset_id = changeset.id
+        else:  # no changeset, but what was found is worth having
+            await record_clusters(session, caller, scan_id=run.tenant.scan_id, findings=_cluster_findings(run))
         if run.found.holdout is not None and not run.simulated:
             await record_exposure(session, caller.workspace, run.tenant.scan_id, run.found.holdout_groups)
         await _complete(session, run, verdict, changeset_id)
