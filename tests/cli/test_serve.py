@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 
 from spectral_platform.core.embedded import NoRunningPostgres, join
 from tests.cli.processes import ends, serving, spectral
-from tests.fixtures.database import on_database, run_sql
+from tests.fixtures.database import on_database, passable_directory, run_sql
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
 
@@ -27,15 +27,16 @@ def empty_database(postgres: str) -> str:
     return on_database(postgres, name)
 
 
-def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal(passable: Path) -> None:
-    with serving("--data-dir", str(passable), "--workers", "0") as (url, process):
-        health = httpx.get(f"{url}/api/v1/health").json()
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal() -> None:
+    with passable_directory() as folder:
+        with serving("--data-dir", str(folder), "--workers", "0") as (url, process):
+            health = httpx.get(f"{url}/api/v1/health").json()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0
 
+        with pytest.raises(NoRunningPostgres):
+            join(folder)
     assert health["checks"]["database"]["status"] == health["checks"]["migrations"]["status"] == "ok"
-    with pytest.raises(NoRunningPostgres):
-        join(passable)
 
 
 def test_two_servers_may_start_at_once_on_an_empty_database(empty_database: str, tmp_path: Path) -> None:
