@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shlex
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -133,13 +134,34 @@ def announce_demo(url: str, demo: DemoAccess) -> None:
 
 
 @application.command()
-def demo(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+def demo(
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    export: Annotated[bool, typer.Option("--export", help="Print shell variables instead, for: eval.")] = False,
+) -> None:
     """Make the demo workspace in the configured database, once, and tell how to come in."""
     settings = configure(data_dir=data_dir, database_url=database_url)
-    with server.open_database(settings) as url:
-        schema.upgrade(url)
-        access = asyncio.run(ensure_demo(settings, url))
-    announce_demo(f"http://{settings.host}:{settings.port}", access)
+    with server.open_database(settings) as database:
+        schema.upgrade(database)
+        access = asyncio.run(ensure_demo(settings, database))
+    url = (settings.public_url or f"http://localhost:{settings.port}").rstrip("/")
+    if export:
+        export_demo(url, access)
+    else:
+        announce_demo(url, access)
+
+
+def export_demo(url: str, demo: DemoAccess) -> None:
+    """Print the way in as lines that a POSIX shell can evaluate."""
+    variables = {
+        "SPECTRAL_URL": url,
+        "SPECTRAL_EMAIL": demo.email,
+        "SPECTRAL_PASSWORD": demo.password or "",
+        "SPECTRAL_WORKSPACE_ID": str(demo.workspace_id),
+        "SPECTRAL_AGENT_ID": str(demo.agent_id),
+    }
+    for name, value in variables.items():
+        output.print(f"export {name}={shlex.quote(value)}", markup=False)
 
 
 @application.command()
