@@ -1,21 +1,18 @@
 """Runs the queue's worker: validates each order, binds log context, tells faults that a retry may mend from others."""
 
 import asyncio
-import contextlib
 from typing import Any
 
 import structlog
-from procrastinate import App, RetryStrategy
+from procrastinate import App
 from procrastinate import JobContext as QueueContext
-from psycopg import OperationalError as DriverError
-from sqlalchemy.exc import DBAPIError
 from structlog.contextvars import bound_contextvars
 
 from spectral_platform.core.database import Database
-from spectral_platform.core.errors import UnavailableError
-from spectral_platform.core.jobs import QUEUE, Job, JobContext, Work, queue_app
+from spectral_platform.core.jobs import QUEUE, Job, JobContext, Work
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker.catalogue import list_jobs
+from spectral_platform.worker.queue import MENDABLE, Persistence, Unended, is_last_try, open_queue
 from spectral_platform.worker.schedule import DEAD_AFTER, SCHEDULE, Periodic
 
 logger = structlog.get_logger(__name__)
@@ -23,16 +20,15 @@ logger = structlog.get_logger(__name__)
 CONCURRENCY = 4
 HEARTBEAT_S = 2.0
 POLL_S = 1.0
-TRIES = 5
-GRACE_S = 10.0
+GRACE_S = 5.0
+"""How long running orders may go on when the process is told to stop; then they are handed on to the next worker."""
 FOREVER_S = 86_400.0
-MENDABLE = (UnavailableError, DBAPIError, DriverError)
 
 
 async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) -> None:
     """Carry out jobs until the process is told to stop, or, with ``until_idle``, until the queue is empty."""
     database = Database(url, pool_size=settings.database_pool_size)
-    app = queue_app(url)
+    app = open_queue(url)
     context = JobContext(database=database, settings=settings)
     for known in list_jobs():
         _register(app, known, context)
@@ -65,22 +61,29 @@ def _register(app: App, known: Job[Any], context: JobContext) -> None:
         with bound_contextvars(job=known.work.job, workspace_id=str(order.workspace_id)):
             try:
                 await known.run(context, order)
-            except MENDABLE:
-                if queue.job.attempts + 1 >= TRIES and known.on_failure is not None:
-                    await known.on_failure(context, order)
-                raise
-            except Exception:
+            except Exception as error:
+                if isinstance(error, MENDABLE) and not is_last_try(queue.job):
+                    raise
                 logger.exception("job_failed")
-                if known.on_failure is not None:
-                    await known.on_failure(context, order)
+                await _give_up(context, known, order)
                 raise
 
-    retry = RetryStrategy(max_attempts=TRIES, exponential_wait=2, retry_exceptions=list(MENDABLE))
-    app.task(name=known.work.job, queue=QUEUE, pass_context=True, retry=retry)(carry_out)
+    app.task(name=known.work.job, queue=QUEUE, pass_context=True, retry=Persistence())(carry_out)
+
+
+async def _give_up(context: JobContext, known: Job[Any], order: Work) -> None:
+    if known.on_failure is None:
+        return
+    try:
+        await known.on_failure(context, order)
+    except MENDABLE as fault:
+        raise Unended from fault
 
 
 async def _repeat(app: App, periodic: Periodic) -> None:
     while True:
-        with contextlib.suppress(*MENDABLE):
+        try:
             await periodic.run(app)
+        except MENDABLE as fault:
+            logger.warning("periodic_failed", work=periodic.run.__name__, exc_info=fault)
         await asyncio.sleep(periodic.every.total_seconds())

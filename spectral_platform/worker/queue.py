@@ -1,0 +1,84 @@
+"""The queue as workers use it: an order belongs to the try that took it up, and comes back until it has found an end."""
+
+import asyncio
+from datetime import datetime
+
+from procrastinate import App, BaseRetryStrategy, RetryDecision
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager
+from psycopg import OperationalError as DriverError
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from spectral_platform.core import clock
+from spectral_platform.core.errors import UnavailableError
+from spectral_platform.core.jobs import queue_app
+
+TRIES = 8
+LONGEST_WAIT_S = 60
+MENDABLE = (UnavailableError, DBAPIError, DriverError, PoolTimeout, ConnectorException)
+"""Faults that may be gone on the next try."""
+
+_OWN = """
+WITH own AS (
+    SELECT id FROM procrastinate_jobs WHERE id = %(job_id)s AND attempts = %(attempts)s AND status = 'doing' FOR UPDATE
+)
+"""
+_FINISH = f"{_OWN} SELECT procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) FROM own"
+_RETRY = f"{_OWN} SELECT procrastinate_retry_job_v2(id, %(retry_at)s, NULL, NULL, NULL) FROM own"
+
+
+class Unended(Exception):
+    """An order failed for good, and so did the attempt to say so; it has to come back."""
+
+
+class FencedJobs(JobManager):
+    """Moves an order only for the try that holds it.
+
+    A worker that was thought dead, and whose order another one has taken up, would else end the order for that one too: should
+    the other die then, nobody would take the order up again.
+    """
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """End the order, unless another try has it."""
+        await self.connector.execute_query_async(
+            query=_FINISH, job_id=job.id, attempts=job.attempts, status=status.value, delete_job=delete_job
+        )
+
+    async def retry_job(
+        self,
+        job: Job,
+        retry_at: datetime | None = None,
+        priority: int | None = None,
+        queue: str | None = None,
+        lock: str | None = None,
+    ) -> None:
+        """Give the order back to the queue, unless another try has it. Priority, queue and lock stay as they are."""
+        await self.connector.execute_query_async(
+            query=_RETRY, job_id=job.id, attempts=job.attempts, retry_at=retry_at or clock.now()
+        )
+
+
+class Persistence(BaseRetryStrategy):
+    """When an order comes back: at once from a worker that stops, later after a fault that may pass, else never."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
+        """Whether and when the order is tried again."""
+        if isinstance(exception, asyncio.CancelledError):
+            return RetryDecision(retry_at=clock.now())
+        if isinstance(exception, Unended) or (isinstance(exception, MENDABLE) and not is_last_try(job)):
+            return RetryDecision(retry_in={"seconds": min(LONGEST_WAIT_S, 2 ** (job.attempts + 1))})
+        return None
+
+
+def is_last_try(job: Job) -> bool:
+    """Whether a fault that may pass is the end of the order all the same."""
+    return job.attempts + 1 >= TRIES
+
+
+def open_queue(url: str) -> App:
+    """The queue of a database; it has to be opened before use."""
+    app = queue_app(url)
+    app.job_manager = FencedJobs(app.connector)
+    return app

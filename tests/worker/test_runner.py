@@ -1,0 +1,222 @@
+"""The worker: what it does with orders that succeed, fail, cannot be read, or are interrupted."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import pytest
+from sqlalchemy import text
+
+from spectral_platform.core.database import Database
+from spectral_platform.core.errors import UnavailableError
+from spectral_platform.core.jobs import JobContext, Work, enqueue, job, registry
+from spectral_platform.core.settings import Settings
+from spectral_platform.worker import runner
+from spectral_platform.worker.queue import TRIES, open_queue
+from spectral_platform.worker.runner import run_worker
+from spectral_platform.worker.schedule import rescue_jobs
+from tests.fixtures.callers import Person
+
+pytestmark = pytest.mark.own_database
+
+
+class Errand(Work):
+    """An order of the tests."""
+
+    job: ClassVar[str] = "tests.errand"
+
+    what: str
+
+
+@dataclass
+class Office:
+    """What has become of the errands; ``ailment`` is what the next one meets with."""
+
+    database: Database
+    owner: Person
+    settings: Settings
+    url: str
+    started: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    given_up: list[str] = field(default_factory=list)
+    ailment: Exception | None = None
+    ending_ailment: Exception | None = None
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    worker: asyncio.Task[None] | None = None
+
+    async def carry_out(self, context: JobContext, work: Errand) -> None:
+        self.started.append(work.what)
+        await self.gate.wait()
+        if self.ailment is not None:
+            raise self.ailment
+        self.done.append(work.what)
+
+    async def give_up(self, context: JobContext, work: Errand) -> None:
+        if self.ending_ailment is not None:
+            raise self.ending_ailment
+        self.given_up.append(work.what)
+
+    async def order(self, what: str) -> None:
+        async with self.database.transaction(account_id=self.owner.account_id) as session:
+            await enqueue(session, Errand(account_id=self.owner.account_id, workspace_id=self.owner.workspace_id, what=what))
+
+    async def work(self) -> None:
+        await run_worker(self.settings, self.url, until_idle=True)
+
+    async def stop(self) -> None:
+        """Tell the worker to stop, as an operator does, and wait until it has."""
+        if self.worker is not None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await self.worker
+            self.worker = None
+
+    async def sql(self, statement: str, **values: Any) -> None:
+        async with self.database.transaction() as session:
+            await session.execute(text(statement), values)
+
+    async def rows(self) -> list[tuple[str, int, bool]]:
+        """Status and tries of every order in the queue, and whether it may be taken up right now."""
+        async with self.database.transaction() as session:
+            statement = "SELECT status::text, attempts, coalesce(scheduled_at <= now(), true) FROM procrastinate_jobs ORDER BY id"
+            return [(row[0], row[1], row[2]) for row in await session.execute(text(statement))]
+
+
+@pytest.fixture
+def office(database: Database, owner: Person, settings: Settings, database_url: str) -> Iterator[Office]:
+    made = Office(database, owner, settings, database_url)
+    made.gate.set()
+    job(Errand, on_failure=made.give_up)(made.carry_out)
+    yield made
+    del registry[Errand.job]
+
+
+@pytest.fixture
+async def busy(office: Office, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
+    """An office whose errand hangs in a worker that answers to SIGTERM."""
+    monkeypatch.setattr(runner, "GRACE_S", 0.05)
+    office.gate.clear()
+    await office.order("hanging")
+    office.worker = asyncio.create_task(run_worker(office.settings, office.url))
+    while not office.started:
+        assert not office.worker.done(), office.worker
+        await asyncio.sleep(0.01)
+    yield office
+    await office.stop()
+
+
+async def test_an_order_is_carried_out_once_and_leaves_no_row(office: Office) -> None:
+    await office.order("post the letter")
+
+    await office.work()
+
+    assert office.done == ["post the letter"]
+    assert await office.rows() == []
+
+
+async def test_an_order_that_cannot_be_read_is_not_carried_out_and_does_not_come_back(office: Office) -> None:
+    await office.order("post the letter")
+    await office.sql('UPDATE procrastinate_jobs SET args = \'{"work": {"what": 7}}\'')
+
+    await office.work()
+
+    assert office.started == []
+    assert await office.rows() == [("failed", 1, True)]
+
+
+async def test_a_fault_that_may_pass_is_tried_again_later(office: Office) -> None:
+    office.ailment = UnavailableError("Closed for lunch.")
+    await office.order("post the letter")
+
+    await office.work()
+
+    assert await office.rows() == [("todo", 1, False)]
+    assert office.given_up == []
+    office.ailment = None
+    await office.sql("UPDATE procrastinate_jobs SET scheduled_at = now()")
+    await office.work()
+    assert office.done == ["post the letter"]
+
+
+async def test_after_the_last_try_the_order_is_given_up_once(office: Office) -> None:
+    office.ailment = UnavailableError("Closed for good.")
+    await office.order("post the letter")
+    for _ in range(TRIES):
+        await office.sql("UPDATE procrastinate_jobs SET scheduled_at = now()")
+        await office.work()
+
+    assert office.started == ["post the letter"] * TRIES
+    assert office.given_up == ["post the letter"]
+    assert await office.rows() == [("failed", TRIES, True)]
+
+
+async def test_a_fault_that_no_try_mends_is_given_up_at_once(office: Office) -> None:
+    office.ailment = ZeroDivisionError("a mistake of ours")
+    await office.order("post the letter")
+
+    await office.work()
+
+    assert (office.started, office.given_up) == (["post the letter"], ["post the letter"])
+    assert await office.rows() == [("failed", 1, True)]
+
+
+async def test_an_order_that_cannot_even_be_given_up_comes_back(office: Office) -> None:
+    office.ailment = ZeroDivisionError("a mistake of ours")
+    office.ending_ailment = UnavailableError("Closed.")
+    await office.order("post the letter")
+    await office.sql("UPDATE procrastinate_jobs SET attempts = :tries", tries=TRIES + 3)
+
+    await office.work()
+
+    assert [row[0] for row in await office.rows()] == ["todo"]
+    office.ending_ailment = None
+    await office.sql("UPDATE procrastinate_jobs SET scheduled_at = now()")
+    await office.work()
+    assert office.given_up == ["post the letter"]
+
+
+async def test_a_worker_that_is_told_to_stop_hands_its_order_on_at_once(busy: Office) -> None:
+    await busy.stop()
+
+    assert await busy.rows() == [("todo", 1, True)]
+    busy.gate.set()
+    await busy.work()
+    assert busy.done == ["hanging"]
+    assert busy.given_up == []
+
+
+async def test_the_orders_of_a_dead_worker_go_back_to_the_queue_however_many_look_after_them(office: Office) -> None:
+    for what in ("first", "second"):
+        await office.order(what)
+    await office.sql("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
+    await office.sql("UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)")
+
+    queues = [open_queue(office.url) for _ in range(3)]
+    for queue in queues:
+        await queue.open_async()
+    await asyncio.gather(*(rescue_jobs(queue) for queue in queues))
+    for queue in queues:
+        await queue.close_async()
+
+    assert await office.rows() == [("todo", 1, True), ("todo", 1, True)]
+    await office.work()
+    assert sorted(office.done) == ["first", "second"]
+
+
+async def test_the_orders_of_a_living_worker_stay_with_it(busy: Office) -> None:
+    async with open_queue(busy.url).open_async() as queue:
+        await rescue_jobs(queue)
+
+    assert await busy.rows() == [("doing", 0, True)]
+
+
+async def test_a_worker_that_lost_its_order_does_not_end_it_for_the_one_who_has_it(busy: Office) -> None:
+    await busy.sql("UPDATE procrastinate_jobs SET attempts = attempts + 1")  # taken away, and taken up by another
+
+    busy.gate.set()
+    await busy.stop()
+
+    assert busy.done == ["hanging"]
+    assert await busy.rows() == [("doing", 1, True)]
