@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import shlex
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
