@@ -9,25 +9,7 @@ from tests.contract.conftest import Tenants
 from tests.contract.documents import DOCUMENT, examples_of
 from tests.contract.operations import PROTECTED, Operation
 
-ODD_VALUES: tuple[Any, ...] = (
-    None,
-    "",
-    " ",
-    "a\0b",
-    "x" * 20_000,
-    -1,
-    0,
-    10**30,
-    1e308,
-    True,
-    [],
-    [None],
-    {},
-    {"": {}},
-    "2026-13-45",
-    "../..",
-    "{{",
-)
+ODD_VALUES: tuple[Any, ...] = (None, "", "a\0b", "x" * 20_000, -1, 10**30, [None], {"": {}}, "{{")
 
 
 def body_of(operation: Operation) -> Any:
