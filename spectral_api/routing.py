@@ -52,7 +52,8 @@ class StrictRoute(APIRoute):
                 with unreadable_bodies_as_invalid():
                     return await handle(request)
             except RequestValidationError:
-                if entrance is not None:
+                # Once is enough, and twice would wait for itself: the first transaction may hold the row of the key.
+                if entrance is not None and not getattr(request.state, "was_examined", False):
                     await check_caller(request, entrance)
                 raise
 

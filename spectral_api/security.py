@@ -94,6 +94,7 @@ async def admit(
     names_workspace_by_header: bool = False,
 ) -> Caller:
     """Check credential (401), workspace (404, 400) and scope (403), in this order, and bind the transaction to the tenant."""
+    request.state.was_examined = True
     if not credential:
         raise CredentialMissing
     caller = await resolve_caller(session, credential, secret=request.app.state.settings.secret)

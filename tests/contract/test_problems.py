@@ -1,5 +1,6 @@
 """Errors: every one is a problem document, in the order and with the members that the contract says."""
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -110,6 +111,13 @@ async def test_a_malformed_id_is_invalid_but_strangers_are_refused_first(client:
     assert locations(await owner.client.get("/api/v1/workspaces/12/keys")) == [["path", "workspace_id"]]
     problem(await client.delete(f"{owner.w}/keys/12"), 401, "unauthenticated")
     problem(await client.get("/api/v1/workspaces/12/keys"), 401, "unauthenticated")
+
+
+async def test_the_first_request_with_a_key_may_be_malformed(owner: Person) -> None:
+    async with asyncio.timeout(30):
+        for path in (f"{owner.w}/samples/sets", "/api/v1/workspaces/12/samples/sets"):
+            headers = owner.bearing(await owner.key("write:workspace"))
+            assert locations(await owner.client.post(path, json={}, headers=headers))
 
 
 @pytest.mark.parametrize("text", [r"a\u0000b", r"a\ud800b"], ids=["zero character", "lone surrogate"])
