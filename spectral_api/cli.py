@@ -167,7 +167,7 @@ def export_demo(url: str, demo: DemoAccess) -> None:
 def worker(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Run one more worker, on the database of a running server."""
     settings = configure(data_dir=data_dir, database_url=database_url)
-    url = settings.database_url or embedded.join(settings.data_dir)
+    url = settings.database_url or schema.application_login(embedded.join(settings.data_dir))
     os.execve(sys.executable, server.WORKER_COMMAND, settings.environment_of_child(database_url=url))
 
 

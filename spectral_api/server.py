@@ -93,8 +93,9 @@ def open_database(settings: Settings) -> Iterator[str]:
 def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess | None], None]) -> None:
     """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL, and the demo's access, once it listens."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end during the start unwinds it
-    with listen(settings) as listener, open_database(settings) as url:
-        schema.upgrade(url)
+    with listen(settings) as listener, open_database(settings) as owner_url:
+        schema.upgrade(owner_url)
+        url = settings.database_url or schema.application_login(owner_url)
         access = asyncio.run(ensure_demo(settings, url)) if demo else None
         database = Database(url, pool_size=settings.database_pool_size)
         config = uvicorn.Config(

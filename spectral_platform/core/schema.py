@@ -7,7 +7,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, pool, text
+from sqlalchemy import Connection, create_engine, make_url, pool, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.database import APPLICATION_ROLE, driver_url
@@ -58,6 +58,20 @@ def upgrade(url: str) -> None:
                 guard.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
     finally:
         engine.dispose()
+
+
+def application_login(url: str) -> str:
+    """The URL on which the application role logs in by itself, on a server that is ours alone and trusts its socket.
+
+    Such a session can go back to nobody: ``SET ROLE NONE`` leaves it what it is.
+    """
+    engine = create_engine(driver_url(url), poolclass=pool.NullPool)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"ALTER ROLE {APPLICATION_ROLE} LOGIN"))
+    finally:
+        engine.dispose()
+    return make_url(url).set(username=APPLICATION_ROLE).render_as_string(hide_password=False)
 
 
 def _revision(connection: Connection) -> str | None:

@@ -10,6 +10,7 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from spectral_platform.core import schema
 from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
 
 # Read before it is known which tenant asks; their rows are found by a random id or by the digest of a secret.
@@ -170,6 +171,21 @@ async def test_resetting_the_role_does_not_help(escape: str, database: Database,
                 await session.execute(text("SELECT count(*) FROM agents"))
         else:
             assert (await session.execute(text("SELECT count(*) FROM agents"))).scalar_one() == 0
+
+
+@pytest.mark.own_database
+async def test_where_the_application_logs_in_by_itself_there_is_no_role_to_go_back_to(
+    database_url: str, planted: dict[str, UUID]
+) -> None:
+    opened = Database(schema.application_login(database_url))
+    async with opened.transaction() as session:
+        for escape in ("SET ROLE NONE", "RESET ROLE", "RESET SESSION AUTHORIZATION"):
+            await session.execute(text(escape))
+            assert (await session.execute(text("SELECT current_user"))).scalar_one() == APPLICATION_ROLE
+            assert (await session.execute(text("SELECT count(*) FROM agents"))).scalar_one() == 0
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            await session.execute(text("SET SESSION AUTHORIZATION postgres"))
+    await opened.close()
 
 
 async def test_the_application_role_has_no_power_of_its_own(database: Database) -> None:
