@@ -192,7 +192,7 @@ async def test_the_application_role_has_no_power_of_its_own(database: Database) 
     async with database.transaction() as session:
         powers = await session.execute(
             text(
-                "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolcanlogin"
+                "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb, rolreplication"
                 " FROM pg_roles WHERE rolname = current_user"
             )
         )
