@@ -154,7 +154,7 @@ def _row(
         "provider": provider.name,
         "model": request.model,
         "is_simulated": provider.is_simulated,
-        "answer": answer.text.replace("\x00", ""),
+        "answer": answer.text,
         "finish_reason": answer.finish_reason,
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,

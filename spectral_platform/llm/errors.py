@@ -29,6 +29,10 @@ class ProviderRejected(BusinessRuleViolationError):
     """The provider refuses the request, and will refuse it again."""
 
 
+class ProviderDenied(ProviderRejected):
+    """The provider serves this key or this model nothing, whatever is asked; that says nothing about the agent."""
+
+
 class BudgetExhausted(BusinessRuleViolationError):
     """The scan's budget does not cover another call."""
 

@@ -14,11 +14,9 @@ from uuid import UUID
 
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.database import Database
-from spectral_platform.core.errors import SpectralError
 from spectral_platform.llm.errors import AttemptSuperseded, BudgetExhausted
 from spectral_platform.llm.models import ModelCall, ScanBudget
 
@@ -84,7 +82,7 @@ class Ledger:
             group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
             try:
                 refused = await self._commit(group)
-            except (SQLAlchemyError, SpectralError) as error:
+            except Exception as error:  # whatever it is, those who wait must hear of it, or they would wait for ever
                 for entry in group:
                     _fail(entry, error)
             else:

@@ -1,11 +1,19 @@
 """What goes to a model and what comes back: the provider-neutral request and answer."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from spectral_platform.core.values import Value
+
+
+def storable(text: Any) -> Any:
+    """A text without what Postgres cannot hold and UTF-8 cannot carry: NUL, and halves of characters cut in two."""
+    return text.replace("\x00", "").encode(errors="replace").decode() if isinstance(text, str) else text
+
+
+StorableText = Annotated[str, BeforeValidator(storable)]
 
 
 class Role(StrEnum):
@@ -40,7 +48,7 @@ class ModelRequest(Value):
 class ModelAnswer(Value):
     """What a model answered. ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning ones."""
 
-    text: str
+    text: StorableText
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     cached_input_tokens: int = Field(default=0, ge=0)

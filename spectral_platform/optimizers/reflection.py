@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core.values import Value
-from spectral_platform.llm.messages import Message, ModelRequest, Role
+from spectral_platform.llm.messages import Message, ModelRequest, Role, StorableText
 from spectral_platform.optimizers.edits import MAX_PROMPT_CHARACTERS, Component, Edit, component_text
 from spectral_platform.optimizers.errors import ProposalUnreadable
 
@@ -79,15 +79,15 @@ class TriedEdit(Value):
 
 
 class _Replacement(Value):
-    find: str
-    replace: str
+    find: StorableText
+    replace: StorableText
 
 
 class _Proposal(Value):
     component: Component
-    text: str | None = None
+    text: StorableText | None = None
     edits: tuple[_Replacement, ...] = ()
-    rationale: str = Field(min_length=1)
+    rationale: StorableText = Field(min_length=1)
 
 
 def reflection_request(
@@ -138,6 +138,8 @@ def parse_proposal(text: str, parent: AgentConfig) -> Edit:
             if new_text.count(replacement.find) != 1:
                 raise ProposalUnreadable("An edit's `find` does not occur exactly once in the component.")
             new_text = new_text.replace(replacement.find, replacement.replace)
+    if not new_text.strip():
+        raise ProposalUnreadable("The proposed text is empty.")
     return Edit(component=proposal.component, text=new_text.strip(), rationale=proposal.rationale)
 
 

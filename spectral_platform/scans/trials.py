@@ -32,7 +32,7 @@ from spectral_platform.evaluations.scoring import (
     score_case,
 )
 from spectral_platform.llm.calling import CallLabel, ModelCaller, PaidAnswer
-from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
+from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.messages import ModelRequest, Role
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.watermark import unmarked
@@ -124,13 +124,13 @@ class Bench:
         label = self._label(plan, Purpose.AGENT_TURN, case, repeat)
         try:
             paid = await self._caller.ask(request, label)
-        except ProviderUnavailable:
+        except (ProviderUnavailable, ProviderDenied):
             return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="")
         except ProviderRejected:
-            return Trial(case=case, repeat=repeat, status=TrialStatus.AGENT_ERROR, output="")
+            return self._failed(case, repeat, Measures())
         output = unmarked(paid.answer.text)
         if not output.strip():
-            return self._trial(case, repeat, TrialStatus.AGENT_ERROR, output, paid)
+            return self._failed(case, repeat, _measures(paid))
         subject = _subject(case, request, output, paid)
         rules = self._standard.apply_rules(case, subject)
         dimensions = self._standard.apply_code(case, subject)
@@ -138,27 +138,19 @@ class Bench:
             try:
                 judged = await settle(self._judge(dimension, subject, case, repeat, plan) for dimension in self._standard.judged)
             except (ProviderUnavailable, ProviderRejected, UnreadableJudgement):
-                return self._trial(case, repeat, TrialStatus.UNSCORED, output, paid, rules, dimensions)
+                return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output=output, measures=_measures(paid))
             dimensions = (*dimensions, *judged)
-        return self._trial(case, repeat, TrialStatus.ANSWERED, output, paid, rules, dimensions)
-
-    def _trial(
-        self,
-        case: Case,
-        repeat: int,
-        status: TrialStatus,
-        output: str,
-        paid: PaidAnswer,
-        rules: tuple[RuleEvaluation, ...] = (),
-        dimensions: tuple[DimensionEvaluation, ...] = (),
-    ) -> Trial:
-        if status is TrialStatus.AGENT_ERROR:
-            rules, dimensions = self._all_failed(case)
         return Trial(
-            case=case, repeat=repeat, status=status, output=output, rules=rules, dimensions=dimensions, measures=_measures(paid)
+            case=case,
+            repeat=repeat,
+            status=TrialStatus.ANSWERED,
+            output=output,
+            rules=rules,
+            dimensions=dimensions,
+            measures=_measures(paid),
         )
 
-    def _all_failed(self, case: Case) -> tuple[tuple[RuleEvaluation, ...], tuple[DimensionEvaluation, ...]]:
+    def _failed(self, case: Case, repeat: int, measures: Measures) -> Trial:
         """An agent that gives nothing fails everything that it would have been held to."""
         subject = Subject(input=case.text, output="", context=case.context, expected_output=case.expected_output)
         silent = Evaluation.failure("agent@1", "The agent gave no valid answer.")
@@ -166,11 +158,18 @@ class Bench:
             item.model_copy(update={"evaluation": silent, "critical": False})
             for item in self._standard.apply_rules(case, subject)
         )
-        if case.kind == "stimulus":
-            return rules, ()
-        return rules, tuple(
+        dimensions = tuple(
             DimensionEvaluation(key=dimension.key, weight=dimension.weight, minimum=dimension.minimum, evaluation=silent)
             for dimension in self._standard.dimensions
+        )
+        return Trial(
+            case=case,
+            repeat=repeat,
+            status=TrialStatus.AGENT_ERROR,
+            output="",
+            rules=rules,
+            dimensions=() if case.kind == "stimulus" else dimensions,
+            measures=measures,
         )
 
     async def _judge(

@@ -185,6 +185,16 @@ async def test_an_abandoned_call_stays_reserved_and_is_charged_by_the_next_attem
     assert budget.spent_usd == reserved
 
 
+async def test_whoever_waits_for_an_entry_hears_of_any_error(database: Database, owner: Person) -> None:
+    ledger = Ledger(database, await budgeted(database, owner, calls=10))
+    unstorable: dict[str, object] = {"key": "half an emoji \ud83d"}
+
+    with pytest.raises(Exception, match="surrogates"):
+        await asyncio.wait_for(ledger.write(Entry(answer=unstorable)), timeout=10)
+
+    await ledger.write(Entry(reserve_calls=1))
+
+
 def test_ids_are_sortable_and_version_seven() -> None:
     ids: list[UUID] = [clock.new_id() for _ in range(100)]
 

@@ -116,3 +116,17 @@ async def test_an_answer_without_usage_is_still_counted(provider: OpenAICompatib
 
     assert answer.output_tokens == 4
     assert answer.input_tokens > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "usage"),
+    [([{"type": "text"}], None), ("fine", {"prompt_tokens": None, "completion_tokens": -1, "total_tokens": 0})],
+)
+async def test_an_answer_of_another_shape_is_a_fault_of_the_provider(
+    provider: OpenAICompatibleProvider, model_server: ModelServer, content: object, usage: object
+) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": None}
+    model_server.fault = lambda number, body: JSONResponse({"object": "chat.completion", "choices": [choice], "usage": usage})
+
+    with pytest.raises(ProviderUnavailable):
+        await provider.complete(request())

@@ -15,10 +15,11 @@ from openai import (
 )
 from openai.types.chat import ChatCompletion
 
-from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
-from spectral_platform.llm.messages import ModelAnswer, ModelRequest
+from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
+from spectral_platform.llm.messages import ModelAnswer, ModelRequest, storable
 
 RETRYABLE = {408, 409, 425, 429}
+DENIED = {401, 402, 403, 404}
 WITHOUT_KEY = "none"
 
 
@@ -55,7 +56,7 @@ class OpenAICompatibleProvider:
         await self._client.close()
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
-        """Ask once. Raises ``ProviderUnavailable`` (worth a retry) or ``ProviderRejected`` (not)."""
+        """Ask once. Raises ``ProviderUnavailable`` (worth a retry), ``ProviderRejected`` (not) or ``ProviderDenied``."""
         if request.json_schema is None:
             return await self._ask(request, Rung.PLAIN)
         first = self._rungs.get(request.model, Rung.JSON_SCHEMA)
@@ -95,17 +96,22 @@ class OpenAICompatibleProvider:
         except APIStatusError as error:
             if error.status_code in RETRYABLE or error.status_code >= 500:
                 raise ProviderUnavailable(_told(error), retry_after_s=_retry_after(error)) from error
-            raise ProviderRejected(_told(error)) from error
+            kind = ProviderDenied if error.status_code in DENIED else ProviderRejected
+            raise kind(_told(error)) from error
         except (APIError, ValueError) as error:
             raise ProviderUnavailable("The provider's answer could not be read.") from error
-        return _answer(request, completion, latency_ms=round((time.perf_counter() - started) * 1000))
+        try:
+            return _answer(request, completion, latency_ms=round((time.perf_counter() - started) * 1000))
+        except (AttributeError, TypeError, ValueError) as error:  # the client passes on what it was sent, of whatever shape
+            raise ProviderUnavailable("The provider's answer could not be read.") from error
 
 
 def _answer(request: ModelRequest, completion: Any, *, latency_ms: int) -> ModelAnswer:
     if not isinstance(completion, ChatCompletion) or not completion.choices:
         raise ProviderUnavailable("The provider's answer holds no choice.")
     choice = completion.choices[0]
-    text = choice.message.content or ""
+    text = storable(choice.message.content or "")
+    finish_reason = getattr(choice, "finish_reason", None) or "stop"  # some local servers leave it out
     usage = completion.usage
     if usage is None:  # some local servers do not count; a quarter of the bytes is the usual rule of thumb
         asked = sum(len(message.content.encode()) for message in request.messages)
@@ -114,7 +120,7 @@ def _answer(request: ModelRequest, completion: Any, *, latency_ms: int) -> Model
             input_tokens=-(-asked // 4),
             output_tokens=-(-len(text.encode()) // 4),
             latency_ms=latency_ms,
-            finish_reason=choice.finish_reason,
+            finish_reason=finish_reason,
         )
     prompt, completed = usage.prompt_tokens_details, usage.completion_tokens_details
     return ModelAnswer(
@@ -124,7 +130,7 @@ def _answer(request: ModelRequest, completion: Any, *, latency_ms: int) -> Model
         cached_input_tokens=(prompt.cached_tokens if prompt else None) or 0,
         reasoning_tokens=(completed.reasoning_tokens if completed else None) or 0,
         latency_ms=latency_ms,
-        finish_reason=choice.finish_reason,
+        finish_reason=finish_reason,
     )
 
 

@@ -1,0 +1,109 @@
+"""Scans under adverse models: endpoints that refuse, answer garbage, ignore their prompt, or propose what does harm."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from starlette.responses import JSONResponse, Response
+
+from spectral_platform.core.database import Database
+from spectral_platform.core.settings import Settings
+from spectral_platform.llm.commands import choose_models
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.worker.runner import run_worker
+from tests.fixtures.callers import Person
+from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
+from tests.scans.workspaces import Scannable, make_scannable
+
+
+@pytest.fixture
+def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        data_dir=tmp_path,
+        workers=0,
+        openai_base_url=model_server.url,
+        openai_api_key=SecretStr("secret"),
+        openai_model=JUDGE,
+        model_concurrency=16,
+    )
+
+
+@pytest.fixture
+async def scannable(owner: Person, database: Database) -> Scannable:
+    """A workspace on the endpoint with enough samples for a verdict and a rubric that needs no judge."""
+    made = await make_scannable(owner, database, model=AGENT)
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        purposes = {Purpose.SCORING: JUDGE, Purpose.REASONING: PROPOSER}
+        await choose_models(session, workspace_id=owner.workspace_id, purposes=purposes)
+    return made
+
+
+def said(content: Any, *, finish_reason: Any = "stop") -> Response:
+    """A chat completion that says this."""
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, "message": message, "finish_reason": finish_reason}
+    completion = {"id": "1", "object": "chat.completion", "created": 0, "model": "any", "choices": [choice]}
+    return Response(json.dumps(completion), media_type="application/json")  # half an emoji travels only as an escape
+
+
+async def verdict_of(
+    scannable: Scannable, settings: Settings, database_url: str, **wanted: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run a scan to its end: the verdict, and the report."""
+    started = await scannable.start(**wanted)
+    await run_worker(settings, database_url, until_idle=True)
+    report = await scannable.get(f"scans/{started['scan_id']}/report")
+    assert (report["scan"]["status"], report["scan"]["failure"]) == ("completed", None)
+    return report["scan"]["verdict"], report
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+async def test_an_endpoint_that_refuses_everything_proves_nothing(
+    status: int,
+    scannable: Scannable,
+    settings: Settings,
+    database_url: str,
+    model_server: ModelServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("spectral_platform.llm.calling.FIRST_PAUSE_S", 0.001)
+    model_server.fault = lambda number, body: JSONResponse({"error": {"message": "no"}}, status_code=status)
+
+    verdict, report = await verdict_of(scannable, settings, database_url)
+
+    assert verdict["outcome"] == "insufficient_evidence"
+    assert report["scan"]["changeset_id"] is None
+
+
+async def test_answers_that_no_database_can_hold_are_scored_all_the_same(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    def garbled(number: int, body: dict[str, Any]) -> Response | None:
+        if body["model"] == PROPOSER and number % 2:
+            return said(json.dumps({"component": "base_prompt", "text": "Help \x00\ud83d.", "rationale": "a\x00b\ud83d"}))
+        if body["model"] == PROPOSER:
+            return said(json.dumps({"component": "base_prompt", "text": "", "rationale": "Silence helps."}))
+        return said(f"Half an emoji \ud83d and a \x00 [KB-{number}].", finish_reason=None) if number % 3 else said(None)
+
+    model_server.fault = garbled
+
+    verdict, _ = await verdict_of(scannable, settings, database_url)
+
+    assert verdict["outcome"] == "insufficient_evidence"
+
+
+async def test_an_agent_that_ignores_its_prompt_is_not_improved(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    def deaf(number: int, body: dict[str, Any]) -> Response | None:
+        return None if body["model"] == PROPOSER else said("See [KB-1]." if len(body["messages"][-1]["content"]) % 2 else "No.")
+
+    model_server.fault = deaf
+
+    verdict, report = await verdict_of(scannable, settings, database_url)
+
+    assert verdict["outcome"] == "insufficient_evidence"
+    assert {candidate["fate"] for candidate in report["candidates"]} == {"no_gain"}
