@@ -4,7 +4,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.core.errors import SpectralError
+from spectral_platform.core.errors import SpectralError, UnavailableError
 from spectral_platform.core.jobs import JobContext, job
 from spectral_platform.core.lifecycle import move
 from spectral_platform.llm.commands import charge_abandoned
@@ -12,7 +12,7 @@ from spectral_platform.llm.errors import AttemptSuperseded
 from spectral_platform.llm.ledger import Tenant
 from spectral_platform.scans.execution import ScanCancelled, execute
 from spectral_platform.scans.models import Scan, ScanAgent
-from spectral_platform.scans.run import add_event
+from spectral_platform.scans.run import add_event, claim
 from spectral_platform.scans.states import ScanStatus
 from spectral_platform.scans.work import ExecuteScan
 
@@ -27,10 +27,9 @@ async def fail_scan(context: JobContext, work: ExecuteScan) -> None:
         scan = await session.get(Scan, work.scan_id, with_for_update=True)
         if scan is None or scan.status in Scan.lifecycle.terminal:
             return
-        tenant = Tenant(work.account_id, work.workspace_id, work.scan_id, scan.attempt)
-    detail = "Something went wrong on our side; the worker's log has the details."
-    failure = {"slug": "internal-error", "detail": detail}
-    await _end(context, tenant, ScanStatus.FAILED, "scan_failed", detail, failure=failure)
+        tenant = await _supersede(session, work, scan)
+        detail = "Something went wrong on our side; the worker's log has the details."
+        await _finish(session, tenant, ScanStatus.FAILED, "scan_failed", detail, {"slug": "internal-error", "detail": detail})
 
 
 @job(ExecuteScan, on_failure=fail_scan)
@@ -40,15 +39,18 @@ async def execute_scan(context: JobContext, work: ExecuteScan) -> None:
     if tenant is None:
         return
     try:
-        await execute(context, tenant)
-    except ScanCancelled:
-        await _end(context, tenant, ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.")
+        try:
+            await execute(context, tenant)
+        except ScanCancelled:
+            await _end(context, tenant, ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.")
+        except (AttemptSuperseded, UnavailableError):
+            raise
+        except SpectralError as error:
+            logger.error("scan_failed", scan_id=str(tenant.scan_id), exc_info=error)
+            failure = {"slug": error.slug, "detail": error.detail}
+            await _end(context, tenant, ScanStatus.FAILED, "scan_failed", error.detail, failure=failure)
     except AttemptSuperseded:
         logger.warning("scan_superseded", scan_id=str(tenant.scan_id), attempt=tenant.attempt)
-    except SpectralError as error:
-        logger.error("scan_failed", scan_id=str(tenant.scan_id), exc_info=error)
-        failure = {"slug": error.slug, "detail": error.detail}
-        await _end(context, tenant, ScanStatus.FAILED, "scan_failed", error.detail, failure=failure)
 
 
 async def _take_over(context: JobContext, work: ExecuteScan) -> Tenant | None:
@@ -57,10 +59,7 @@ async def _take_over(context: JobContext, work: ExecuteScan) -> Tenant | None:
         scan = await session.get(Scan, work.scan_id, with_for_update=True)
         if scan is None or scan.status in Scan.lifecycle.terminal:
             return None
-        scan.attempt += 1
-        tenant = Tenant(work.account_id, work.workspace_id, work.scan_id, scan.attempt)
-        await session.flush()
-        await charge_abandoned(session, workspace_id=work.workspace_id, scan_id=scan.id, attempt=scan.attempt)
+        tenant = await _supersede(session, work, scan)
         if scan.status is ScanStatus.CANCELLING:
             await _finish(session, tenant, ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None)
             return None
@@ -78,6 +77,14 @@ async def _take_over(context: JobContext, work: ExecuteScan) -> Tenant | None:
         return tenant
 
 
+async def _supersede(session: AsyncSession, work: ExecuteScan, scan: Scan) -> Tenant:
+    """Make this the newest attempt at the scan; no former one can write from here on."""
+    scan.attempt += 1
+    await session.flush()
+    await charge_abandoned(session, workspace_id=work.workspace_id, scan_id=scan.id, attempt=scan.attempt)
+    return Tenant(work.account_id, work.workspace_id, work.scan_id, scan.attempt)
+
+
 async def _end(
     context: JobContext,
     tenant: Tenant,
@@ -87,6 +94,7 @@ async def _end(
     failure: dict[str, str] | None = None,
 ) -> None:
     async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+        await claim(session, tenant)
         await charge_abandoned(session, workspace_id=tenant.workspace_id, scan_id=tenant.scan_id, attempt=tenant.attempt)
         await _finish(session, tenant, status, event, message, failure)
 

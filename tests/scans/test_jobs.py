@@ -1,0 +1,97 @@
+"""What the worker does with a scan's order when somebody else was faster, or when the work breaks off."""
+
+import pytest
+from sqlalchemy import text
+
+from spectral_platform.core.database import Database
+from spectral_platform.core.jobs import JobContext
+from spectral_platform.core.settings import Settings
+from spectral_platform.llm.errors import ProviderUnavailable, ProviderUnconfigured
+from spectral_platform.llm.ledger import Entry, Ledger, Tenant
+from spectral_platform.scans import jobs
+from spectral_platform.scans.execution import ScanCancelled
+from spectral_platform.scans.work import ExecuteScan
+from tests.fixtures.callers import Person
+from tests.scans.workspaces import make_scannable
+
+Standing = tuple[str, int, int, int, int]
+
+
+@pytest.fixture
+async def order(owner: Person, database: Database) -> ExecuteScan:
+    started = await (await make_scannable(owner, database, samples=0)).start()
+    return ExecuteScan(account_id=owner.account_id, workspace_id=owner.workspace_id, scan_id=started["scan_id"])
+
+
+@pytest.fixture
+def context(database: Database, settings: Settings) -> JobContext:
+    return JobContext(database=database, settings=settings)
+
+
+async def standing(context: JobContext, order: ExecuteScan) -> Standing:
+    """Status and attempt of the scan; attempt, reserved and spent calls of its budget."""
+    async with context.database.transaction(account_id=order.account_id, workspace_id=order.workspace_id) as session:
+        statement = (
+            "SELECT s.status, s.attempt, b.attempt, b.reserved_calls, b.spent_calls"
+            " FROM scans s JOIN scan_budgets b ON b.scan_id = s.id WHERE s.id = :id"
+        )
+        row = (await session.execute(text(statement), {"id": order.scan_id})).one()
+        return row[0], row[1], row[2], row[3], row[4]
+
+
+@pytest.mark.parametrize("ending", [ProviderUnconfigured(["gpt"]), ScanCancelled()])
+async def test_a_superseded_worker_ends_nothing(
+    ending: Exception, order: ExecuteScan, context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def loses_the_scan(context: JobContext, tenant: Tenant) -> None:
+        taken = await jobs._take_over(context, order)
+        assert taken is not None
+        await Ledger(context.database, taken).write(Entry(reserve_calls=3))
+        raise ending
+
+    monkeypatch.setattr(jobs, "execute", loses_the_scan)
+
+    await jobs.execute_scan(context, order)
+
+    assert await standing(context, order) == ("running", 2, 2, 3, 0)
+
+
+async def test_a_scan_that_is_given_up_frees_its_agent_and_fences_out_whoever_still_runs_it(
+    order: ExecuteScan, context: JobContext
+) -> None:
+    taken = await jobs._take_over(context, order)
+    assert taken is not None
+    await Ledger(context.database, taken).write(Entry(reserve_calls=2))
+
+    await jobs.fail_scan(context, order)
+    await jobs.fail_scan(context, order)
+
+    assert await standing(context, order) == ("failed", 2, 2, 0, 2)
+
+
+async def test_a_fault_that_may_pass_does_not_end_the_scan(
+    order: ExecuteScan, context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_down(context: JobContext, tenant: Tenant) -> None:
+        raise ProviderUnavailable("not now")
+
+    monkeypatch.setattr(jobs, "execute", is_down)
+
+    with pytest.raises(ProviderUnavailable):
+        await jobs.execute_scan(context, order)
+
+    assert (await standing(context, order))[0] == "running"
+
+
+async def test_a_scan_that_was_cancelled_while_nobody_ran_it_ends_when_it_is_taken_up(
+    order: ExecuteScan, context: JobContext, owner: Person
+) -> None:
+    assert await jobs._take_over(context, order) is not None
+    cancelled = await owner.client.post(f"{owner.w}/scans/{order.scan_id}/cancel")
+    assert cancelled.json()["status"] == "cancelling"
+
+    await jobs.execute_scan(context, order)
+
+    assert (await standing(context, order))[0] == "cancelled"
+    again = await owner.client.post(f"{owner.w}/scans/{order.scan_id}/retry")
+    assert again.status_code == 202
