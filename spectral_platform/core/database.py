@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from uuid import UUID
 
+import orjson
 from sqlalchemy import MetaData, make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
@@ -55,6 +56,8 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=10,
             pool_pre_ping=True,
+            # Postgres writes 1e300 out as 301 digits; this reads numbers beyond 64 bits as the floats that they were.
+            json_deserializer=orjson.loads,
             hide_parameters=True,  # errors reach the log, and parameters are the tenants' content
             connect_args={"options": f"-c role={APPLICATION_ROLE}", "connect_timeout": 10},
         )

@@ -48,6 +48,17 @@ async def test_a_set_can_be_made_read_changed_and_deleted(owner: Person) -> None
     assert (await owner.client.get(path)).status_code == 404
 
 
+async def test_a_number_of_any_size_leaves_its_set_readable(owner: Person) -> None:
+    path = await create_sample_set(owner, {"input": {"limit": 1e300}, "metadata": {"huge": 1e300}})
+
+    (sample,) = await list_samples(owner, path)
+    await publish(owner, path)
+    exported = await owner.client.get(f"{path}/export")
+
+    assert (sample["input"], sample["metadata"]) == ({"limit": 1e300}, {"huge": 1e300})
+    assert json.loads(exported.text)["metadata"] == {"huge": 1e300}
+
+
 async def test_a_set_counts_its_samples(owner: Person) -> None:
     path = await create_sample_set(owner, "one", "two")
 
