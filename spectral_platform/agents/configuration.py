@@ -1,9 +1,10 @@
 """What an agent runs with: prompt template, hyperparameters and execution, as one immutable value."""
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, HttpUrl
+import orjson
+from pydantic import Field, HttpUrl, model_validator
 
 from spectral_platform.core.values import Value
 
@@ -78,3 +79,11 @@ class AgentConfig(Value):
     template: PromptTemplate = Field(description="The structured prompt.")
     hyperparameters: Hyperparameters = Field(description="Model and sampling parameters.")
     execution: Execution | None = Field(default=None, description="How a scan runs the agent; by default its model.")
+
+    @model_validator(mode="after")
+    def _is_storable(self) -> Self:
+        try:
+            orjson.dumps(self.model_dump(mode="json"))
+        except TypeError as error:
+            raise ValueError(f"the config cannot be stored: {error}") from None
+        return self

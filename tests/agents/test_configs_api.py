@@ -56,6 +56,28 @@ async def test_labels_decide_what_is_fetched_and_are_not_in_the_entity_tag(owner
     assert (await owner.client.get(at(owner, agent))).headers["ETag"] == approved.headers["ETag"]
 
 
+@pytest.mark.parametrize("seed", [2**64, -(2**63) - 1])
+async def test_a_config_that_cannot_be_stored_is_refused_where_it_is_given(owner: Person, seed: int) -> None:
+    agent = await create_agent(owner, config=config())
+    refused = config() | {"hyperparameters": {"model": "sim/standard", "seed": seed}}
+
+    added = await owner.client.post(at(owner, agent, "/versions"), json={"config": refused})
+    made = await owner.client.post(f"{owner.w}/agents", json={"name": "other", "config": refused})
+
+    assert (added.status_code, made.status_code) == (422, 422)
+    assert added.json()["errors"][0]["location"] == ["body", "config"]
+
+
+async def test_a_parameter_of_any_size_comes_back_as_it_was_sent(owner: Person) -> None:
+    extra = {"huge": 1e300, "tiny": 1e-300, "whole": 2**63 - 1}
+    agent = await create_agent(owner, config=config() | {"hyperparameters": {"model": "sim/standard", "extra": extra}})
+
+    fetched = await owner.client.get(at(owner, agent))
+
+    assert fetched.status_code == 200, fetched.text
+    assert fetched.json()["hyperparameters"]["extra"] == extra
+
+
 async def test_no_config_is_served_where_no_version_carries_the_label(owner: Person) -> None:
     agent = await create_agent(owner)
     await add_version(owner, agent, config())
