@@ -1,5 +1,6 @@
 """The JSON encoding of OTLP: hex ids, camel or snake case, integers as strings or numbers, unknown fields ignored."""
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -9,15 +10,18 @@ import orjson
 from spectral_platform.otel.errors import MalformedBody, RefusedSpan
 from spectral_platform.otel.received import DEEPEST, ReceivedSpan, timestamp
 
+ESCAPE = re.compile(
+    rb"""(?P<whole> \\u d[89ab][0-9a-f]{2} \\u d[c-f][0-9a-f]{2} | \\u (?!d[89a-f]) | \\[^u] ) | \\u d[89a-f][0-9a-f]{2}""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""One escape in a JSON string; ``whole`` unless it is half of a surrogate pair."""
+REPLACEMENT = rb"\ufffd"
 STATUS_CODES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 
 
 def spans(body: bytes) -> Iterator[tuple[dict[str, Any], list[Any]]]:
     """The resources of a request, each with its attributes and its spans."""
-    try:
-        request = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedBody(f"The body is not JSON: {error}.") from None
+    request = _parse(body)
     try:
         for resource_spans in _list(_object(request), "resourceSpans", "resource_spans"):
             resource_spans = _object(resource_spans)
@@ -33,6 +37,19 @@ def spans(body: bytes) -> Iterator[tuple[dict[str, Any], list[Any]]]:
             )
     except RefusedSpan as error:
         raise MalformedBody(f"The body is not an ExportTraceServiceRequest in JSON: {error}.") from None
+
+
+def _parse(body: bytes) -> Any:
+    """The body as JSON. What cuts texts to a length may cut an emoji in two; its half must not cost the batch."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "surrogate" not in error.msg:
+            raise MalformedBody(f"The body is not JSON: {error}.") from None
+    try:
+        return orjson.loads(ESCAPE.sub(lambda escape: escape["whole"] or REPLACEMENT, body))
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody(f"The body is not JSON: {error}.") from None
 
 
 def name_of(span: Any) -> str:

@@ -223,8 +223,14 @@ def _columns(drafts: Sequence[SpanDraft], agents: Agents) -> dict[str, list[Any]
 
 
 def _storable(text: str | None) -> str | None:
-    """The text without the one character that Postgres cannot store."""
-    return text.replace("\x00", "\ufffd") if text and "\x00" in text else text
+    """The text without what Postgres cannot store: NUL, and the halves that a cut through an emoji leaves."""
+    if not text:
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text.replace("\x00", "\ufffd") if "\x00" in text else text
 
 
 def _joined(tags: Sequence[str]) -> str:

@@ -294,6 +294,20 @@ async def test_what_postgres_cannot_hold_is_stored_nearly_as_it_was(owner: Perso
     assert span["attributes"]["nan"] is None
 
 
+async def test_a_text_cut_within_an_emoji_costs_neither_the_span_nor_its_batch(owner: Person) -> None:
+    body = as_json(one_span({"input": "CUT", "whole": "WHOLE", "looks": "LOOKS"}))
+    for spelt, escape in ((b"CUT", rb"cut \ud83d"), (b"WHOLE", rb"\ud83d\ude00"), (b"LOOKS", rb"\\ud83d")):
+        body = body.replace(spelt, escape)
+
+    answer = await owner.client.post(PATH, content=body, headers=JSON | {"X-Workspace-Id": str(owner.workspace_id)})
+
+    assert (answer.status_code, answer.content) == (200, b"{}")
+    (trace,) = await traces_of(owner)
+    (span,) = (await owner.client.get(f"{owner.w}/traces/{trace['id']}")).json()["spans"]
+    assert span["input"] == "cut \ufffd"
+    assert span["attributes"].items() >= {"whole": "\U0001f600", "looks": "\\ud83d"}.items()
+
+
 async def test_agents_on_spans_are_inferred(owner: Person, database: Database) -> None:
     await send(owner, one_span(CHAT))
     await send(owner, one_span(CHAT))

@@ -93,6 +93,16 @@ async def test_a_failure_can_be_told_with_and_without_words(
     assert (trace["status"], trace["spans"][0]["status_message"]) == (status, message)
 
 
+async def test_a_text_cut_within_an_emoji_is_stored_without_its_half(owner: Person) -> None:
+    body = r'{"traces": [{"input": "cut \ud83d", "output": "whole \ud83d\ude00"}]}'
+
+    answer = await owner.client.post(f"{owner.w}/traces", content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 202, answer.text
+    trace = await detail(owner, answer.json()["trace_ids"][0])
+    assert (trace["input"], trace["output"]) == ("cut \ufffd", "whole \U0001f600")
+
+
 async def test_bad_items_are_rejected_one_by_one_and_the_others_are_stored(owner: Person) -> None:
     bad = [
         {"output": "x"},
