@@ -32,6 +32,7 @@ logger = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 TYPE_BASE = "https://spectral.dev/errors/"
 RETRY_AFTER_SECONDS = "5"
+MOST_MISTAKES_TOLD = 100
 STATUS_OF_FAMILY: dict[type[SpectralError], int] = {
     NotFoundError: 404,
     InvalidTransitionError: 400,
@@ -87,7 +88,7 @@ class Problem(BaseModel):
 class ValidationProblem(Problem):
     """A request whose shape is wrong, with one entry for each mistake."""
 
-    errors: list[FieldProblem] = Field(description="Every mistake that was found.")
+    errors: list[FieldProblem] = Field(description="The mistakes that were found, the first hundred at most.")
 
 
 def status_of(error: SpectralError | type[SpectralError]) -> int:
@@ -132,10 +133,13 @@ async def handle_named(request: Request, error: Exception) -> Response:
 
 
 async def handle_validation(request: Request, error: Exception) -> Response:
-    """Answer 422 with every mistake in the request's shape; what was sent is not echoed."""
+    """Answer 422 with the mistakes in the request's shape; what was sent is not echoed."""
     assert isinstance(error, RequestValidationError)
-    errors = [{"location": list(item["loc"]), "message": item["msg"], "type": item["type"]} for item in error.errors()]
-    count = len(errors)
+    mistakes = error.errors()
+    count = len(mistakes)
+    errors = [
+        {"location": list(item["loc"]), "message": item["msg"], "type": item["type"]} for item in mistakes[:MOST_MISTAKES_TOLD]
+    ]
     detail = "One part of the request is not valid." if count == 1 else f"{count} parts of the request are not valid."
     return problem(request, slug="validation-error", title=VALIDATION_TITLE, status=422, detail=detail, errors=errors)
 
@@ -167,8 +171,20 @@ async def handle_data(request: Request, error: Exception) -> Response:
     assert isinstance(error, DataError)
     if getattr(error.orig, "sqlstate", None) not in UNSTORABLE_TEXT:
         return await handle_unexpected(request, error)
+    return await _refuse_text(request, "Text cannot contain the zero character")
+
+
+async def handle_half_characters(request: Request, error: Exception) -> Response:
+    """Answer 422 for text that JSON can spell and UTF-8 cannot; it comes to light where the text is first written."""
+    assert isinstance(error, UnicodeEncodeError)
+    if error.encoding != "utf-8":
+        return await handle_unexpected(request, error)
+    return await _refuse_text(request, "Text cannot contain half of a surrogate pair")
+
+
+async def _refuse_text(request: Request, message: str) -> Response:
     part = "query" if request.method in {"GET", "DELETE"} else "body"
-    fault = {"loc": (part,), "msg": "Text cannot contain the zero character", "type": "string_unstorable"}
+    fault = {"loc": (part,), "msg": message, "type": "string_unstorable"}
     return await handle_validation(request, RequestValidationError([fault]))
 
 
@@ -201,6 +217,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, handle_validation)
     app.add_exception_handler(HTTPException, handle_http)
     app.add_exception_handler(DataError, handle_data)
+    app.add_exception_handler(UnicodeEncodeError, handle_half_characters)
     for outage in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(outage, handle_outage)
     app.add_exception_handler(Exception, handle_unexpected)

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from spectral_api.security import admit, authenticate, authenticate_by_header
+from spectral_api.security import admit, authenticate, authenticate_by_header, bearer
 from spectral_platform.core.database import Database
 
 
@@ -84,13 +84,13 @@ def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
 
 async def check_caller(request: Request, entrance: Dependant) -> None:
     """Raise the refusal that comes before any word about the request's shape, if there is one."""
-    scheme, _, credential = request.headers.get("Authorization", "").partition(" ")
+    credentials = await bearer(request)
     holder: Database = request.app.state.database
     async with holder.transaction() as session:
         await admit(
             request,
             session,
-            credential if scheme.lower() == "bearer" else None,
+            credentials.credentials if credentials else None,
             list(entrance.own_oauth_scopes or []),
             names_workspace_by_header=entrance.call is authenticate_by_header,
         )

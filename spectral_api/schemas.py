@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, PlainSerializer
 
 
 class Input(BaseModel):
@@ -23,9 +23,18 @@ def _rfc3339(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC this lies outside of the years 1 to 9999") from None
+
+
 def _decimal_string(value: Decimal) -> str:
     return format(value.normalize(), "f")
 
 
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
+"""A time in a request; one in a response is a ``Time``."""
 Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
 Usd = Annotated[Decimal, PlainSerializer(_decimal_string, return_type=str)]

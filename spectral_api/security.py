@@ -118,7 +118,7 @@ async def _enter(request: Request, session: AsyncSession, caller: Caller, in_pat
         raise malformed_id("path", "workspace_id") from error
     caller = await enter_workspace(session, caller, workspace_id)
     in_header = request.headers.get(WORKSPACE_HEADER)
-    if in_header is not None and in_header.lower() != str(workspace_id):
+    if in_header is not None and not _names(in_header, workspace_id):
         raise WorkspaceMismatch
     return caller
 
@@ -126,7 +126,7 @@ async def _enter(request: Request, session: AsyncSession, caller: Caller, in_pat
 async def _enter_by_header(request: Request, session: AsyncSession, caller: Caller) -> Caller:
     in_header = request.headers.get(WORKSPACE_HEADER)
     if caller.kind is CallerKind.KEY:
-        if in_header is not None and in_header.lower() != str(caller.workspace_id):
+        if in_header is not None and not _names(in_header, caller.workspace):
             raise WorkspaceNotFound(in_header)
         return caller
     if in_header is None:
@@ -136,6 +136,14 @@ async def _enter_by_header(request: Request, session: AsyncSession, caller: Call
     except ValueError as error:
         raise malformed_id("header", WORKSPACE_HEADER) from error
     return await enter_workspace(session, caller, workspace_id)
+
+
+def _names(in_header: str, workspace_id: UUID) -> bool:
+    """Whether the header is this id, in any of the ways to write a UUID that a path may use as well."""
+    try:
+        return UUID(in_header) == workspace_id
+    except ValueError:
+        return False
 
 
 def malformed_id(*location: str) -> RequestValidationError:

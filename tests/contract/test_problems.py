@@ -1,6 +1,7 @@
 """Errors: every one is a problem document, in the order and with the members that the contract says."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -120,11 +121,39 @@ async def test_the_first_request_with_a_key_may_be_malformed(owner: Person) -> N
             assert locations(await owner.client.post(path, json={}, headers=headers))
 
 
+async def test_of_very_many_mistakes_the_first_hundred_are_told(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/v1/auth/login", json={str(number): 1 for number in range(5_000)})
+
+    assert len(locations(answer)) == 100
+    assert answer.json()["detail"] == "5002 parts of the request are not valid."
+
+
+async def test_a_credential_is_read_alike_before_and_after_a_mistake(owner: Person, client: httpx.AsyncClient) -> None:
+    credential = {"Authorization": f"Bearer  {owner.tokens['access_token']}"}
+
+    assert (await client.get(f"{owner.w}/keys", headers=credential)).status_code == 200
+    assert locations(await client.get(f"{owner.w}/keys?ofset=1", headers=credential)) == [["query", "ofset"]]
+
+
+@pytest.mark.parametrize("expires_at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_a_time_that_utc_cannot_tell_is_invalid(expires_at: str, owner: Person) -> None:
+    answer = await owner.client.post(f"{owner.w}/keys", json={"name": "CI", "expires_at": expires_at})
+
+    assert locations(answer) == [["body", "expires_at"]]
+
+
 @pytest.mark.parametrize("text", [r"a\u0000b", r"a\ud800b"], ids=["zero character", "lone surrogate"])
 async def test_text_that_no_database_can_store_is_invalid(text: str, owner: Person) -> None:
     answer = await owner.client.post(f"{owner.w}/keys", content=f'{{"name": "{text}"}}', headers=JSON)
 
     assert locations(answer)[0][0] == "body"
+
+
+async def test_half_a_character_in_a_text_without_bounds_is_invalid(owner: Person) -> None:
+    made = await owner.client.post(f"{owner.w}/samples/sets", json={"name": "Refunds"})
+    curate = f"{owner.w}/samples/sets/{made.json()['id']}/curate"
+
+    assert locations(await owner.client.post(curate, content=r'{"workflow": "\ud83d"}', headers=JSON)) == [["body"]]
 
 
 async def test_a_filter_that_no_database_can_compare_is_invalid(owner: Person) -> None:
@@ -135,6 +164,15 @@ async def test_a_header_that_contradicts_the_path_is_a_bad_request(owner: Person
     answer = await owner.client.get(f"{owner.w}/keys", headers={"X-Workspace-Id": str(stranger.workspace_id)})
 
     problem(answer, 400, "workspace-mismatch")
+
+
+@pytest.mark.parametrize("write", [str.upper, lambda text: text.replace("-", ""), lambda text: f"urn:uuid:{text}"])
+async def test_a_header_may_write_the_id_of_the_path_in_any_way(write: Callable[[str], str], owner: Person) -> None:
+    headers = {"X-Workspace-Id": write(str(owner.workspace_id))}
+    key = {"Authorization": f"Bearer {await owner.key()}"}
+
+    assert (await owner.client.get(f"{owner.w}/keys", headers=headers)).status_code == 200
+    assert (await owner.client.get("/otel/v1/traces/stats", headers=headers | key)).status_code == 200
 
 
 async def test_a_body_over_the_limit_is_too_large(app: FastAPI, client: httpx.AsyncClient) -> None:

@@ -1,5 +1,6 @@
 """Whatever is sent, the server answers with a success or a refusal, and never with an error of its own."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,7 +10,10 @@ from tests.contract.conftest import Tenants
 from tests.contract.documents import DOCUMENT, examples_of
 from tests.contract.operations import PROTECTED, Operation
 
-ODD_VALUES: tuple[Any, ...] = (None, "", "a\0b", "x" * 20_000, -1, 10**30, [None], {"": {}}, "{{")
+JSON = {"Content-Type": "application/json"}
+LAST_HOUR = "9999-12-31T23:59:59-14:00"
+"""Of the year 10000 already, in UTC."""
+ODD_VALUES: tuple[Any, ...] = (None, "", "a\0b", "\ud83d", "x" * 20_000, -1, 10**30, [None], {"": {}}, "{{", LAST_HOUR)
 
 
 def body_of(operation: Operation) -> Any:
@@ -40,7 +44,8 @@ def mutated(value: Any) -> Iterator[Any]:
 async def test_odd_bodies_are_refused_or_taken(operation: Operation, tenants: Tenants) -> None:
     path = tenants.path(operation.path)
     for body in mutated(body_of(operation)):
-        answer = await tenants.owner.client.request(operation.method, path, json=body)
+        content = json.dumps(body)  # which spells half a surrogate pair; the client's own encoder cannot
+        answer = await tenants.owner.client.request(operation.method, path, content=content, headers=JSON)
         assert answer.status_code < 500, (body, answer.text)
 
 

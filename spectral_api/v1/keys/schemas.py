@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from pydantic import AwareDatetime, ConfigDict, Field, computed_field
+from pydantic import ConfigDict, Field, computed_field
 
-from spectral_api.schemas import Input, Output, Time
+from spectral_api.schemas import Input, Moment, Output, Time
 from spectral_platform.core.access import DEFAULT_KEY_SCOPES, Scope
 
 
@@ -19,7 +19,7 @@ class KeyCreate(Input):
         min_length=1,
         description="What the key may do; `read:workspace` and `write:workspace` can be added.",
     )
-    expires_at: AwareDatetime | None = Field(default=None, description="When it stops working; null = never.")
+    expires_at: Moment | None = Field(default=None, description="When it stops working; null = never.")
 
 
 class Key(Output):
