@@ -13,6 +13,7 @@ from spectral_api.docs.pages import mount_documentation
 from spectral_api.middleware import BodyLimit, RequestContext
 from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
+from spectral_api.simulator.router import router as simulator
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 
@@ -73,4 +74,5 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.include_router(health.router)
     app.include_router(v1.router, prefix="/api/v1")
     install_otel(app)
+    app.include_router(simulator, prefix="/simulator/v1", tags=["Simulator"])
     return app

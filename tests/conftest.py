@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.callers",
     "tests.fixtures.worker",
     "tests.fixtures.llm",
+    "tests.fixtures.server",
 ]
 
 # The default renderer prints the local variables of every frame, which takes minutes for one unexpected error.

@@ -34,6 +34,7 @@ MODELS: dict[str, SimulatedModel] = {
     "sim/judge": SimulatedModel(Role.JUDGE, Decimal("1.00"), Decimal("4.00"), 220, 8.0),
     "sim/proposer": SimulatedModel(Role.PROPOSER, Decimal("3.00"), Decimal("12.00"), 600, 14.0),
 }
+AGENT_MODELS = tuple(name for name, model in MODELS.items() if model.role is Role.AGENT)
 
 
 def count_tokens(text: str) -> int:
