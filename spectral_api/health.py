@@ -98,8 +98,8 @@ def _judge(seconds: float | None, limit: int, *, never: str, detail: str) -> Che
     "/api/v1/health",
     summary="Server health",
     responses={
-        503: {"model": Health, "description": "The database does not answer or lacks the schema."},
         **problems(),
+        503: {"model": Health, "description": "The database does not answer or lacks the schema."},
     },
 )
 @router.get("/api/health", include_in_schema=False)

@@ -224,7 +224,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 
 def problems(*errors: type[SpectralError], validation: bool = True) -> dict[int | str, dict[str, Any]]:
-    """The ``responses=`` of an endpoint that may raise these errors; 422 and 500 are always among them."""
+    """The ``responses=`` of an endpoint that may raise these errors; 422, 500 and 503 are always among them."""
     by_status: dict[int, list[tuple[str, str, str]]] = {}
     declared_errors.update(errors)
     for error in errors:
@@ -239,6 +239,8 @@ def problems(*errors: type[SpectralError], validation: bool = True) -> dict[int 
         responses[422] = _response(ValidationProblem, 422, [entry])
     unexpected = ("internal-error", "Internal Error", "Something went wrong on our side.")
     responses[500] = _response(Problem, 500, [unexpected])
+    outage = ("unavailable", UnavailableError.title, "The database does not answer now; send the request again a little later.")
+    responses[503] = _response(Problem, 503, [*by_status.get(503, []), outage])
     return responses
 
 
