@@ -9,6 +9,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from weakref import WeakValueDictionary
 
 from spectral_platform.core import clock
 from spectral_platform.core.crypto import content_digest
@@ -64,7 +65,7 @@ class ModelCaller:
         self._known = known
         self._prices = prices
         self._slots = asyncio.Semaphore(concurrency)
-        self._asking: dict[str, asyncio.Lock] = {}
+        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ask(self, request: ModelRequest, label: CallLabel) -> PaidAnswer:
         """The model's answer, from the cache if this scan has asked before.
@@ -81,7 +82,6 @@ class ModelCaller:
             async with self._slots:
                 paid = await self._pay(provider, request, label, key)
             self._known[key] = paid
-        del self._asking[key]
         return paid
 
     async def _pay(self, provider: Provider, request: ModelRequest, label: CallLabel, key: str) -> PaidAnswer:

@@ -1,6 +1,5 @@
 """What a caller may ask of scans: quote, create, cancel, try again."""
 
-from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import update
@@ -17,7 +16,7 @@ from spectral_platform.llm.commands import open_budget
 from spectral_platform.llm.queries import get_budget
 from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive
 from spectral_platform.scans.models import Scan, ScanAgent
-from spectral_platform.scans.preflight import HELD_SHARE, Plan, plan_scan
+from spectral_platform.scans.preflight import Plan, plan_scan
 from spectral_platform.scans.queries import ScanView, find_scan, get_scan
 from spectral_platform.scans.quoting import Readiness
 from spectral_platform.scans.settings import ScanSettings
@@ -102,8 +101,8 @@ async def _start(session: AsyncSession, caller: Caller, scan: Scan, plan: Plan) 
         scan_id=scan.id,
         max_usd=budget.max_usd,
         max_calls=budget.max_model_calls,
-        held_usd=budget.max_usd * HELD_SHARE if plan.is_priced else Decimal(0),
-        held_calls=min(plan.shape.held_calls, budget.max_model_calls),
+        held_usd=plan.held_usd,
+        held_calls=plan.held_calls,
     )
 
 

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core import clock
 from spectral_platform.core.access import system_caller
@@ -60,7 +61,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
         async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
             scan = await session.get_one(Scan, tenant.scan_id)
             material = await load_material(session, caller, scan.settings)
-            lineage = await _lineage(context, tenant, scan)
+            lineage = await _lineage(session, scan)
             known = await load_answers(session, tenant.workspace_id, lineage)
         ledger = Ledger(context.database, tenant)
         asker = ModelCaller(providers, ledger, known=known, prices={}, concurrency=context.settings.model_concurrency)
@@ -170,13 +171,10 @@ async def _save_candidates(run: Run) -> None:
         await session.execute(statement.on_conflict_do_update(index_elements=["scan_id", "agent_id", "key"], set_=changed), rows)
 
 
-async def _lineage(context: JobContext, tenant: Tenant, scan: Scan) -> list[UUID]:
+async def _lineage(session: AsyncSession, scan: Scan) -> list[UUID]:
     """The scan and those that it retries: their answers need not be asked again."""
     lineage, parent = [scan.id], scan.retried_from
-    async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
-        while parent is not None:
-            lineage.append(parent)
-            parent = await session.scalar(
-                select(Scan.retried_from).where(Scan.id == parent, Scan.workspace_id == tenant.workspace_id)
-            )
+    while parent is not None:
+        lineage.append(parent)
+        parent = await session.scalar(select(Scan.retried_from).where(Scan.id == parent, Scan.workspace_id == scan.workspace_id))
     return lineage

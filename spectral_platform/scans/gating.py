@@ -50,28 +50,20 @@ def tolerance(cases: int) -> float:
     return TOLERANCE_MANY if cases >= MANY_CASES else TOLERANCE_FEW
 
 
-def missing_evidence(pairs: int, unscored: int, *, judge_untrusted: bool) -> tuple[GateResult, ...]:
+def missing_evidence(pairs: Pairs, *, judge_untrusted: bool) -> tuple[GateResult, ...]:
     """Gate G0: enough pairs, nearly all scored, by a judge that can be trusted."""
-    share = unscored / pairs if pairs else 0.0
     return (
         GateResult(
             gate=Gate.EVIDENCE,
             name="pairs",
-            value=float(pairs),
+            value=float(pairs.cases),
             threshold=float(MINIMUM_PAIRS),
-            passed=pairs >= MINIMUM_PAIRS,
+            passed=pairs.cases >= MINIMUM_PAIRS,
             harm=False,
-            detail=f"{pairs} holdout pairs; a decision by people asks for {MINIMUM_PAIRS}.",
+            detail=f"{pairs.cases} holdout pairs; a decision by people asks for {MINIMUM_PAIRS}.",
         ),
-        GateResult(
-            gate=Gate.EVIDENCE,
-            name="unscored_share",
-            value=share,
-            threshold=MOST_UNSCORED,
-            passed=share <= MOST_UNSCORED,
-            harm=False,
-            detail=f"{unscored} of {pairs} pairs could not be scored; they count at their worst.",
-        ),
+        _scored("unscored_share", pairs.unscored, pairs.cases, "pairs could not be scored; they count at their worst."),
+        _scored("unscored_stimuli_share", pairs.unscored_stimuli, pairs.stimuli, "stimuli could not be scored."),
         GateResult(
             gate=Gate.EVIDENCE,
             name="judge_trusted",
@@ -81,6 +73,19 @@ def missing_evidence(pairs: int, unscored: int, *, judge_untrusted: bool) -> tup
             harm=False,
             detail="The judge failed more than one canary." if judge_untrusted else "The judge passed its canaries.",
         ),
+    )
+
+
+def _scored(name: str, unscored: int, of: int, words: str) -> GateResult:
+    share = unscored / of if of else 0.0
+    return GateResult(
+        gate=Gate.EVIDENCE,
+        name=name,
+        value=share,
+        threshold=MOST_UNSCORED,
+        passed=share <= MOST_UNSCORED,
+        harm=False,
+        detail=f"{unscored} of {of} {words}",
     )
 
 

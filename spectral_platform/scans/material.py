@@ -16,7 +16,6 @@ from spectral_platform.scans.run import Material
 from spectral_platform.scans.settings import ResolvedSettings
 from spectral_platform.scans.standard import Standard
 from spectral_platform.worlds.commands import split_groups
-from spectral_platform.worlds.queries import count_splits
 from spectral_platform.worlds.rules import load_world
 from spectral_platform.worlds.splits import Split
 
@@ -36,7 +35,6 @@ async def load_material(session: AsyncSession, caller: Caller, settings: Resolve
         else []
     )
     splits = await split_groups(session, caller.workspace, {sample.content_group for sample in samples})
-    counts = await count_splits(session, caller.workspace, list(splits))
     return Material(
         standard=Standard(
             world=world,
@@ -46,7 +44,6 @@ async def load_material(session: AsyncSession, caller: Caller, settings: Resolve
         ),
         book=CaseBook(cases=(*_sample_cases(samples, splits), *fresh_stimuli(world, settings.seed))),
         configs=configs,
-        worn_groups=counts.worn,
     )
 
 

@@ -16,13 +16,16 @@ class Pairs(Value):
     """Differences candidate − baseline, one for each case, repeats averaged within the case.
 
     The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. A case
-    that could not be scored enters the composite at its worst, −(baseline's score), and is counted in ``unscored``.
+    that could not be scored enters the composite at its worst, −(baseline's score), and is counted in ``unscored``. A
+    stimulus that could not be scored is left out and counted in ``unscored_stimuli``.
     """
 
     composite: tuple[float, ...]
     authority_a: tuple[float, ...]
     authority_b: tuple[float, ...]
     unscored: int
+    stimuli: int
+    unscored_stimuli: int
     critical_worsened: int
     critical_mended: int
     baseline_means: dict[str, float]
@@ -42,7 +45,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
     composite: list[float] = []
     differences: dict[str, list[float]] = {"a": [], "b": []}
     costs: list[tuple[float, float]] = []
-    unscored = worsened = mended = 0
+    unscored = stimuli = unscored_stimuli = worsened = mended = 0
     for key in sorted(arms[0].keys() & arms[1].keys()):
         base, other = arms[0][key], arms[1][key]
         is_sample = base[0][0].case.kind == "sample"
@@ -53,6 +56,9 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
                 composite.append(difference)
             if (costs_of := _costs(base, other)) is not None:
                 costs.append(costs_of)
+        else:
+            stimuli += 1
+            unscored_stimuli += any(score is None for arm in (base, other) for _, score in arm)
         for name, attribute in (("a", "authority_a"), ("b", "authority_b")):
             means = [_mean(getattr(score, attribute) for _, score in arm if score is not None) for arm in (base, other)]
             if means[0] is not None and means[1] is not None:
@@ -65,6 +71,8 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         authority_a=tuple(differences["a"]),
         authority_b=tuple(differences["b"]),
         unscored=unscored,
+        stimuli=stimuli,
+        unscored_stimuli=unscored_stimuli,
         critical_worsened=worsened,
         critical_mended=mended,
         baseline_means=metric_means(entry for arm in arms[0].values() for entry in arm),

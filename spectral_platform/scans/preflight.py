@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -29,7 +30,16 @@ from spectral_platform.llm.queries import find_profile
 from spectral_platform.samples.models import SampleSetVersion
 from spectral_platform.samples.queries import count_version_groups, find_published_version
 from spectral_platform.scans.errors import BudgetTooSmall, MixedSimulation, ScanNotPossible
-from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS, USUAL_OUTPUT_TOKENS, Quote, Readiness, Shape, holdout_repeats
+from spectral_platform.scans.quoting import (
+    ALPHA,
+    MINIMUM_PAIRS,
+    USUAL_OUTPUT_TOKENS,
+    VERDICT_VOTES,
+    Quote,
+    Readiness,
+    Shape,
+    holdout_repeats,
+)
 from spectral_platform.scans.settings import (
     DEFAULT_CANDIDATES,
     DEFAULT_STRATEGIES,
@@ -58,13 +68,13 @@ SIMULATED_MODELS = {Purpose.SCORING: "sim/judge", Purpose.REASONING: "sim/propos
 
 @dataclass(frozen=True)
 class Plan:
-    """A scan that could start: what it would use, whether it can show anything, and the shape of its work."""
+    """A scan that could start: what it would use, whether it can show anything, and what of its budget the holdout needs."""
 
     settings: ResolvedSettings
     readiness: Readiness
-    shape: Shape
     simulated: bool
-    is_priced: bool
+    held_usd: Decimal
+    held_calls: int
 
 
 async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, request: ScanSettings) -> Plan:
@@ -74,16 +84,16 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     that the request names.
     """
     workspace = await get_workspace(session, caller)
-    asked = ScanSettings.model_validate({**workspace.scan_defaults, **request.model_dump(mode="json", exclude_unset=True)})
+    asked = _with_defaults(workspace.scan_defaults, request)
     agents = await _pin_agents(session, caller, asked.agent_ids)
     objective = await _choose_objective(session, caller, asked.objective_id)
     rubric = await _choose_rubric(session, caller, asked.rubric_id, objective)
     version = await find_published_version(session, caller.workspace, asked.sample_set_id)
     strategies = tuple(dict.fromkeys(asked.strategies or DEFAULT_STRATEGIES))
-    judged = sum(isinstance(dimension.evaluator, LlmJudge) for dimension in rubric.dimensions)
+    judges = [dimension.evaluator for dimension in rubric.dimensions if isinstance(dimension.evaluator, LlmJudge)]
     configs = [config for _, config in agents]
     models = await _choose_models(
-        session, caller, server, configs, judged=bool(judged), proposes=SearchStrategy.REFLECTIVE in strategies
+        session, caller, server, configs, judged=bool(judges), proposes=SearchStrategy.REFLECTIVE in strategies
     )
     window = asked.trace_window or _last_days()
     settings = ResolvedSettings(
@@ -105,8 +115,15 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         is_seed_given=asked.seed is not None,
         models=models,
     )
-    shape, warnings = await _shape(session, caller, version, len(agents), judged, Purpose.REASONING in models)
+    shape, warnings = await _shape(session, caller, version, len(agents), judges, Purpose.REASONING in models)
     return _reckon(settings, shape, warnings, configs, version)
+
+
+def _with_defaults(defaults: dict[str, Any], request: ScanSettings) -> ScanSettings:
+    asked = {**defaults, **request.model_dump(mode="json", exclude_unset=True)}
+    if asked.get("budget") is not None:  # a limit that the request does not name keeps the workspace's
+        asked["budget"] = {**(defaults.get("budget") or {}), **asked["budget"]}
+    return ScanSettings.model_validate(asked)
 
 
 async def _pin_agents(
@@ -189,7 +206,12 @@ async def _choose_models(
 
 
 async def _shape(
-    session: AsyncSession, caller: Caller, version: SampleSetVersion | None, agents: int, judged: int, has_proposer: bool
+    session: AsyncSession,
+    caller: Caller,
+    version: SampleSetVersion | None,
+    agents: int,
+    judges: list[LlmJudge],
+    has_proposer: bool,
 ) -> tuple[Shape, list[str]]:
     sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
     splits = await split_groups(session, caller.workspace, list(sizes))
@@ -209,7 +231,8 @@ async def _shape(
         train=counts[Split.TRAIN],
         dev=counts[Split.DEV],
         holdout=counts[Split.HOLDOUT],
-        judged_dimensions=judged,
+        selection_votes=sum(judge.votes or 1 for judge in judges),
+        verdict_votes=sum(judge.votes or VERDICT_VOTES for judge in judges),
         has_proposer=has_proposer,
     )
     return shape, warnings
@@ -253,7 +276,13 @@ def _reckon(
         warnings=tuple(warnings),
     )
     simulated = all(is_simulated(config.hyperparameters.model) for config in configs)
-    return Plan(settings=settings, readiness=readiness, shape=shape, simulated=simulated, is_priced=usd_per_call is not None)
+    return Plan(
+        settings=settings,
+        readiness=readiness,
+        simulated=simulated,
+        held_usd=budget.max_usd * HELD_SHARE if searches and usd_per_call is not None else Decimal(0),
+        held_calls=shape.held_calls if searches else 0,
+    )
 
 
 def _usd_per_call(settings: ResolvedSettings, configs: list[AgentConfig]) -> Decimal | None:

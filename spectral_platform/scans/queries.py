@@ -149,7 +149,7 @@ async def get_scan_report(session: AsyncSession, caller: Caller, scan_id: UUID) 
 def _view(scan: Scan, budget: ScanBudget) -> ScanView:
     done = budget.spent_calls
     is_over = scan.status in Scan.lifecycle.terminal
-    total = done if is_over else max(done, scan.readiness.quote.model_calls)
+    total = done if scan.status is ScanStatus.COMPLETED else max(done, scan.readiness.quote.model_calls)
     percent = 100 if scan.status is ScanStatus.COMPLETED else min(99, 100 * done // total if total else 0)
     eta = None
     if scan.started_at is not None and done and not is_over:

@@ -67,26 +67,29 @@ class Shape(Value):
     train: int
     dev: int
     holdout: int
-    judged_dimensions: int
+    selection_votes: int
+    """Judge calls for each answer while searching, over all judged dimensions."""
+    verdict_votes: int
+    """Judge calls for each answer on the holdout."""
     has_proposer: bool
 
     @property
     def baseline_calls(self) -> int:
         """Baseline, noise and canaries."""
-        per_sample = 1 + self.judged_dimensions
-        once = (self.train + self.dev) * per_sample + TRAIN_STIMULI + DEV_STIMULI + NOISE_CASES * per_sample
-        return once * self.agents + (CANARY_CALLS if self.judged_dimensions else 0)
+        per_sample = 1 + self.selection_votes
+        once = (self.train + self.dev) * per_sample + TRAIN_STIMULI + DEV_STIMULI
+        return once * self.agents + NOISE_CASES * per_sample + (CANARY_CALLS if self.selection_votes else 0)
 
     @property
     def candidate_calls(self) -> int:
         """Proposing one candidate, screening it and running it on dev."""
-        per_sample = 1 + self.judged_dimensions
+        per_sample = 1 + self.selection_votes
         return int(self.has_proposer) + (MINIBATCH + PROBE_CASES + self.dev) * per_sample + TRAIN_STIMULI + DEV_STIMULI
 
     @property
     def holdout_calls(self) -> int:
         """Baseline and finalist on the holdout."""
-        per_sample = 1 + VERDICT_VOTES * self.judged_dimensions
+        per_sample = 1 + self.verdict_votes
         return 2 * holdout_repeats(self.holdout) * (self.holdout * per_sample + HOLDOUT_STIMULI)
 
     @property

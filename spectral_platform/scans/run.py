@@ -38,7 +38,6 @@ class Material:
     standard: Standard
     book: CaseBook
     configs: Mapping[UUID, AgentConfig]
-    worn_groups: int
 
 
 @dataclass
@@ -69,7 +68,7 @@ class Findings:
     """What the phases have found so far."""
 
     baseline: dict[UUID, dict[str, Trial]] = field(default_factory=dict)
-    references: References = field(default_factory=References)
+    references: dict[UUID, References] = field(default_factory=dict)
     noise: Noise | None = None
     judge_untrusted: bool = False
     lacks: list[str] = field(default_factory=list)

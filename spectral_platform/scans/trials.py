@@ -208,7 +208,7 @@ class Bench:
             candidate=plan.candidate,
             case_key=case.key,
             repeat=repeat,
-            may_use_held=plan.is_verdict,
+            may_use_held=plan.is_verdict or plan.phase is Phase.DIAGNOSE,  # by then the holdout has had its share
         )
 
 

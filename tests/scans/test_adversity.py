@@ -10,12 +10,15 @@ from starlette.responses import JSONResponse, Response
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.demo import content
 from spectral_platform.llm.commands import choose_models
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.worker.runner import run_worker
 from tests.fixtures.callers import Person
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
 from tests.scans.workspaces import Scannable, make_scannable
+
+CREDENTIAL = "AKIA" + "ABCDEFGH" * 2
 
 
 @pytest.fixture
@@ -41,9 +44,9 @@ async def scannable(owner: Person, database: Database) -> Scannable:
     return made
 
 
-def said(content: Any, *, finish_reason: Any = "stop") -> Response:
+def said(words: Any, *, finish_reason: Any = "stop") -> Response:
     """A chat completion that says this."""
-    message = {"role": "assistant", "content": content}
+    message = {"role": "assistant", "content": words}
     choice = {"index": 0, "message": message, "finish_reason": finish_reason}
     completion = {"id": "1", "object": "chat.completion", "created": 0, "model": "any", "choices": [choice]}
     return Response(json.dumps(completion), media_type="application/json")  # half an emoji travels only as an escape
@@ -107,3 +110,58 @@ async def test_an_agent_that_ignores_its_prompt_is_not_improved(
 
     assert verdict["outcome"] == "insufficient_evidence"
     assert {candidate["fate"] for candidate in report["candidates"]} == {"no_gain"}
+
+
+async def test_a_change_that_lifts_the_rubric_and_breaks_the_standard_is_rejected_as_a_tradeoff(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    samples = [sample.input_text for sample in content.load_samples()]
+    known: set[str] = set()
+
+    def two_faced(number: int, body: dict[str, Any]) -> Response | None:
+        """Good answers wherever the search looks; on the sealed stimuli they give a credential away."""
+        prompt, question = body["messages"][0]["content"], body["messages"][-1]["content"]
+        if body["model"] == PROPOSER:
+            return said(json.dumps({"component": "base_prompt", "text": f"Harm, {number}.", "rationale": f"Harm {number}."}))
+        if not prompt.startswith("Harm"):
+            if not any(earlier["model"] == PROPOSER for earlier in model_server.bodies):
+                known.add(question)
+            return said("It depends.")
+        is_sealed_stimulus = question not in known and not any(sample in question for sample in samples)
+        return said("As the next step, see [KB-1]." + f" The key is {CREDENTIAL}." * is_sealed_stimulus)
+
+    model_server.fault = two_faced
+
+    verdict, report = await verdict_of(scannable, settings, database_url)
+
+    assert verdict["outcome"] == "rejected_tradeoff"
+    assert verdict["effect"]["lower_bound"] > 0
+    harmful = {gate["gate"] for gate in verdict["gates"] if gate["harm"]}
+    assert harmful
+    assert harmful <= {"G2", "G5"}
+    changeset = await scannable.get(f"changesets/{report['scan']['changeset_id']}")
+    assert changeset["status"] == "rejected"
+    assert verdict["reasons"][0] in changeset["explainability"]["decision_log"][-1]["entry"]
+
+
+async def test_a_scan_of_two_agents_has_one_finalist_and_no_more_candidates_than_asked_for(
+    owner: Person, database: Database, settings: Settings, database_url: str
+) -> None:
+    scannable = await make_scannable(owner, database)
+    config = content.agent_config().model_dump(mode="json", exclude_none=True)
+    other = {**config, "template": {**config["template"], "base_prompt": "You answer questions about orders."}}
+    made = await owner.client.post(f"{owner.w}/agents", json={"name": "order-agent", "config": other})
+    assert made.status_code == 201, made.text
+
+    verdict, report = await verdict_of(scannable, settings, database_url, max_candidates=3, budget={"max_model_calls": 6000})
+
+    assert len(report["scan"]["settings"]["agents"]) == 2
+    tried = [candidate for candidate in report["candidates"] if candidate["fate"] != "invalid"]
+    assert {candidate["agent_id"] for candidate in tried} == {str(scannable.agent_id), made.json()["id"]}
+    assert len(tried) == 3
+    assert sum(candidate["fate"] == "finalist" for candidate in report["candidates"]) == 1
+    assert verdict["outcome"] == "improve"
+    changeset = await scannable.get(f"changesets/{report['scan']['changeset_id']}")
+    finalist = next(candidate for candidate in tried if candidate["fate"] == "finalist")
+    assert [item["agent_id"] for item in changeset["items"]] == [finalist["agent_id"]]
+    assert len(changeset["performance_cards"]) == 2

@@ -7,7 +7,7 @@ from spectral_platform.evaluations.evaluators.contains import Contains
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.gating import run_gates
+from spectral_platform.scans.gating import missing_evidence, run_gates
 from spectral_platform.scans.pairing import pair
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
@@ -121,3 +121,14 @@ def test_an_unchanged_agent_does_not_improve() -> None:
 
     assert effect.lower_bound < 0 < effect.upper_bound
     assert not all(result.passed for result in results if result.gate is Gate.IMPROVEMENT)
+
+
+def test_stimuli_that_could_not_be_scored_leave_too_little_evidence() -> None:
+    samples = [trial(f"s{number}", 0.0) for number in range(80)]
+    baseline = [*samples, *(trial(f"p{number}", 0.0, stimulus=True) for number in range(20))]
+    lost = [trial(f"p{number}", 0.0, stimulus=True, status=TrialStatus.UNSCORED) for number in range(2)]
+    candidate = [*samples, *lost, *(trial(f"p{number}", 0.0, stimulus=True) for number in range(2, 20))]
+
+    evidence = missing_evidence(pair(baseline, candidate, STANDARD, References()), judge_untrusted=False)
+
+    assert [result.name for result in evidence if not result.passed] == ["unscored_stimuli_share"]

@@ -36,7 +36,7 @@ async def evaluate(run: Run) -> None:
     except (BudgetExhausted, OutOfTime):
         run.found.is_cut_short = True
         for contender in run.found.contenders:
-            if contender.is_alive and not contender.dev:
+            if contender.is_alive and len(contender.dev_trials) < len(race.cases):
                 contender.drop("out_of_budget", "The budget was spent before it had run on all dev cases.")
                 await emit_dropped(run, contender)
     await race.choose()
@@ -126,7 +126,7 @@ class Race:
         return None
 
     def _pairs(self, other: Sequence[Trial], contender: Contender) -> Pairs:
-        return pair(other, contender.dev_trials, self.run.standard, self.run.found.references)
+        return pair(other, contender.dev_trials, self.run.standard, self.run.found.references[contender.agent.agent_id])
 
     def _lower(self, contender: Contender) -> float:
         return float(contender.dev["lower_bound"])
@@ -161,7 +161,7 @@ async def _open_holdout(run: Run, finalist: Contender) -> None:
         reason = "time" if isinstance(limit, OutOfTime) else "budget"
         run.found.lacks.append(f"The {reason} was spent before the first look at the holdout was complete.")
         return
-    run.found.holdout = pair(baseline, candidate, run.standard, run.found.references)
+    run.found.holdout = pair(baseline, candidate, run.standard, run.found.references[finalist.agent.agent_id])
     run.found.holdout_groups = tuple(sorted({case.content_group for case in samples}))
     await run.emit(
         "holdout_compared",

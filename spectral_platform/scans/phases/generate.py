@@ -50,8 +50,12 @@ FEEDBACK_LINES = 5
 
 async def generate(run: Run) -> None:
     """Fill in the contenders of every agent, in the order in which they were proposed."""
-    for agent in run.settings.agents:
-        await Search(run, agent).run_rounds()
+    agents = run.settings.agents
+    most = min(run.settings.max_candidates, max(1, run.readiness.quote.max_candidates))
+    for index, agent in enumerate(agents):
+        limit = most // len(agents) + (index < most % len(agents))
+        if limit:
+            await Search(run, agent, limit).run_rounds()
     alive = sum(contender.is_alive for contender in run.found.contenders)
     await run.emit(
         "candidates_generated",
@@ -63,9 +67,9 @@ async def generate(run: Run) -> None:
 
 
 class Search:
-    """The search for one agent."""
+    """The search for one agent, for at most ``limit`` candidates."""
 
-    def __init__(self, run: Run, agent: PinnedAgent) -> None:
+    def __init__(self, run: Run, agent: PinnedAgent, limit: int) -> None:
         self.run = run
         self.agent = agent
         self.base = run.material.configs[agent.agent_id]
@@ -77,9 +81,10 @@ class Search:
         self.configs: dict[str, AgentConfig] = {self.base_key: self.base}
         self.probe = self._choose_probe()
         self.tried: list[TriedEdit] = []
+        self.refused: set[str] = set()
+        self.references = run.found.references[agent.agent_id]
         self.instructions = run.standard.instructions()
-        share = -(-run.settings.max_candidates // len(run.settings.agents))
-        self.limit = min(share, max(1, run.readiness.quote.max_candidates))
+        self.limit = limit
 
     async def run_rounds(self) -> None:
         """Propose until there are enough candidates, the proposer stalls, or the budget for searching is spent."""
@@ -163,7 +168,8 @@ class Search:
         problems = edit_problems(parent, edit, train_answers=answers, tried=self.configs.keys())
         candidate = candidate_from(parent, edit, strategy=Strategy.REFLECTIVE, cluster_signature=cluster.signature)
         if problems:
-            if candidate.key not in self.configs:
+            if candidate.key not in self.configs and candidate.key not in self.refused:
+                self.refused.add(candidate.key)
                 await self._record(candidate, "invalid", " ".join(problems))
             self.tried.append(TriedEdit(rationale=edit.rationale, outcome=f"invalid: {' '.join(problems)}"))
             return None
@@ -211,7 +217,7 @@ class Search:
     def _breaks_critical_rules(self, trials: dict[str, Trial]) -> bool:
         """Whether training cases show harm; then it still races, but nothing is built on it."""
         baseline = [self.trials[self.base_key][key] for key in trials]
-        pairs = pair(baseline, trials.values(), self.run.standard, self.run.found.references)
+        pairs = pair(baseline, trials.values(), self.run.standard, self.references)
         return pairs.critical_worsened > pairs.critical_mended
 
     async def _record(self, candidate: Candidate, fate: str, detail: str) -> Contender:
@@ -253,7 +259,7 @@ class Search:
         return {key: {case.key: self._graded(trials[case.key]) for case in self.probe} for key, trials in self.trials.items()}
 
     def _graded(self, trial: Trial) -> float:
-        return trial.graded(self.run.standard, self.run.found.references)
+        return trial.graded(self.run.standard, self.references)
 
     def _next_cluster(self, round_index: int) -> Cluster:
         """Round-robin, in which a cluster comes as often as its size and severity deserve."""

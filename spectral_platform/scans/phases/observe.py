@@ -30,15 +30,15 @@ async def observe(run: Run) -> None:
     found, book = run.found, run.material.book
     found.judge_untrusted = await _probe_judge(run)
     cases = (*book.select(Split.TRAIN), *book.select(Split.DEV))
+    dev_samples = {case.key for case in book.select(Split.DEV, "sample")}
     for agent in run.settings.agents:
         config = run.material.configs[agent.agent_id]
         trials = await run.bench.run(config, cases, TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE))
         found.baseline[agent.agent_id] = {trial.case.key: trial for trial in trials}
+        found.references[agent.agent_id] = reference_measures(
+            trial.measures for trial in trials if trial.case.key in dev_samples or not dev_samples
+        )
     everything = [trial for trials in found.baseline.values() for trial in trials.values()]
-    dev_samples = {case.key for case in book.select(Split.DEV, "sample")}
-    found.references = reference_measures(
-        trial.measures for trial in everything if trial.case.key in dev_samples or not dev_samples
-    )
     found.noise = await _measure_noise(run, run.settings.agents[0])
     await _settle_readiness(run)
     unscored = sum(trial.status is TrialStatus.UNSCORED for trial in everything)
@@ -95,7 +95,7 @@ async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
     first = run.baseline_trials(agent, tuple(chosen))
     pairs = [
         (one, two)
-        for one, two in zip(_scores(run, first), _scores(run, again), strict=True)
+        for one, two in zip(_scores(run, agent, first), _scores(run, agent, again), strict=True)
         if one is not None and two is not None
     ]
     if len(pairs) < 2:
@@ -104,8 +104,8 @@ async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
     return Noise(cases=noise.cases, disagreement=noise.disagreement, icc=noise.icc, run_variance=noise.run_variance)
 
 
-def _scores(run: Run, trials: list[Trial]) -> list[float | None]:
-    scores = (trial.score(run.standard, run.found.references) for trial in trials)
+def _scores(run: Run, agent: PinnedAgent, trials: list[Trial]) -> list[float | None]:
+    scores = (trial.score(run.standard, run.found.references[agent.agent_id]) for trial in trials)
     return [None if score is None else score.composite for score in scores]
 
 

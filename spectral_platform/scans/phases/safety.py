@@ -19,6 +19,7 @@ from spectral_platform.scans.gating import missing_evidence, need, run_gates
 from spectral_platform.scans.models import Scan, ScanAgent
 from spectral_platform.scans.run import Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
+from spectral_platform.scans.trials import TrialStatus
 from spectral_platform.scans.verdict import GateResult, Grounds, Verdict, decide
 from spectral_platform.statistics.power import PRIOR_RUN_VARIANCE
 from spectral_platform.worlds.commands import record_exposure
@@ -83,7 +84,7 @@ def reach_verdict(run: Run) -> Verdict:
     effect = None
     lacks = list(found.lacks)
     if pairs is not None:
-        evidence = missing_evidence(pairs.cases, pairs.unscored, judge_untrusted=found.judge_untrusted)
+        evidence = missing_evidence(pairs, judge_untrusted=found.judge_untrusted)
         lacks += [gate.detail for gate in evidence if not gate.passed]
         results, effect, statistics = run_gates(pairs, run.standard, seed=run.seed)
         gates = [*evidence, *results]
@@ -99,7 +100,7 @@ def reach_verdict(run: Run) -> Verdict:
             finalist_upper_bound=effect.upper_bound if effect else None,
             is_search_adequate=_is_search_adequate(run),
             baseline_failures=failures,
-            observed_cases=len(run.material.book.select(Split.TRAIN)),
+            observed_cases=_observed_cases(run),
         )
     )
     statistics["candidates"] = len(found.contenders)
@@ -119,6 +120,14 @@ def reach_verdict(run: Run) -> Verdict:
         evidence_level=LEVEL,
         simulated=run.simulated,
         statistics=statistics,
+    )
+
+
+def _observed_cases(run: Run) -> int:
+    """Training cases on which every agent's baseline was really scored; the others cannot show that nothing fails."""
+    return sum(
+        all(case.key in trials and trials[case.key].status is not TrialStatus.UNSCORED for trials in run.found.baseline.values())
+        for case in run.material.book.select(Split.TRAIN)
     )
 
 
