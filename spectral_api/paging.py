@@ -1,6 +1,6 @@
 """Pages over HTTP: the query parameters and the envelope of every collection."""
 
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from fastapi import Query
 from pydantic import Field
@@ -37,6 +37,12 @@ def envelope(page: Page[Any]) -> dict[str, Any]:
     }
 
 
-def page_request(limit: Limit = 20, offset: Offset = 0) -> PageRequest:
-    """The page of a collection that has only the default order, newest first."""
-    return PageRequest(limit=limit, offset=offset)
+def page_request(
+    limit: Limit = 20,
+    offset: Offset = 0,
+    sort: Annotated[
+        Literal["created_at", "-created_at"], Query(description="Order by time; a leading `-` = the newest first.")
+    ] = "-created_at",
+) -> PageRequest:
+    """The page of a collection that is ordered by time alone."""
+    return PageRequest(limit=limit, offset=offset, sort=sort)

@@ -1,6 +1,8 @@
 """What a scan would do, found out before it starts and by arithmetic alone: choices made, versions pinned, readiness, quote."""
 
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -80,15 +82,15 @@ class Plan:
 async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, request: ScanSettings) -> Plan:
     """Fill in everything absent, refuse what cannot work, and reckon up the rest.
 
-    Raises ``ScanNotPossible``, ``BudgetTooSmall``, ``ProviderUnconfigured``, ``MixedSimulation``, or the not-found of a thing
-    that the request names.
+    Raises ``ScanNotPossible``, ``BudgetTooSmall``, ``ProviderUnconfigured`` or ``MixedSimulation``.
     """
     workspace = await get_workspace(session, caller)
     asked = _with_defaults(workspace.scan_defaults, request)
     agents = await _pin_agents(session, caller, asked.agent_ids)
     objective = await _choose_objective(session, caller, asked.objective_id)
     rubric = await _choose_rubric(session, caller, asked.rubric_id, objective)
-    version = await find_published_version(session, caller.workspace, asked.sample_set_id)
+    with named("samples"):
+        version = await find_published_version(session, caller.workspace, asked.sample_set_id)
     strategies = tuple(dict.fromkeys(asked.strategies or DEFAULT_STRATEGIES))
     judges = [dimension.evaluator for dimension in rubric.dimensions if isinstance(dimension.evaluator, LlmJudge)]
     configs = [config for _, config in agents]
@@ -126,6 +128,15 @@ def _with_defaults(defaults: dict[str, Any], request: ScanSettings) -> ScanSetti
     return ScanSettings.model_validate(asked)
 
 
+@contextmanager
+def named(thing: str) -> Iterator[None]:
+    """Refuse a request that names what is not there; the scan itself was asked for at a place that exists."""
+    try:
+        yield
+    except NotFoundError as absent:
+        raise ScanNotPossible(absent.detail, missing=[thing]) from absent
+
+
 async def _pin_agents(
     session: AsyncSession, caller: Caller, agent_ids: tuple[UUID, ...] | None
 ) -> list[tuple[PinnedAgent, AgentConfig]]:
@@ -140,7 +151,8 @@ async def _pin_agents(
                 missing=["agents"],
             )
     else:
-        found = [await get_agent(session, caller, agent_id) for agent_id in dict.fromkeys(agent_ids)]
+        with named("agents"):
+            found = [await get_agent(session, caller, agent_id) for agent_id in dict.fromkeys(agent_ids)]
         unready = [agent.name for agent in found if agent.status is AgentStatus.PENDING or agent.approved_version is None]
         if unready:
             raise ScanNotPossible(f"No approved config to start from: {', '.join(unready)}.", missing=["config"])
@@ -158,7 +170,8 @@ async def _pin_agents(
 
 async def _choose_objective(session: AsyncSession, caller: Caller, objective_id: UUID | None) -> Objective | None:
     if objective_id is not None:
-        return await get_objective(session, caller, objective_id)
+        with named("objective"):
+            return await get_objective(session, caller, objective_id)
     return await find_default_objective(session, caller.workspace)
 
 
@@ -167,11 +180,8 @@ async def _choose_rubric(
 ) -> RubricVersion:
     wanted = rubric_id or (objective.rubric_id if objective else None)
     if wanted is not None:
-        try:
+        with named("rubric"):
             return await get_rubric_version(session, caller.workspace, wanted)
-        except NotFoundError:
-            if rubric_id is not None:
-                raise
     newest = await find_newest_rubric(session, caller.workspace)
     if newest is None:
         raise ScanNotPossible("There is no rubric to hold answers to; create one first.", missing=["rubric"])

@@ -135,6 +135,16 @@ async def test_an_empty_workspace_is_told_what_is_missing(owner: Person) -> None
     assert problem["missing"] == ["agents"]
 
 
+@pytest.mark.parametrize(("field", "missing"), [("agent_ids", "agents"), ("rubric_id", "rubric"), ("objective_id", "objective")])
+async def test_naming_what_is_not_there_is_refused(scannable: Scannable, field: str, missing: str) -> None:
+    absent = str(scannable.owner.user_id)
+
+    problem = await refusal(scannable.owner, {field: [absent] if field == "agent_ids" else absent})
+
+    assert problem["missing"] == [missing]
+    assert absent in problem["detail"]
+
+
 async def test_a_budget_below_the_first_look_is_refused_with_a_quote(scannable: Scannable) -> None:
     problem = await refusal(scannable.owner, {"budget": {"max_model_calls": 50}})
 

@@ -13,12 +13,9 @@ from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import schemas
-from spectral_platform.agents.errors import AgentNotFound
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
-from spectral_platform.evaluations.objectives.errors import ObjectiveNotFound
-from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.scans import commands, queries
 from spectral_platform.scans.errors import (
@@ -41,9 +38,6 @@ PLANNING = (
     BudgetTooSmall,
     MixedSimulation,
     ProviderUnconfigured,
-    AgentNotFound,
-    RubricNotFound,
-    ObjectiveNotFound,
 )
 
 
