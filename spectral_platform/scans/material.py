@@ -7,7 +7,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.queries import get_config_version
 from spectral_platform.core.access import Caller
-from spectral_platform.evaluations.objectives.queries import get_objective
 from spectral_platform.evaluations.rubrics.queries import get_rubric_version
 from spectral_platform.samples.models import PublishedSample
 from spectral_platform.samples.queries import list_version_samples
@@ -24,7 +23,6 @@ async def load_material(session: AsyncSession, caller: Caller, settings: Resolve
     """Everything that the scan's phases read; the versions are those that were pinned when it was asked for."""
     world = load_world(settings.world_model)
     rubric = await get_rubric_version(session, caller.workspace, settings.rubric_id, settings.rubric_version)
-    objective = await get_objective(session, caller, settings.objective_id) if settings.objective_id else None
     configs = {
         agent.agent_id: (await get_config_version(session, caller, agent.agent_id, agent.base_version)).config
         for agent in settings.agents
@@ -39,8 +37,8 @@ async def load_material(session: AsyncSession, caller: Caller, settings: Resolve
         standard=Standard(
             world=world,
             dimensions=rubric.dimensions,
-            terms=objective.terms if objective else (),
-            constraints=objective.constraints if objective else (),
+            terms=settings.terms,
+            constraints=settings.constraints,
         ),
         book=CaseBook(cases=(*_sample_cases(samples, splits), *fresh_stimuli(world, settings.seed))),
         configs=configs,

@@ -105,6 +105,8 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         rubric_version=rubric.version,
         objective_id=objective.id if objective else None,
         objective_version=objective.version if objective else None,
+        terms=objective.terms if objective else (),
+        constraints=objective.constraints if objective else (),
         sample_set_id=version.sample_set_id if version else None,
         sample_set_version_id=version.id if version else None,
         trace_since=window.since,

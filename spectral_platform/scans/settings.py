@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import AwareDatetime, Field, model_validator
 
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.terms import Constraint, ObjectiveTerm
 from spectral_platform.llm.purposes import Purpose
 
 DEFAULT_USD = Decimal(5)
@@ -90,6 +91,8 @@ class ResolvedSettings(Value):
     rubric_version: int = Field(description="The rubric's pinned version.")
     objective_id: UUID | None = Field(description="What is optimised; null = quality alone.")
     objective_version: int | None = Field(description="The objective's version.")
+    terms: tuple[ObjectiveTerm, ...] = Field(description="The objective's terms at that version; none = quality alone.")
+    constraints: tuple[Constraint, ...] = Field(description="The objective's constraints at that version.")
     sample_set_id: UUID | None = Field(description="Where the cases come from; null = from the world model alone.")
     sample_set_version_id: UUID | None = Field(description="The published version of the cases.")
     trace_since: datetime = Field(description="Traces from here on are looked at.")

@@ -26,6 +26,8 @@ async def insert_scan(session: AsyncSession, owner: Person) -> UUID:
             rubric_version=1,
             objective_id=None,
             objective_version=None,
+            terms=(),
+            constraints=(),
             sample_set_id=None,
             sample_set_version_id=None,
             trace_since=clock.now(),

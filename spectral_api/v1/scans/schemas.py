@@ -1,5 +1,6 @@
 """Bodies of the scans' endpoints."""
 
+from decimal import Decimal
 from typing import Any, Self
 from uuid import UUID
 
@@ -60,7 +61,7 @@ class Scan(Output):
     verdict: Verdict | None = Field(description="What it concluded; null until then.")
     changeset_id: UUID | None = Field(description="The changeset that it made, if any.")
     retried_from: UUID | None = Field(description="The scan that it tries again, if any.")
-    cost_usd: Usd | None = Field(description="Spent so far in US dollars, by known prices.")
+    cost_usd: Usd | None = Field(description="Spent so far in US dollars, by known prices; null when no call has one.")
     created_at: Time = Field(description="When it was asked for.")
     started_at: Time | None = Field(description="When a worker first took it up.")
     finished_at: Time | None = Field(description="When it ended.")
@@ -81,7 +82,7 @@ class Scan(Output):
         return cls(
             **{name: getattr(scan, name) for name in names},
             progress=Progress.model_validate(view.progress),
-            cost_usd=view.budget.spent_usd,
+            cost_usd=view.budget.spent_usd or (None if view.budget.spent_calls else Decimal(0)),
         )
 
 
