@@ -25,6 +25,8 @@ CHROMIUM_FLAGS = [
     "--disable-sync",
 ]
 
+expect.set_options(timeout=30_000)  # milliseconds; drawing the whole document takes a while on a busy machine
+
 
 @pytest.fixture(scope="module")
 def chromium() -> str:

@@ -167,7 +167,7 @@ async def test_a_retry_inherits_what_the_cancelled_scan_was_answered(
 async def test_a_killed_worker_costs_no_stored_call(
     scannable: Scannable, settings: Settings, database: Database, model_server: ModelServer
 ) -> None:
-    model_server.latency_s = 0.02
+    model_server.latency_s = 0.15  # so that no phase is over before it has been seen
     started = await scannable.start(explore=True, max_candidates=2)
     path = f"scans/{started['scan_id']}"
     environment = {
@@ -194,6 +194,7 @@ async def test_a_killed_worker_costs_no_stored_call(
         await worker.wait()
         kills += 1
 
+    model_server.latency_s = 0
     worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "spectral_platform.worker", env=environment)
 
     async def is_over() -> bool:
