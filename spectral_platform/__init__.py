@@ -1,13 +1,13 @@
 """Spectral's platform: everything that is true without HTTP.
 
 A room is one API group. Inside a room each file holds one kind of line: ``errors`` (what can go wrong), ``states``
-(allowed moves), nouns (pure values and functions), ``models`` (rows), ``queries`` (reads), processes (algorithms),
-``jobs`` (work for later), ``commands`` (writes, one function per use case).
+(allowed moves), nouns (pure values and functions), ``work`` (orders for later), ``models`` (rows), ``queries`` (reads), processes
+(algorithms), ``jobs`` (carrying the orders out), ``commands`` (writes, one function per use case).
 
 Rooms form one staircase and import only downwards::
 
     demo → worker → scans → optimizers → changesets → worlds → evaluations → samples → otel → traces → agents
          → auth → keys → workspaces → accounts → audit → llm → statistics → core
 
-Work goes down by ``core.jobs.enqueue``; news goes up by ``core.jobs.publish``.
+Work goes down by ``core.jobs.enqueue``: an order that rides in the caller's transaction.
 """

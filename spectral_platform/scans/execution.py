@@ -38,14 +38,13 @@ from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import Bench, OutOfTime
 
 CANCEL_POLL_S = 0.3
-PHASES: tuple[tuple[Phase, Callable[[Run], Awaitable[None]]], ...] = (
+BEFORE_THE_VERDICT: tuple[tuple[Phase, Callable[[Run], Awaitable[None]]], ...] = (
     (Phase.OBSERVE, observe),
     (Phase.DETECT, detect),
     (Phase.CLUSTER, cluster),
     (Phase.GENERATE, generate),
     (Phase.EVALUATE, evaluate),
     (Phase.DIAGNOSE, diagnose),
-    (Phase.SAFETY, safety),
 )
 SEARCHING = {Phase.GENERATE, Phase.EVALUATE}
 
@@ -89,7 +88,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
 
 
 async def _walk(run: Run) -> None:
-    for phase, work in PHASES[:-1]:
+    for phase, work in BEFORE_THE_VERDICT:
         await run.enter(phase)
         if phase in SEARCHING and run.found.is_capped and not run.settings.explore:
             await run.emit(
