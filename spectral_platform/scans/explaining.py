@@ -67,12 +67,23 @@ def _summary(run: Run, verdict: Verdict) -> str:
         return f"No change is proposed: {' '.join(verdict.reasons)}"
     effect = verdict.effect
     what = (
-        f"{finalist.agent.name}: {finalist.candidate.rationale} On {effect.n_pairs} sealed cases the composite score changes by "
+        f"{finalist.agent.name}: {_rationale(run, finalist)} On {effect.n_pairs} sealed cases the composite score changes by "
         f"{effect.estimate:+.2f} (at least {effect.lower_bound:+.2f} with {1 - effect.alpha:.1%} confidence)."
     )
     if verdict.outcome is Outcome.REJECTED_TRADEOFF:
         return f"Not proposed, because it does good and harm. {what} {' '.join(verdict.reasons)}"
     return what
+
+
+def _rationale(run: Run, finalist: Contender) -> str:
+    """Why the finalist is as it is: the reasons of all edits that led to it, the first one first."""
+    ancestors = {contender.candidate.key: contender for contender in run.found.contenders if contender.agent == finalist.agent}
+    reasons: list[str] = []
+    step: Contender | None = finalist
+    while step is not None:
+        reasons.insert(0, step.candidate.rationale)
+        step = ancestors.get(step.candidate.parent_key)
+    return " ".join(reasons)
 
 
 def _evidence(run: Run, verdict: Verdict) -> tuple[Evidence, ...]:
@@ -129,7 +140,7 @@ def changes(run: Run) -> tuple[ProposedChange, ...]:
             base_version=finalist.agent.base_version,
             proposed_config=finalist.candidate.config,
             strategy=finalist.candidate.strategy,
-            rationale=finalist.candidate.rationale,
+            rationale=_rationale(run, finalist),
             cluster_signatures=(signature,) if signature else (),
         ),
     )
