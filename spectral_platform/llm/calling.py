@@ -6,7 +6,6 @@ repeats no call whose answer was stored, and only calls in flight at a crash can
 
 import asyncio
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from weakref import WeakValueDictionary
@@ -17,7 +16,7 @@ from spectral_platform.core.errors import SpectralError
 from spectral_platform.llm.errors import ProviderUnavailable
 from spectral_platform.llm.ledger import Entry, Ledger
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
-from spectral_platform.llm.prices import Price, price_call
+from spectral_platform.llm.prices import price_call
 from spectral_platform.llm.providers import Provider
 from spectral_platform.llm.providers.catalogue import Providers
 from spectral_platform.llm.purposes import Purpose
@@ -57,13 +56,11 @@ class ModelCaller:
         ledger: Ledger,
         *,
         known: dict[str, PaidAnswer],
-        prices: Mapping[str, Price],
         concurrency: int,
     ) -> None:
         self._providers = providers
         self._ledger = ledger
         self._known = known
-        self._prices = prices
         self._slots = asyncio.Semaphore(concurrency)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
@@ -97,7 +94,6 @@ class ModelCaller:
             input_tokens=answer.input_tokens,
             output_tokens=answer.output_tokens,
             cached_input_tokens=answer.cached_input_tokens,
-            overrides=self._prices,
         )
         await self._ledger.write(
             Entry(
@@ -117,7 +113,6 @@ class ModelCaller:
             request.model,
             input_tokens=size,
             output_tokens=request.max_output_tokens,
-            overrides=self._prices,
         )
         return bound or Decimal(0)
 

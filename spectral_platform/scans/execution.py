@@ -63,7 +63,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
             lineage = await _lineage(session, scan)
             known = await load_answers(session, tenant.workspace_id, lineage)
         ledger = Ledger(context.database, tenant)
-        asker = ModelCaller(providers, ledger, known=known, prices={}, concurrency=context.settings.model_concurrency)
+        asker = ModelCaller(providers, ledger, known=known, concurrency=context.settings.model_concurrency)
         started = scan.started_at or clock.now()
         elapsed = (clock.now() - started).total_seconds()
         bench = Bench(

@@ -79,7 +79,7 @@ async def budget_of(database: Database, tenant: Tenant) -> ScanBudget:
 def caller_of(database: Database, tenant: Tenant, provider: Counting) -> tuple[ModelCaller, Ledger]:
     ledger = Ledger(database, tenant)
     providers = Providers(provider, None)
-    return ModelCaller(providers, ledger, known={}, prices={}, concurrency=16), ledger
+    return ModelCaller(providers, ledger, known={}, concurrency=16), ledger
 
 
 async def test_a_hundred_reservers_never_get_more_than_there_is(database: Database, owner: Person) -> None:
