@@ -7,6 +7,7 @@ row is plumbing, the room's own rows are the truth.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
@@ -21,12 +22,15 @@ QUEUE = "spectral"
 
 
 class Work(Value):
-    """One order to carry out later in one tenant. Subclasses name their job and add typed arguments."""
+    """One order to carry out later in an account, or in one of its workspaces.
+
+    Subclasses name their job and add typed arguments.
+    """
 
     job: ClassVar[str]
 
     account_id: UUID
-    workspace_id: UUID
+    workspace_id: UUID | None = None
 
     @property
     def lock(self) -> str | None:
@@ -79,10 +83,12 @@ def queue_app(url: str | None = None) -> App:
 _enqueuing = queue_app()
 
 
-async def enqueue(session: AsyncSession, work: Work) -> None:
-    """Add the order to the queue in the caller's transaction: it exists if and only if that commits."""
+async def enqueue(session: AsyncSession, work: Work, *, at: datetime | None = None) -> None:
+    """Add the order to the queue in the caller's transaction, to be carried out at once or at a time.
+
+    It exists if and only if that transaction commits.
+    """
     connection = await session.connection()
     raw = await connection.get_raw_connection()
-    await _enqueuing.configure_task(work.job, queue=QUEUE, lock=work.lock, connection=raw.driver_connection).defer_async(
-        work=work.model_dump(mode="json")
-    )
+    order = _enqueuing.configure_task(work.job, queue=QUEUE, lock=work.lock, schedule_at=at, connection=raw.driver_connection)
+    await order.defer_async(work=work.model_dump(mode="json"))

@@ -1,14 +1,17 @@
 """The one place where the environment is read."""
 
+import json
 import os
 import secrets
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from spectral_platform.core.sealing import Seal
 
 DEFAULT_SECRETS = {"change-me", "changeme", "secret", "spectral", "development", "replace-me", "please-change-me"}
 MINIMUM_SECRET_LENGTH = 32
@@ -32,6 +35,26 @@ def default_data_dir() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "share") / "spectral"
 
 
+def revealed(value: Any) -> Any:
+    """A setting with the secrets in it in the clear."""
+    match value:
+        case SecretStr():
+            return value.get_secret_value()
+        case BaseModel():
+            return {name: revealed(getattr(value, name)) for name in value.model_fields_set}
+        case dict():
+            return {name: revealed(part) for name, part in value.items()}
+        case list() | tuple():
+            return [revealed(part) for part in value]
+    return value
+
+
+def written(value: Any) -> str:
+    """A setting as a variable holds it: what has parts as JSON."""
+    plain = revealed(value)
+    return json.dumps(plain, default=str) if isinstance(plain, dict | list) else str(plain)
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, from ``SPECTRAL_*`` variables."""
 
@@ -53,6 +76,7 @@ class Settings(BaseSettings):
     postgres_bin: Path | None = None
     workers: int = Field(default=1, ge=0)
     secret_key: SecretStr | None = None
+    previous_secret_keys: tuple[SecretStr, ...] = ()
     registration: Literal["open", "invite"] | None = None
     access_token_minutes: int = Field(default=60, gt=0)
     refresh_token_days: int = Field(default=30, gt=0)
@@ -94,14 +118,20 @@ class Settings(BaseSettings):
             file.write(secret)
         return secret
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The server's secret, then the ones it had before, which still open and verify what they closed and signed."""
+        return (self.secret, *(previous.get_secret_value() for previous in self.previous_secret_keys))
+
+    @cached_property
+    def seal(self) -> Seal:
+        """What closes the secrets that are kept in the database."""
+        return Seal(self.secrets)
+
     def environment_of_child(self, *, database_url: str) -> dict[str, str]:
         """The environment that gives a child process these settings, and this database whatever they say."""
         chosen = {name: getattr(self, name) for name in self.model_fields_set} | {"database_url": database_url}
-        plain = {
-            f"SPECTRAL_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-            for name, value in chosen.items()
-            if value is not None
-        }
+        plain = {f"SPECTRAL_{name.upper()}": written(value) for name, value in chosen.items() if value is not None}
         return {**os.environ, **plain}
 
     @property

@@ -11,6 +11,7 @@ class ExecuteScan(Work):
 
     job: ClassVar[str] = "scans.execute"
 
+    workspace_id: UUID
     scan_id: UUID
 
     @property

@@ -58,7 +58,7 @@ async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) 
 def _register(app: App, known: Job[Any], context: JobContext) -> None:
     async def carry_out(queue: QueueContext, work: dict[str, Any]) -> None:
         order: Work = known.work.model_validate(work)
-        with bound_contextvars(job=known.work.job, workspace_id=str(order.workspace_id)):
+        with bound_contextvars(job=known.work.job, workspace_id=str(order.workspace_id or "")):
             try:
                 await known.run(context, order)
             except Exception as error:
