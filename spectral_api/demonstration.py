@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from spectral_platform.accounts.errors import EmailTaken
+from spectral_platform.core import crypto
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.demo.commands import create_demo
@@ -35,9 +36,10 @@ async def ensure_demo(settings: Settings, url: str) -> DemoAccess:
             found = await find_demo(session, email=email)
         if found is None:
             password = _chosen_password(settings) or secrets.token_urlsafe(12)
+            password_hash = await crypto.hash_password(password)
             try:
                 async with database.transaction() as session:
-                    found = await create_demo(session, email=email, password=password)
+                    found = await create_demo(session, email=email, password_hash=password_hash)
             except EmailTaken:
                 async with database.transaction() as session:
                     found = await find_demo(session, email=email)

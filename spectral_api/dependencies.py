@@ -12,9 +12,14 @@ from spectral_platform.core.settings import Settings
 
 async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     """A session whose transaction commits when the endpoint returns and before the first byte leaves."""
-    holder: database.Database = request.app.state.database
-    async with holder.transaction() as session:
+    async with current_database(request).transaction() as session:
         yield session
+
+
+def current_database(request: Request) -> database.Database:
+    """The database that this application was made with."""
+    holder: database.Database = request.app.state.database
+    return holder
 
 
 def current_settings(request: Request) -> Settings:
@@ -25,3 +30,5 @@ def current_settings(request: Request) -> Settings:
 
 Database = Annotated[AsyncSession, Depends(open_session, scope="function")]
 CurrentSettings = Annotated[Settings, Depends(current_settings)]
+DatabaseHolder = Annotated[database.Database, Depends(current_database)]
+"""For commands that open short transactions of their own, because they do something slow in between."""

@@ -22,7 +22,7 @@ from spectral_platform.auth.models import LoginSession, RefreshToken
 from spectral_platform.auth.passwords import check_password
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import Caller
-from spectral_platform.core.database import bind_user
+from spectral_platform.core.database import Database, bind_user
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.commands import create_workspace
 
@@ -40,28 +40,35 @@ class Tokens:
     refresh_token: str
 
 
-async def register(
-    session: AsyncSession, settings: Settings, *, email: str, password: str, tenant_name: str
-) -> tuple[Tokens, UUID]:
-    """A new account with its owner and first workspace: the tokens and the workspace's id."""
-    if settings.registration_mode == "invite" and await exists_account(session):
-        raise RegistrationClosed
+async def register(database: Database, settings: Settings, *, email: str, password: str, tenant_name: str) -> tuple[Tokens, UUID]:
+    """A new account with its owner and first workspace: the tokens and the workspace's id.
+
+    Raises ``RegistrationClosed``, ``PasswordTooWeak`` or ``EmailTaken``. Hashing holds no connection: a hundred people who come
+    in at once must not keep the others from the database.
+    """
+    async with database.transaction() as session:
+        await _refuse_uninvited(session, settings)
     check_password(password, email=email, environment=settings.environment)
     password_hash = await crypto.hash_password(password)
-    caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
-    workspace = await create_workspace(session, caller, name=FIRST_WORKSPACE)
-    tokens = await _open_session(session, settings, user_id=_user(caller), account_id=caller.account_id)
-    return tokens, workspace.id
+    async with database.transaction() as session:
+        await _refuse_uninvited(session, settings)
+        caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
+        workspace = await create_workspace(session, caller, name=FIRST_WORKSPACE)
+        tokens = await _open_session(session, settings, user_id=_user(caller), account_id=caller.account_id)
+        return tokens, workspace.id
 
 
-async def login(session: AsyncSession, settings: Settings, *, email: str, password: str) -> Tokens:
+async def login(database: Database, settings: Settings, *, email: str, password: str) -> Tokens:
     """Open a session. Unknown email and wrong password take the same time and give the same ``LoginRefused``."""
-    user = await find_user(session, email=email)
+    async with database.transaction() as session:
+        user = await find_user(session, email=email)
     fits = await crypto.verify_password(password, user.password_hash if user else None)
-    if user is None or not fits or user.status is not UserStatus.ACTIVE:
+    if user is None or not fits:
         raise LoginRefused
-    account_id = await _account_of(session, user)
-    return await _open_session(session, settings, user_id=user.id, account_id=account_id)
+    async with database.transaction() as session:
+        await _hold_unchanged(session, user)
+        account_id = await _account_of(session, user)
+        return await _open_session(session, settings, user_id=user.id, account_id=account_id)
 
 
 async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: str) -> Tokens | None:
@@ -104,6 +111,22 @@ async def logout(session: AsyncSession, caller: Caller) -> None:
         .values(revoked_at=clock.now())
     )
     await record(session, caller, action="session.ended", resource="session", resource_id=str(caller.session_id))
+
+
+async def _refuse_uninvited(session: AsyncSession, settings: Settings) -> None:
+    if settings.registration_mode == "invite" and await exists_account(session):
+        raise RegistrationClosed
+
+
+async def _hold_unchanged(session: AsyncSession, seen: User) -> None:
+    """Refuse whose password or status changed while it was examined; until the end of the transaction neither can change."""
+    held = await session.scalar(
+        select(User)
+        .where(User.id == seen.id, User.password_hash == seen.password_hash, User.status == UserStatus.ACTIVE)
+        .with_for_update(read=True)
+    )
+    if held is None:
+        raise LoginRefused
 
 
 def _user(caller: Caller) -> UUID:

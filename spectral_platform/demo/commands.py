@@ -8,7 +8,7 @@ from spectral_platform.accounts.commands import create_account
 from spectral_platform.agents.commands import create_agent
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.rendering import render_request
-from spectral_platform.core import clock, crypto
+from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.randomness import derive
@@ -41,9 +41,8 @@ MODELS = {
 }
 
 
-async def create_demo(session: AsyncSession, *, email: str, password: str) -> Demo:
+async def create_demo(session: AsyncSession, *, email: str, password_hash: str) -> Demo:
     """Make the demo account and workspace. Raises ``EmailTaken`` when somebody is registered under the email address."""
-    password_hash = await crypto.hash_password(password)
     owner = await create_account(session, name=ACCOUNT_NAME, email=email, password_hash=password_hash)
     workspace = await create_workspace(session, owner, name=WORKSPACE_NAME)
     await bind_tenant(session, account_id=owner.account_id, workspace_id=workspace.id)
