@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.auth.devices import Device
 from spectral_platform.core import database
 from spectral_platform.core.settings import Settings
 
@@ -28,7 +29,13 @@ def current_settings(request: Request) -> Settings:
     return settings
 
 
+def current_device(request: Request) -> Device:
+    """The client that asks, as it presents itself."""
+    return Device.seen(user_agent=request.headers.get("User-Agent"), host=request.client.host if request.client else None)
+
+
 Database = Annotated[AsyncSession, Depends(open_session, scope="function")]
 CurrentSettings = Annotated[Settings, Depends(current_settings)]
 DatabaseHolder = Annotated[database.Database, Depends(current_database)]
 """For commands that open short transactions of their own, because they do something slow in between."""
+CurrentDevice = Annotated[Device, Depends(current_device)]

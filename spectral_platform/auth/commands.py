@@ -11,6 +11,7 @@ from spectral_platform.accounts.commands import create_account
 from spectral_platform.accounts.models import AccountMember, User, UserStatus
 from spectral_platform.accounts.queries import exists_account, find_user
 from spectral_platform.audit.commands import record
+from spectral_platform.auth.devices import Device
 from spectral_platform.auth.errors import (
     CredentialExpired,
     CredentialInvalid,
@@ -40,7 +41,9 @@ class Tokens:
     refresh_token: str
 
 
-async def register(database: Database, settings: Settings, *, email: str, password: str, tenant_name: str) -> tuple[Tokens, UUID]:
+async def register(
+    database: Database, settings: Settings, *, email: str, password: str, tenant_name: str, device: Device
+) -> tuple[Tokens, UUID]:
     """A new account with its owner and first workspace: the tokens and the workspace's id.
 
     Raises ``RegistrationClosed``, ``PasswordTooWeak`` or ``EmailTaken``. Hashing holds no connection: a hundred people who come
@@ -54,11 +57,11 @@ async def register(database: Database, settings: Settings, *, email: str, passwo
         await _refuse_uninvited(session, settings)
         caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
         workspace = await create_workspace(session, caller, name=FIRST_WORKSPACE)
-        tokens = await _open_session(session, settings, user_id=_user(caller), account_id=caller.account_id)
+        tokens = await _open_session(session, settings, user_id=_user(caller), account_id=caller.account_id, device=device)
         return tokens, workspace.id
 
 
-async def login(database: Database, settings: Settings, *, email: str, password: str) -> Tokens:
+async def login(database: Database, settings: Settings, *, email: str, password: str, device: Device) -> Tokens:
     """Open a session. Unknown email and wrong password take the same time and give the same ``LoginRefused``."""
     async with database.transaction() as session:
         user = await find_user(session, email=email)
@@ -68,7 +71,7 @@ async def login(database: Database, settings: Settings, *, email: str, password:
     async with database.transaction() as session:
         await _hold_unchanged(session, user)
         account_id = await _account_of(session, user)
-        return await _open_session(session, settings, user_id=user.id, account_id=account_id)
+        return await _open_session(session, settings, user_id=user.id, account_id=account_id, device=device)
 
 
 async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: str) -> Tokens | None:
@@ -99,7 +102,7 @@ async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: s
     user = await session.get_one(User, login_session.user_id)
     if user.status is not UserStatus.ACTIVE:
         raise CredentialRevoked
-    token.spent_at = clock.now()
+    token.spent_at = login_session.last_used_at = clock.now()
     return await _issue(session, settings, login_session)
 
 
@@ -142,8 +145,15 @@ async def _account_of(session: AsyncSession, user: User) -> UUID:
     return account_id
 
 
-async def _open_session(session: AsyncSession, settings: Settings, *, user_id: UUID, account_id: UUID) -> Tokens:
-    login_session = LoginSession(id=clock.new_id(), user_id=user_id, account_id=account_id)
+async def _open_session(session: AsyncSession, settings: Settings, *, user_id: UUID, account_id: UUID, device: Device) -> Tokens:
+    login_session = LoginSession(
+        id=clock.new_id(),
+        user_id=user_id,
+        account_id=account_id,
+        last_used_at=clock.now(),
+        user_agent=device.user_agent,
+        ip=device.ip,
+    )
     session.add(login_session)
     await session.flush()
     return await _issue(session, settings, login_session)

@@ -3,9 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKey
+from sqlalchemy import DateTime, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from spectral_platform.auth.devices import LONGEST_USER_AGENT
 from spectral_platform.core.columns import Created, Identified
 from spectral_platform.core.database import Base
 
@@ -18,6 +19,9 @@ class LoginSession(Identified, Created, Base):
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    user_agent: Mapped[str | None] = mapped_column(String(LONGEST_USER_AGENT))
+    ip: Mapped[str | None] = mapped_column(String(45))
 
 
 class RefreshToken(Identified, Created, Base):

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Request, Response, Security
 
-from spectral_api.dependencies import CurrentSettings, Database, DatabaseHolder
+from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder
 from spectral_api.problems import problems, render
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
@@ -49,18 +49,22 @@ def person(caller: Caller) -> Caller:
     summary="Register",
     responses=problems(EmailTaken, PasswordTooWeak, RegistrationClosed),
 )
-async def register(body: schemas.Registration, database: DatabaseHolder, settings: CurrentSettings) -> schemas.Registered:
+async def register(
+    body: schemas.Registration, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
+) -> schemas.Registered:
     """Make an account with its first workspace (named "Default"). The caller owns the account and is logged in."""
     tokens, workspace_id = await commands.register(
-        database, settings, email=body.email, password=body.password, tenant_name=body.tenant_name
+        database, settings, email=body.email, password=body.password, tenant_name=body.tenant_name, device=device
     )
     return schemas.Registered(**asdict(tokens), workspace_id=workspace_id)
 
 
 @router.post("/login", summary="Log in", responses=problems(LoginRefused))
-async def login(body: schemas.Login, database: DatabaseHolder, settings: CurrentSettings) -> schemas.Tokens:
+async def login(
+    body: schemas.Login, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
+) -> schemas.Tokens:
     """Exchange email and password for tokens. An unknown email and a wrong password give the same answer."""
-    tokens = await commands.login(database, settings, email=body.email, password=body.password)
+    tokens = await commands.login(database, settings, email=body.email, password=body.password, device=device)
     return schemas.Tokens.model_validate(tokens)
 
 
