@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from spectral_api.app import create_app
-from spectral_platform.accounts.models import AccountMember, User
+from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.core import clock, crypto
-from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole, resolve_scopes
+from spectral_platform.core.access import AccountRole, WorkspaceRole
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.models import WorkspaceMember
@@ -25,6 +26,12 @@ from tests.fixtures.callers import PASSWORD, Person, register
 
 PARAMETER = re.compile(r"{(\w+)}")
 WORKSPACE = "/api/v1/workspaces/{workspace_id}"
+KEYS: dict[str, list[str]] = {
+    "default key": [],
+    "reading key": ["read:workspace"],
+    "full key": ["read:agents", "write:traces", "read:workspace", "write:workspace"],
+}
+"""Keys of the owner's workspace by their scopes."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,8 @@ class Tenants:
     stranger: Person
     items: dict[str, str]
     """Ids of things in the owner's workspace, by the name that they have in paths."""
-    lesser: list[tuple[set[Scope], str]]
-    """Credentials for the owner's workspace that do not hold every scope, with those that they hold."""
+    credentials: Mapping[str, str]
+    """Tokens and keys of everybody who may try to come in, by what they are to the owner's workspace."""
 
     def path(self, template: str, *, workspace: Person | None = None, chosen: Mapping[str, str] = MappingProxyType({})) -> str:
         """A real path: in the owner's workspace unless told otherwise, with the owner's things, or with ids of nothing."""
@@ -66,39 +73,57 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         owner, stranger = await register(anybody), await register(anybody)
         for person in (owner, stranger):  # where the path names no workspace, the header does
             person.client.headers["X-Workspace-Id"] = str(person.workspace_id)
-        observer = await observing(anybody, database, owner)
-        keys = [{Scope.WRITE_TRACES}, {Scope.READ_AGENTS}, {Scope.READ_WORKSPACE}]
-        lesser = [
-            (set(resolve_scopes(AccountRole.OWNER, None)), owner.tokens["access_token"]),
-            ({Scope.READ_WORKSPACE}, observer),
-            *[(scopes, await owner.key(*scopes)) for scopes in keys],
-        ]
+        credentials = await everybody(anybody, database, owner, stranger)
         made = await things(owner)
         made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
-        yield Tenants(anybody, owner, stranger, made, lesser)
+        yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
         await stranger.client.aclose()
     await database.close()
 
 
-async def observing(anybody: httpx.AsyncClient, database: Database, owner: Person) -> str:
-    """The access token of a member of the account who may only look at the owner's workspace."""
+async def everybody(anybody: httpx.AsyncClient, database: Database, owner: Person, stranger: Person) -> dict[str, str]:
+    """Somebody of each kind; whoever was shut out was let in before."""
+    members = {
+        role: await member(anybody, database, owner, role)
+        for role in ("admin", "contributor", "observer", "no member", "operations", "revoked")
+    }
+    suspended = await register(anybody)
+    suspended_key = await suspended.key(*KEYS["full key"])
+    async with database.transaction(account_id=suspended.account_id) as session:
+        await session.execute(update(Account).values(status=AccountStatus.SUSPENDED))
+    async with database.transaction(account_id=owner.account_id) as session:
+        await session.execute(update(User).where(User.id == members["revoked"][0]).values(status=UserStatus.REVOKED))
+    return {
+        "owner": owner.tokens["access_token"],
+        **{role: token for role, (_, token) in members.items()},
+        **{name: await owner.key(*scopes) for name, scopes in KEYS.items()},
+        "stranger": stranger.tokens["access_token"],
+        "stranger's key": await stranger.key(*KEYS["full key"]),
+        "suspended": suspended.tokens["access_token"],
+        "suspended key": suspended_key,
+    }
+
+
+async def member(anybody: httpx.AsyncClient, database: Database, owner: Person, role: str) -> tuple[UUID, str]:
+    """The id and token of a person of the owner's account: with a role in the owner's workspace, or in none."""
     user = User(id=clock.new_id(), email=f"{uuid4().hex}@example.com", password_hash=await crypto.hash_password(PASSWORD))
+    account_role = AccountRole.OPERATIONS if role == "operations" else AccountRole.MEMBER
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         session.add(user)
         await session.flush()
-        session.add(AccountMember(account_id=owner.account_id, user_id=user.id, role=AccountRole.MEMBER))
-        session.add(
-            WorkspaceMember(
-                account_id=owner.account_id,
-                workspace_id=owner.workspace_id,
-                user_id=user.id,
-                role=WorkspaceRole.OBSERVER,
+        session.add(AccountMember(account_id=owner.account_id, user_id=user.id, role=account_role))
+        if role in {"admin", "contributor", "observer", "revoked"}:
+            session.add(
+                WorkspaceMember(
+                    account_id=owner.account_id,
+                    workspace_id=owner.workspace_id,
+                    user_id=user.id,
+                    role=WorkspaceRole.ADMIN if role == "revoked" else WorkspaceRole(role),
+                )
             )
-        )
     answer = await anybody.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD})
-    token: str = answer.json()["access_token"]
-    return token
+    return user.id, answer.json()["access_token"]
 
 
 async def things(owner: Person) -> dict[str, str]:
