@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.fixtures.worker",
     "tests.fixtures.llm",
     "tests.fixtures.server",
+    "tests.fixtures.receiver",
 ]
 
 # The default renderer prints the local variables of every frame, which takes minutes for one unexpected error.

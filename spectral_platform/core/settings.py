@@ -5,12 +5,14 @@ import os
 import secrets
 from enum import StrEnum
 from functools import cached_property
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from spectral_platform.core.outbound import Outbound
 from spectral_platform.core.sealing import Seal
 
 DEFAULT_SECRETS = {"change-me", "changeme", "secret", "spectral", "development", "replace-me", "please-change-me"}
@@ -78,6 +80,8 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     previous_secret_keys: tuple[SecretStr, ...] = ()
     registration: Literal["open", "invite"] | None = None
+    outbound_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    outbound_https_only: bool | None = None
     access_token_minutes: int = Field(default=60, gt=0)
     refresh_token_days: int = Field(default=30, gt=0)
     max_body_bytes: int = Field(default=20_000_000, gt=0)
@@ -127,6 +131,14 @@ class Settings(BaseSettings):
     def seal(self) -> Seal:
         """What closes the secrets that are kept in the database."""
         return Seal(self.secrets)
+
+    @cached_property
+    def outbound(self) -> Outbound:
+        """The way to call URLs that users set; in production over TLS only, unless that is set otherwise."""
+        https_only = self.outbound_https_only
+        if https_only is None:
+            https_only = self.environment is Environment.PRODUCTION
+        return Outbound(allowed_networks=self.outbound_allowed_networks, https_only=https_only)
 
     def environment_of_child(self, *, database_url: str) -> dict[str, str]:
         """The environment that gives a child process these settings, and this database whatever they say."""
