@@ -13,6 +13,7 @@ pytest_plugins = [
     "tests.fixtures.callers",
     "tests.fixtures.worker",
     "tests.fixtures.llm",
+    "tests.fixtures.mail",
     "tests.fixtures.server",
     "tests.fixtures.receiver",
 ]

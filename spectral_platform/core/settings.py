@@ -88,6 +88,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     demo_email: str | None = None
     demo_password: SecretStr | None = None
+    smtp_host: str | None = None
+    smtp_port: int | None = Field(default=None, gt=0, le=65535)
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["starttls", "implicit", "none"] = "starttls"
+    smtp_timeout_s: float = Field(default=20.0, gt=0)
+    mail_from: str | None = None
     openai_base_url: str | None = None
     openai_api_key: SecretStr | None = None
     openai_model: str | None = None
@@ -104,6 +111,13 @@ class Settings(BaseSettings):
                     f"SPECTRAL_SECRET_KEY must be set to at least {MINIMUM_SECRET_LENGTH} random characters in production, "
                     "for example with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def refuse_mail_from_nobody(self) -> "Settings":
+        """An SMTP server is of no use without a sender."""
+        if self.smtp_host is not None and "@" not in (self.mail_from or ""):
+            raise ValueError("SPECTRAL_MAIL_FROM must be an email address where SPECTRAL_SMTP_HOST is set.")
         return self
 
     @cached_property

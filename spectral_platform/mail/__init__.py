@@ -1,0 +1,1 @@
+"""Mail to people: sealed orders in the caller's transaction, delivered by the worker over SMTP."""
