@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from spectral_api import health, v1
+from spectral_api import health, jwks, v1
 from spectral_api.docs.pages import mount_documentation
 from spectral_api.middleware import BodyLimit, RequestContext
 from spectral_api.otel.router import install_otel
@@ -72,6 +72,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     install_problem_handlers(app)
     mount_documentation(app)
     app.include_router(health.router)
+    app.include_router(jwks.router)
     app.include_router(v1.router, prefix="/api/v1")
     install_otel(app)
     app.include_router(simulator, prefix="/simulator/v1", tags=["Simulator"])

@@ -27,6 +27,7 @@ from spectral_platform.core.errors import SpectralError
 from spectral_platform.core.logging import configure_logging
 from spectral_platform.core.postgres_binaries import EmbeddedPostgresError
 from spectral_platform.core.settings import Environment, Settings
+from spectral_platform.core.signing import Algorithm, SigningKeysUnusable, add_key
 
 FAILED = 1
 MISCONFIGURED = 2
@@ -200,6 +201,17 @@ def grant_operations(
 
 
 @application.command()
+def signing_key(
+    file: Annotated[Path, typer.Option(envvar="SPECTRAL_SIGNING_KEYS_FILE", help="The file of keys; made if it is not there.")],
+    algorithm: Annotated[Algorithm, typer.Option(help="EdDSA or RS256.")] = Algorithm.EDDSA,
+) -> None:
+    """Add a fresh key that signs access tokens from the next start on; the older ones still verify until they are taken out."""
+    kid = add_key(file, algorithm)
+    output.print(f"{file} signs with the {algorithm} key {kid} once the server runs with it:", markup=False)
+    output.print(f"SPECTRAL_JWT_ALGORITHM={algorithm} SPECTRAL_SIGNING_KEYS_FILE={file}", markup=False)
+
+
+@application.command()
 def doctor(
     url: Annotated[str, typer.Argument(help="The server to examine.")] = "http://localhost:8000",
     email: Annotated[str | None, typer.Option(help="Log in as this person, to send a trace and read it back.")] = None,
@@ -238,7 +250,7 @@ def main(arguments: list[str] | None = None) -> None:
         if error.filename is None:
             raise
         refuse(f"{error.filename}: {error.strerror}", FAILED)
-    except (EmbeddedPostgresError, server.AddressUnavailable, SpectralError) as error:
+    except (EmbeddedPostgresError, server.AddressUnavailable, SigningKeysUnusable, SpectralError) as error:
         refuse(str(error), FAILED)
 
 

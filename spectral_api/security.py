@@ -97,7 +97,7 @@ async def admit(
     request.state.was_examined = True
     if not credential:
         raise CredentialMissing
-    caller = await resolve_caller(session, credential, secret=request.app.state.settings.secret)
+    caller = await resolve_caller(session, credential, keyring=request.app.state.settings.keyring)
     bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
     in_path = request.path_params.get("workspace_id")
     if names_workspace_by_header:

@@ -170,8 +170,7 @@ async def _issue(session: AsyncSession, settings: Settings, login_session: Login
     )
     await session.flush()
     lifetime = timedelta(minutes=settings.access_token_minutes)
-    access_token, _ = crypto.issue_token(
-        settings.secret,
+    access_token = settings.keyring.issue(
         {
             "sub": str(login_session.user_id),
             "account": str(login_session.account_id),

@@ -14,6 +14,7 @@ from spectral_platform.auth.models import LoginSession
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import ACCOUNT_SCOPES, Caller, CallerKind, Scope, resolve_scopes
 from spectral_platform.core.database import bind_tenant
+from spectral_platform.core.signing import Keyring, TokenExpired, TokenInvalid
 from spectral_platform.keys.commands import SECRET_PREFIX, touch_key
 from spectral_platform.keys.queries import find_key
 from spectral_platform.workspaces.errors import WorkspaceNotFound
@@ -30,14 +31,14 @@ class Profile:
     memberships: list[Membership]
 
 
-async def resolve_caller(session: AsyncSession, credential: str, *, secret: str) -> Caller:
+async def resolve_caller(session: AsyncSession, credential: str, *, keyring: Keyring) -> Caller:
     """Who holds this token or API key; binds the transaction to the holder's account (and a key's workspace).
 
     Raises ``CredentialInvalid``, ``CredentialExpired``, ``CredentialRevoked`` or ``AccountSuspended``.
     """
     if credential.startswith(SECRET_PREFIX):
         return await _resolve_key(session, credential)
-    return await _resolve_token(session, credential, secret=secret)
+    return await _resolve_token(session, credential, keyring=keyring)
 
 
 async def _resolve_key(session: AsyncSession, credential: str) -> Caller:
@@ -62,13 +63,13 @@ async def _resolve_key(session: AsyncSession, credential: str) -> Caller:
     )
 
 
-async def _resolve_token(session: AsyncSession, credential: str, *, secret: str) -> Caller:
+async def _resolve_token(session: AsyncSession, credential: str, *, keyring: Keyring) -> Caller:
     try:
-        claims = crypto.read_token(secret, credential)
+        claims = keyring.read(credential)
         user_id, account_id, session_id = (UUID(claims[name]) for name in ("sub", "account", "session"))
-    except crypto.TokenExpired as error:
+    except TokenExpired as error:
         raise CredentialExpired from error
-    except (crypto.TokenInvalid, KeyError, ValueError, TypeError) as error:
+    except (TokenInvalid, KeyError, ValueError, TypeError) as error:
         raise CredentialInvalid from error
     await bind_tenant(session, account_id=account_id)
     row = (

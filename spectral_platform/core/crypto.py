@@ -1,30 +1,16 @@
-"""Passwords, tokens and digests: the only module that touches cryptography."""
+"""Passwords, secrets and digests."""
 
 import asyncio
 import hashlib
 import hmac
 import secrets
-from datetime import datetime, timedelta
-from typing import Any
 
-from jose import ExpiredSignatureError, JWTError, jwt
 from passlib.context import CryptContext
 
-from spectral_platform.core import clock
-
-ALGORITHM = "HS256"
 HASHING_THREADS = 2
 
 _passwords = CryptContext(schemes=["argon2"], deprecated="auto")
 _hashing = asyncio.Semaphore(HASHING_THREADS)
-
-
-class TokenExpired(Exception):
-    """The token was ours and its time is over."""
-
-
-class TokenInvalid(Exception):
-    """The token is not one of ours."""
 
 
 async def hash_password(password: str) -> str:
@@ -40,23 +26,6 @@ async def verify_password(password: str, digest: str | None) -> bool:
             await asyncio.to_thread(_passwords.dummy_verify)
             return False
         return await asyncio.to_thread(_passwords.verify, password, digest)
-
-
-def issue_token(secret: str, claims: dict[str, Any], *, lifetime: timedelta) -> tuple[str, datetime]:
-    """A signed token with the claims and its expiry."""
-    expires_at = clock.now() + lifetime
-    token: str = jwt.encode({**claims, "exp": expires_at}, secret, algorithm=ALGORITHM)
-    return token, expires_at
-
-
-def read_token(secret: str, token: str) -> dict[str, Any]:
-    """The claims of one of our tokens. Raises ``TokenExpired`` or ``TokenInvalid``."""
-    try:
-        return jwt.decode(token, secret, algorithms=[ALGORITHM], options={"require_exp": True, "require_sub": True})
-    except ExpiredSignatureError as error:
-        raise TokenExpired from error
-    except JWTError as error:
-        raise TokenInvalid from error
 
 
 def new_secret(prefix: str) -> str:

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spectral_platform.core.outbound import Outbound
 from spectral_platform.core.sealing import Seal
+from spectral_platform.core.signing import Algorithm, Keyring
 
 DEFAULT_SECRETS = {"change-me", "changeme", "secret", "spectral", "development", "replace-me", "please-change-me"}
 MINIMUM_SECRET_LENGTH = 32
@@ -79,6 +80,8 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=0)
     secret_key: SecretStr | None = None
     previous_secret_keys: tuple[SecretStr, ...] = ()
+    jwt_algorithm: Algorithm = Algorithm.HS256
+    signing_keys_file: Path | None = None
     registration: Literal["open", "invite"] | None = None
     outbound_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     outbound_https_only: bool | None = None
@@ -120,6 +123,17 @@ class Settings(BaseSettings):
             raise ValueError("SPECTRAL_MAIL_FROM must be an email address where SPECTRAL_SMTP_HOST is set.")
         return self
 
+    @model_validator(mode="after")
+    def refuse_unusable_signing_keys(self) -> "Settings":
+        """Keys that tokens could not be signed with stop the start, instead of every login."""
+        if (self.jwt_algorithm is Algorithm.HS256) != (self.signing_keys_file is None):
+            raise ValueError(
+                "SPECTRAL_JWT_ALGORITHM (RS256 or EdDSA) and SPECTRAL_SIGNING_KEYS_FILE go together; HS256 signs with the secret."
+            )
+        if self.signing_keys_file is not None:
+            Keyring.of_file(self.signing_keys_file, self.jwt_algorithm)
+        return self
+
     @cached_property
     def secret(self) -> str:
         """The server's secret: the configured one, else one generated into the data directory (development only)."""
@@ -153,6 +167,13 @@ class Settings(BaseSettings):
         if https_only is None:
             https_only = self.environment is Environment.PRODUCTION
         return Outbound(allowed_networks=self.outbound_allowed_networks, https_only=https_only)
+
+    @cached_property
+    def keyring(self) -> Keyring:
+        """What access tokens are signed and verified with; the file of keys is read once."""
+        if self.signing_keys_file is None:
+            return Keyring.of_secrets(self.secrets)
+        return Keyring.of_file(self.signing_keys_file, self.jwt_algorithm)
 
     def environment_of_child(self, *, database_url: str) -> dict[str, str]:
         """The environment that gives a child process these settings, and this database whatever they say."""

@@ -16,6 +16,7 @@ PUBLIC = {
     "GET /openapi.json",
     "GET /docs",
     "GET /redoc",
+    "GET /.well-known/jwks.json",
     "GET /api/health",
     "GET /api/v1/health",
     "POST /api/v1/auth/register",
