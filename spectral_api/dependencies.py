@@ -3,12 +3,25 @@
 from collections.abc import AsyncIterator
 from typing import Annotated
 
+import structlog
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.audit.accountability import ChangeUnaccounted, require_one_entry
 from spectral_platform.auth.devices import Device
 from spectral_platform.core import database
 from spectral_platform.core.settings import Settings
+
+logger = structlog.get_logger(__name__)
+
+MUTATING = {"POST", "PUT", "PATCH", "DELETE"}
+UNRECORDED = {
+    "export_traces": "Agents send telemetry all the time; what was taken in is counted by the hour.",
+    "create_traces": "The same in JSON.",
+    "create_feedback": "A judgement is itself a record of who gave it and when, and is never changed.",
+    "refresh": "Tokens are exchanged by programs, every hour in every session; the session's beginning and end are recorded.",
+}
+"""The endpoints that change something and owe the audit log no entry, with the reason."""
 
 
 async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
@@ -18,9 +31,20 @@ async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
 
 
 def current_database(request: Request) -> database.Database:
-    """The database that this application was made with."""
+    """The database that this application was made with; a request that changes something owes the audit log an entry."""
     holder: database.Database = request.app.state.database
-    return holder
+    endpoint = getattr(request.scope.get("route"), "name", None)
+    if request.method not in MUTATING or endpoint in UNRECORDED:
+        return holder
+
+    async def check(session: AsyncSession) -> None:
+        try:
+            await require_one_entry(session)
+        except ChangeUnaccounted as fault:
+            logger.error("change_unaccounted", endpoint=endpoint, entries=fault.entries, written=fault.written)
+            raise
+
+    return holder.checked(check)
 
 
 def current_settings(request: Request) -> Settings:

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.audit.accountability import count_entry
 from spectral_platform.audit.chain import GENESIS, hash_entry
 from spectral_platform.audit.models import AuditEntry, AuditHead
 from spectral_platform.core import clock
@@ -45,3 +46,4 @@ async def record(
     session.add(entry)
     head.sequence, head.entry_hash = entry.sequence, entry.entry_hash
     await session.flush()
+    count_entry(session)

@@ -22,10 +22,10 @@ from spectral_platform.auth.errors import (
 from spectral_platform.auth.models import LoginSession, RefreshToken
 from spectral_platform.auth.passwords import check_password
 from spectral_platform.core import clock, crypto
-from spectral_platform.core.access import Caller
-from spectral_platform.core.database import Database, bind_user
+from spectral_platform.core.access import Caller, CallerKind
+from spectral_platform.core.database import Database, bind_tenant, bind_user
 from spectral_platform.core.settings import Settings
-from spectral_platform.workspaces.commands import create_workspace
+from spectral_platform.workspaces.commands import add_workspace
 
 FIRST_WORKSPACE = "Default"
 
@@ -56,8 +56,9 @@ async def register(
     async with database.transaction() as session:
         await _refuse_uninvited(session, settings)
         caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
-        workspace = await create_workspace(session, caller, name=FIRST_WORKSPACE)
-        tokens = await _open_session(session, settings, user_id=_user(caller), account_id=caller.account_id, device=device)
+        workspace = await add_workspace(session, caller, name=FIRST_WORKSPACE)
+        caller = caller.model_copy(update={"session_id": clock.new_id()})
+        tokens = await _open_session(session, settings, caller, device=device)
         return tokens, workspace.id
 
 
@@ -71,7 +72,10 @@ async def login(database: Database, settings: Settings, *, email: str, password:
     async with database.transaction() as session:
         await _hold_unchanged(session, user)
         account_id = await _account_of(session, user)
-        return await _open_session(session, settings, user_id=user.id, account_id=account_id, device=device)
+        await bind_tenant(session, account_id=account_id)
+        caller = Caller(kind=CallerKind.USER, id=user.id, account_id=account_id, session_id=clock.new_id())
+        await record(session, caller, action="session.opened", resource="session", resource_id=str(caller.session_id))
+        return await _open_session(session, settings, caller, device=device)
 
 
 async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: str) -> Tokens | None:
@@ -145,11 +149,11 @@ async def _account_of(session: AsyncSession, user: User) -> UUID:
     return account_id
 
 
-async def _open_session(session: AsyncSession, settings: Settings, *, user_id: UUID, account_id: UUID, device: Device) -> Tokens:
+async def _open_session(session: AsyncSession, settings: Settings, caller: Caller, *, device: Device) -> Tokens:
     login_session = LoginSession(
-        id=clock.new_id(),
-        user_id=user_id,
-        account_id=account_id,
+        id=caller.session_id,
+        user_id=_user(caller),
+        account_id=caller.account_id,
         last_used_at=clock.now(),
         user_agent=device.user_agent,
         ip=device.ip,

@@ -4,8 +4,10 @@ Runtime connections act as the role ``spectral_app``, which owns nothing and can
 only the tenant that was bound to it with ``bind_tenant``; an unbound one sees no tenant's rows at all.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from copy import copy
+from typing import Self
 from uuid import UUID
 
 import orjson
@@ -24,6 +26,7 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 
 
 class Base(DeclarativeBase):
@@ -62,6 +65,13 @@ class Database:
             connect_args={"options": f"-c role={APPLICATION_ROLE}", "connect_timeout": 10},
         )
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._before_commit: BeforeCommit | None = None
+
+    def checked(self, before_commit: BeforeCommit) -> Self:
+        """The same database; what ``before_commit`` raises about a transaction rolls that back."""
+        other = copy(self)
+        other._before_commit = before_commit
+        return other
 
     @asynccontextmanager
     async def transaction(
@@ -72,6 +82,8 @@ class Database:
             if account_id is not None:
                 await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
             yield session
+            if self._before_commit is not None:
+                await self._before_commit(session)
 
     async def close(self) -> None:
         """Close every connection."""

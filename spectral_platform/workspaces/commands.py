@@ -14,10 +14,16 @@ async def create_workspace(
     session: AsyncSession, caller: Caller, *, name: str, world_model: str = DEFAULT_WORLD_MODEL
 ) -> Workspace:
     """A new workspace in the caller's account."""
+    workspace = await add_workspace(session, caller, name=name, world_model=world_model)
+    await record(session, caller, action="workspace.created", resource="workspace", resource_id=workspace.id, name=name)
+    return workspace
+
+
+async def add_workspace(session: AsyncSession, caller: Caller, *, name: str, world_model: str = DEFAULT_WORLD_MODEL) -> Workspace:
+    """A new workspace as a part of something larger, whose entry in the audit log tells of it."""
     workspace = Workspace(account_id=caller.account_id, name=name, world_model=world_model, scan_defaults={})
     session.add(workspace)
     await session.flush()
-    await record(session, caller, action="workspace.created", resource="workspace", resource_id=workspace.id, name=name)
     return workspace
 
 

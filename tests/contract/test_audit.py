@@ -1,0 +1,198 @@
+"""The audit log as a promise of every route: what changes something leaves exactly one entry, or is rolled back."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import psycopg
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from spectral_api.dependencies import MUTATING, UNRECORDED, Database
+from spectral_api.routing import Router
+from spectral_platform.audit.accountability import BOOKKEEPING
+from spectral_platform.audit.commands import record
+from spectral_platform.core import database
+from spectral_platform.core.access import system_caller
+from spectral_platform.core.database import bind_tenant
+from tests.contract.conftest import Tenants, proposals, samples, things
+from tests.contract.operations import OPERATIONS, Operation
+from tests.contract.test_access import example, named, required_query
+from tests.fixtures.callers import PASSWORD, Person, register
+
+Chosen = dict[str, str]
+Preparation = Callable[[Person, Chosen], Awaitable[Chosen]]
+
+# May only shrink.
+NEED_NO_ENTRY = {"create_feedback", "create_traces", "export_traces", "refresh"}
+# May only shrink.
+NEED_NO_ENTRY_OF_THEIR_OWN = {"api_keys"}
+CHANGE_NOTHING = {
+    "render_agent": "shows what a prompt becomes",
+    "quote_scan": "tells what a scan would cost",
+    "create_chat_completion": "plays a model",
+}
+# Routes that the tests cannot carry out, with the reason. May only shrink.
+NOT_PERFORMED: dict[str, str] = {}
+
+
+async def send(person: Person, method: str, path: str, json: Any = None) -> Any:
+    """Do something that comes first."""
+    answer = await person.client.request(method, f"{person.w}{path}", json=json)
+    assert answer.is_success, answer.text
+    return answer.json() if answer.content else None
+
+
+async def with_free_rubric(person: Person, made: Chosen) -> Chosen:
+    await send(person, "DELETE", f"/evaluations/objectives/{made['objective_id']}")
+    return {}
+
+
+async def with_inferred_agent(person: Person, made: Chosen) -> Chosen:
+    await send(person, "POST", "/traces", {"traces": [{"agent": "Inferred", "input": "Hello", "output": "Hello"}]})
+    agents = (await send(person, "GET", "/agents"))["results"]
+    return {"agent_id": next(agent["id"] for agent in agents if agent["status"] == "pending")}
+
+
+async def with_second_version(person: Person, made: Chosen) -> Chosen:
+    config = {"template": {"base_prompt": "Be brief."}, "hyperparameters": {"model": "sim/standard"}}
+    version = await send(person, "POST", f"/agents/{made['agent_id']}/config/versions", {"config": config})
+    return {"version": str(version["version"])}
+
+
+async def with_cancelled_scan(person: Person, made: Chosen) -> Chosen:
+    await send(person, "POST", f"/scans/{made['scan_id']}/cancel")
+    return {}
+
+
+async def with_accepted_changeset(person: Person, made: Chosen) -> Chosen:
+    await send(person, "POST", f"/changesets/{made['changeset_id']}/accept")
+    return {}
+
+
+PREPARED: dict[str, Preparation] = {
+    "delete_rubric": with_free_rubric,
+    "confirm_agent": with_inferred_agent,
+    "promote_config_version": with_second_version,
+    "retry_scan": with_cancelled_scan,
+    "apply_changeset": with_accepted_changeset,
+    "rollback_changeset": with_accepted_changeset,
+}
+"""What must have happened before an operation can succeed; returns parts of its path."""
+
+BODIES: dict[str, Callable[[Person], Any]] = {
+    "register": lambda person: {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "tenant_name": "Another"},
+    "login": lambda person: {"email": person.email, "password": PASSWORD},
+}
+"""Bodies of operations whose documented example speaks of somebody else."""
+
+MUTATIONS = [each for each in OPERATIONS if each.method in MUTATING and each.is_documented]
+
+
+def endpoint(operation: Operation) -> str:
+    assert operation.dependant is not None
+    return getattr(operation.dependant.call, "__name__", "")
+
+
+@pytest.fixture
+def superuser(shared_database_url: str) -> Iterator[psycopg.Connection]:
+    """The database of the contract tests, past all policies."""
+    with psycopg.connect(database.connection_string(shared_database_url), autocommit=True) as connection:
+        yield connection
+
+
+def entries(superuser: psycopg.Connection) -> int:
+    """How many entries all audit logs have together."""
+    counted = superuser.execute("SELECT count(*) FROM audit_entries").fetchone()
+    assert counted is not None
+    return int(counted[0])
+
+
+def test_what_needs_no_entry_is_a_list_that_may_only_shrink() -> None:
+    assert set(UNRECORDED) == NEED_NO_ENTRY
+    assert set(BOOKKEEPING) == NEED_NO_ENTRY_OF_THEIR_OWN
+    assert all({**UNRECORDED, **BOOKKEEPING}.values())
+    assert {*NEED_NO_ENTRY, *CHANGE_NOTHING, *NOT_PERFORMED} <= {endpoint(each) for each in MUTATIONS}
+
+
+@named([each for each in MUTATIONS if endpoint(each) not in NEED_NO_ENTRY | NOT_PERFORMED.keys()])
+async def test_a_successful_change_leaves_exactly_one_entry(
+    operation: Operation, tenants: Tenants, shared_database_url: str, superuser: psycopg.Connection
+) -> None:
+    person = await register(tenants.anybody)
+    person.client.headers["X-Workspace-Id"] = str(person.workspace_id)
+    made = await things(person, without=operation.path)
+    if "sample_set_id" in made:
+        made |= await samples(person, made["sample_set_id"])
+    holder = database.Database(shared_database_url)
+    made |= await proposals(person, holder)
+    await holder.close()
+    if endpoint(operation) in PREPARED:
+        made |= await PREPARED[endpoint(operation)](person, made)
+    body = BODIES[endpoint(operation)](person) if endpoint(operation) in BODIES else example(operation)
+    if isinstance(body, dict):
+        body |= {name: made[name] for name in body if name in made}
+    path = Tenants(tenants.anybody, person, person, made, {}).path(operation.path)
+    before = entries(superuser)
+
+    answer = await person.client.request(operation.method, path, params=required_query(operation), json=body)
+
+    assert answer.is_success, answer.text
+    assert entries(superuser) - before == (0 if endpoint(operation) in CHANGE_NOTHING else 1)
+
+
+async def test_a_failed_login_leaves_no_entry(tenants: Tenants, superuser: psycopg.Connection) -> None:
+    before = entries(superuser)
+
+    for body in ({"email": tenants.owner.email, "password": "wrong"}, {"email": "nobody@example.com", "password": "wrong"}):
+        assert (await tenants.anybody.post("/api/v1/auth/login", json=body)).status_code == 401
+
+    assert entries(superuser) == before
+
+
+RENAME = text("UPDATE accounts SET name = :name")
+
+
+@pytest.fixture
+def careless(app: FastAPI) -> FastAPI:
+    """An application with endpoints that forget the audit log, or tell it too much."""
+    router = Router()
+
+    async def forget(database: Database, account: UUID, name: str) -> None:
+        await bind_tenant(database, account_id=account)
+        await database.execute(RENAME, {"name": name})
+
+    async def look(database: Database, account: UUID, name: str) -> None:
+        await bind_tenant(database, account_id=account)
+        await database.execute(text("SELECT 1 FROM accounts FOR UPDATE"))
+
+    async def repeat(database: Database, account: UUID, name: str) -> None:
+        await bind_tenant(database, account_id=account)
+        for _ in range(2):
+            await record(database, system_caller(account), action="account.renamed", resource="account", resource_id=account)
+        await database.execute(RENAME, {"name": name})
+
+    for method in sorted(MUTATING):
+        router.add_api_route(f"/forget/{method}", forget, methods=[method], name=f"forget_{method}")
+        router.add_api_route(f"/repeat/{method}", repeat, methods=[method], name=f"repeat_{method}")
+        router.add_api_route(f"/look/{method}", look, methods=[method], name=f"look_{method}")
+    app.include_router(router)
+    return app
+
+
+@pytest.mark.parametrize("method", sorted(MUTATING))
+async def test_a_change_with_no_entry_or_two_is_rolled_back(
+    method: str, careless: FastAPI, client: httpx.AsyncClient, owner: Person, capsys: pytest.CaptureFixture[str]
+) -> None:
+    parameters = {"account": str(owner.account_id), "name": "Renamed in silence"}
+
+    for mistake in ("forget", "repeat"):
+        answer = await client.request(method, f"/{mistake}/{method}", params=parameters)
+        assert answer.status_code == 500
+    assert (await owner.client.get("/api/v1/auth/me")).json()["account"]["name"] == "Test"
+    logged = capsys.readouterr().out
+    assert "change_unaccounted" in logged
+    assert "accounts" in logged
+    assert (await client.request(method, f"/look/{method}", params=parameters)).status_code == 200
