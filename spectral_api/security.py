@@ -40,6 +40,13 @@ class ScopeMissing(ForbiddenError):
         super().__init__(f"This needs the scope {' or '.join(required)}.", required_scope=required[0])
 
 
+class PeopleOnly(ForbiddenError):
+    """API keys are no people; this is for people."""
+
+    def __init__(self) -> None:
+        super().__init__("An API key is not a person: log in to use this.", required_scope=None)
+
+
 class WorkspaceMismatch(BusinessRuleViolationError):
     """The header names another workspace than the path."""
 
@@ -58,6 +65,13 @@ class WorkspaceRequired(BusinessRuleViolationError):
 
     def __init__(self) -> None:
         super().__init__(f"Say which workspace is meant with the header {WORKSPACE_HEADER}.")
+
+
+def person(caller: Caller) -> Caller:
+    """The caller, if it is a person."""
+    if caller.kind is not CallerKind.USER:
+        raise PeopleOnly
+    return caller
 
 
 async def authenticate(

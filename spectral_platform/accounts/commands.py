@@ -1,9 +1,12 @@
-"""Making accounts and people."""
+"""Making and changing accounts, and who is in them."""
 
+from uuid import UUID
+
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts import queries
-from spectral_platform.accounts.errors import EmailTaken, UserUnknown
+from spectral_platform.accounts.errors import EmailTaken, LastOwner, UserUnknown
 from spectral_platform.accounts.models import Account, AccountMember, User
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
@@ -35,3 +38,24 @@ async def grant_operations(session: AsyncSession, *, email: str) -> None:
     membership.role = AccountRole.OPERATIONS
     caller = Caller(kind=CallerKind.SYSTEM, id=None, account_id=membership.account_id)
     await record(session, caller, action="member.granted_operations", resource="user", resource_id=user.id)
+
+
+async def update_account(session: AsyncSession, caller: Caller, *, name: str) -> Account:
+    """Give the caller's account another name."""
+    account = await queries.get_account(session, caller)
+    account.name = name
+    await session.flush()
+    await record(session, caller, action="account.updated", resource="account", resource_id=account.id, name=name)
+    return account
+
+
+async def hold_member(session: AsyncSession, caller: Caller, user_id: UUID) -> AccountMember:
+    """One person of the caller's account, as they are once nobody else can change who is in it until this transaction ends."""
+    await session.execute(select(Account.id).where(Account.id == caller.account_id).with_for_update(key_share=True))
+    return await queries.get_member(session, caller, user_id)
+
+
+async def require_another_owner(session: AsyncSession, member: AccountMember) -> None:
+    """Raise ``LastOwner`` if the account could not do without this member, who must be held."""
+    if member.is_active_owner and not await queries.exists_other_owner(session, member):
+        raise LastOwner

@@ -1,6 +1,9 @@
 """What can go wrong with accounts."""
 
-from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError
+from uuid import UUID
+
+from spectral_platform.core.access import Scope
+from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError, NotFoundError
 
 
 class EmailTaken(BusinessRuleViolationError):
@@ -25,3 +28,26 @@ class UserUnknown(BusinessRuleViolationError):
 
     def __init__(self, email: str) -> None:
         super().__init__(f"Nobody is registered as {email}.")
+
+
+class MemberNotFound(NotFoundError):
+    """Nobody in the account has this id."""
+
+    def __init__(self, user_id: UUID) -> None:
+        super().__init__(f"Member {user_id} not found.")
+
+
+class LastOwner(BusinessRuleViolationError):
+    """The account would have no owner who can come in."""
+
+    def __init__(self) -> None:
+        super().__init__("This is the account's last owner; make somebody else an owner first.")
+
+
+class OperationsReserved(ForbiddenError):
+    """Operations staff are changed by operations staff only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This person is operations staff, whom only operations staff can change.", required_scope=Scope.ADMIN_OPERATIONS
+        )

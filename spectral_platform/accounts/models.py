@@ -1,14 +1,16 @@
 """Rows of accounts, users and the bond between them."""
 
 from enum import StrEnum
+from typing import ClassVar
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, func
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, func
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from spectral_platform.core.access import AccountRole
 from spectral_platform.core.columns import AccountOwned, Identified, Timestamped, state_column
 from spectral_platform.core.database import Base
+from spectral_platform.core.lifecycle import Lifecycle
 
 
 class AccountStatus(StrEnum):
@@ -25,10 +27,15 @@ class UserStatus(StrEnum):
     REVOKED = "revoked"
 
 
+ACCOUNT = Lifecycle({AccountStatus.ACTIVE: {AccountStatus.SUSPENDED}, AccountStatus.SUSPENDED: {AccountStatus.ACTIVE}})
+USER = Lifecycle({UserStatus.ACTIVE: {UserStatus.REVOKED}, UserStatus.REVOKED: {UserStatus.ACTIVE}})
+
+
 class Account(Identified, Timestamped, Base):
     """A customer: owns workspaces, has members."""
 
     __tablename__ = "accounts"
+    lifecycle: ClassVar[Lifecycle[AccountStatus]] = ACCOUNT
 
     name: Mapped[str]
     status: Mapped[AccountStatus] = mapped_column(state_column(AccountStatus, "status"), default=AccountStatus.ACTIVE)
@@ -38,6 +45,7 @@ class User(Identified, Timestamped, Base):
     """A person. Email addresses are unique whatever their case."""
 
     __tablename__ = "users"
+    lifecycle: ClassVar[Lifecycle[UserStatus]] = USER
 
     email: Mapped[str]
     display_name: Mapped[str | None]
@@ -49,9 +57,17 @@ Index("uq_users_email", func.lower(User.email), unique=True)
 
 
 class AccountMember(AccountOwned, Timestamped, Base):
-    """A person's place in an account."""
+    """A person's place in an account; a person has one."""
 
     __tablename__ = "account_members"
+    __table_args__ = (UniqueConstraint("user_id", "account_id"),)  # what memberships of workspaces point at
 
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     role: Mapped[AccountRole] = mapped_column(state_column(AccountRole, "role"))
+
+    user: Mapped[User] = relationship(lazy="raise", viewonly=True)
+
+    @property
+    def is_active_owner(self) -> bool:
+        """Whether the person owns the account and may come in."""
+        return self.role is AccountRole.OWNER and self.user.status is UserStatus.ACTIVE

@@ -120,6 +120,15 @@ async def logout(session: AsyncSession, caller: Caller) -> None:
     await record(session, caller, action="session.ended", resource="session", resource_id=str(caller.session_id))
 
 
+async def end_sessions(session: AsyncSession, user_id: UUID) -> None:
+    """End every session of a person."""
+    await session.execute(
+        update(LoginSession)
+        .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+    )
+
+
 async def _refuse_uninvited(session: AsyncSession, settings: Settings) -> None:
     if settings.registration_mode == "invite" and await exists_account(session):
         raise RegistrationClosed

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
+from spectral_platform.accounts.models import AccountMember
 from spectral_platform.core.access import AccountRole, Caller, CallerKind, Scope, WorkspaceRole
 from spectral_platform.core.paging import Page, PageRequest, paginate
-from spectral_platform.workspaces.errors import WorkspaceNotFound
+from spectral_platform.workspaces.errors import WorkspaceMemberNotFound, WorkspaceNotFound
 from spectral_platform.workspaces.models import Workspace, WorkspaceMember
 
 COLUMNS = {"created_at": Workspace.created_at, "name": Workspace.name}
+MEMBER_COLUMNS = {"created_at": WorkspaceMember.created_at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,21 @@ async def get_workspace(session: AsyncSession, caller: Caller) -> Workspace:
     if workspace is None:
         raise WorkspaceNotFound(caller.workspace)
     return workspace
+
+
+async def list_workspace_members(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[WorkspaceMember]:
+    """Who was given a role in the workspace."""
+    return await paginate(session, _members(caller), page, columns=MEMBER_COLUMNS, tiebreak=WorkspaceMember.user_id)
+
+
+async def get_workspace_member(session: AsyncSession, caller: Caller, user_id: UUID) -> WorkspaceMember:
+    """One member of the workspace."""
+    member = await session.scalar(_members(caller).where(WorkspaceMember.user_id == user_id))
+    if member is None:
+        raise WorkspaceMemberNotFound(user_id)
+    return member
+
+
+def _members(caller: Caller) -> Select[WorkspaceMember]:
+    people = joinedload(WorkspaceMember.person, innerjoin=True).joinedload(AccountMember.user, innerjoin=True)
+    return select(WorkspaceMember).where(WorkspaceMember.workspace_id == caller.workspace).options(people)

@@ -13,16 +13,14 @@ import pytest
 from sqlalchemy import update
 
 from spectral_api.app import create_app
-from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
-from spectral_platform.core import clock, crypto
+from spectral_platform.accounts.models import Account, AccountStatus, User, UserStatus
 from spectral_platform.core.access import AccountRole, WorkspaceRole
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
-from spectral_platform.workspaces.models import WorkspaceMember
 from tests.agents.factories import config, create_agent
 from tests.changesets.factories import change, finding, make_changeset
 from tests.contract.documents import Json, documented_operations, examples_of, path_parameter
-from tests.fixtures.callers import PASSWORD, Person, register
+from tests.fixtures.callers import Person, joined, register
 
 PARAMETER = re.compile(r"{(\w+)}")
 WORKSPACE = "/api/v1/workspaces/{workspace_id}"
@@ -76,6 +74,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         credentials = await everybody(anybody, database, owner, stranger)
         made = await things(owner)
         made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
+        made["user_id"] = await somebody(owner)
         yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
         await stranger.client.aclose()
@@ -84,19 +83,19 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
 
 async def everybody(anybody: httpx.AsyncClient, database: Database, owner: Person, stranger: Person) -> dict[str, str]:
     """Somebody of each kind; whoever was shut out was let in before."""
-    members = {
-        role: await member(anybody, database, owner, role)
-        for role in ("admin", "contributor", "observer", "no member", "operations", "revoked")
-    }
+    members = {role.value: await joined(anybody, database, owner, workspace_role=role) for role in WorkspaceRole}
+    members["no member"] = await joined(anybody, database, owner)
+    members["operations"] = await joined(anybody, database, owner, role=AccountRole.OPERATIONS)
+    members["revoked"] = await joined(anybody, database, owner, workspace_role=WorkspaceRole.ADMIN)
     suspended = await register(anybody)
     suspended_key = await suspended.key(*KEYS["full key"])
     async with database.transaction(account_id=suspended.account_id) as session:
         await session.execute(update(Account).values(status=AccountStatus.SUSPENDED))
     async with database.transaction(account_id=owner.account_id) as session:
-        await session.execute(update(User).where(User.id == members["revoked"][0]).values(status=UserStatus.REVOKED))
+        await session.execute(update(User).where(User.id == members["revoked"].user_id).values(status=UserStatus.REVOKED))
     return {
         "owner": owner.tokens["access_token"],
-        **{role: token for role, (_, token) in members.items()},
+        **{role: person.tokens["access_token"] for role, person in members.items()},
         **{name: await owner.key(*scopes) for name, scopes in KEYS.items()},
         "stranger": stranger.tokens["access_token"],
         "stranger's key": await stranger.key(*KEYS["full key"]),
@@ -105,25 +104,10 @@ async def everybody(anybody: httpx.AsyncClient, database: Database, owner: Perso
     }
 
 
-async def member(anybody: httpx.AsyncClient, database: Database, owner: Person, role: str) -> tuple[UUID, str]:
-    """The id and token of a person of the owner's account: with a role in the owner's workspace, or in none."""
-    user = User(id=clock.new_id(), email=f"{uuid4().hex}@example.com", password_hash=await crypto.hash_password(PASSWORD))
-    account_role = AccountRole.OPERATIONS if role == "operations" else AccountRole.MEMBER
-    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
-        session.add(user)
-        await session.flush()
-        session.add(AccountMember(account_id=owner.account_id, user_id=user.id, role=account_role))
-        if role in {"admin", "contributor", "observer", "revoked"}:
-            session.add(
-                WorkspaceMember(
-                    account_id=owner.account_id,
-                    workspace_id=owner.workspace_id,
-                    user_id=user.id,
-                    role=WorkspaceRole.ADMIN if role == "revoked" else WorkspaceRole(role),
-                )
-            )
-    answer = await anybody.post("/api/v1/auth/login", json={"email": user.email, "password": PASSWORD})
-    return user.id, answer.json()["access_token"]
+async def somebody(owner: Person) -> str:
+    """The id of an observer in the owner's workspace."""
+    members = (await owner.client.get(f"{owner.w}/members")).json()["results"]
+    return next(str(member["user_id"]) for member in members if member["role"] == WorkspaceRole.OBSERVER)
 
 
 async def things(owner: Person, *, without: str = "") -> dict[str, str]:

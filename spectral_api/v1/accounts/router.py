@@ -10,15 +10,30 @@ from spectral_api.dependencies import Database
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.security import PeopleOnly, authenticate, person
 from spectral_api.v1.accounts import schemas
 from spectral_api.v1.refusals import IN_ACCOUNT
+from spectral_platform.accounts import commands
+from spectral_platform.accounts import queries as accounts
 from spectral_platform.audit import queries
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 
 router = Router()
+AnyCaller = Annotated[Caller, Security(authenticate)]
 Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
+
+
+@router.get("", response_model=schemas.Account, summary="Get the account", responses=problems(*IN_ACCOUNT, PeopleOnly))
+async def get_account(caller: AnyCaller, database: Database) -> Any:
+    """Show the caller's own account; every member may see it."""
+    return await accounts.get_account(database, person(caller))
+
+
+@router.patch("", response_model=schemas.Account, summary="Rename the account", responses=problems(*IN_ACCOUNT))
+async def update_account(body: schemas.AccountUpdate, caller: Admin, database: Database) -> Any:
+    """Give the account another name."""
+    return await commands.update_account(database, caller, name=body.name)
 
 
 def audit_filter(

@@ -3,9 +3,34 @@
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, computed_field
 
-from spectral_api.schemas import Output, Time
+from spectral_api.schemas import Input, Output, Time
+from spectral_platform.accounts.models import AccountStatus
+
+
+class AccountUpdate(Input):
+    """Another name for the account."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Dev"}]})
+
+    name: str = Field(description="Name of the account.", min_length=1, max_length=200, examples=["Dev"])
+
+
+class Account(Output):
+    """The account that people share: it owns workspaces."""
+
+    id: UUID = Field(description="The account.")
+    name: str = Field(description="Its name.", examples=["Dev"])
+    status: AccountStatus = Field(description="A suspended account refuses every credential.")
+    created_at: Time = Field(description="When it was made.")
+    updated_at: Time = Field(description="When it was last changed.")
+
+    @computed_field(description="The same id under its other name.")
+    @property
+    def account_id(self) -> UUID:
+        """The account's id under its other name."""
+        return self.id
 
 
 class AuditEntry(Output):

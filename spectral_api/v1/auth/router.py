@@ -8,7 +8,7 @@ from fastapi import Request, Response, Security
 from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder
 from spectral_api.problems import problems, render
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.security import PeopleOnly, authenticate, person
 from spectral_api.v1.auth import schemas
 from spectral_platform.accounts.errors import AccountSuspended, EmailTaken
 from spectral_platform.auth import commands, queries
@@ -21,26 +21,11 @@ from spectral_platform.auth.errors import (
     PasswordTooWeak,
     RegistrationClosed,
 )
-from spectral_platform.core.access import Caller, CallerKind, resolve_scopes
-from spectral_platform.core.errors import ForbiddenError
+from spectral_platform.core.access import Caller, resolve_scopes
 
 router = Router()
 AnyCaller = Annotated[Caller, Security(authenticate)]
 REFUSALS = (CredentialMissing, CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended)
-
-
-class PeopleOnly(ForbiddenError):
-    """API keys have no profile or session; this is for people."""
-
-    def __init__(self) -> None:
-        super().__init__("An API key is not a person: log in to use this.", required_scope=None)
-
-
-def person(caller: Caller) -> Caller:
-    """The caller, if it is a person."""
-    if caller.kind is not CallerKind.USER:
-        raise PeopleOnly
-    return caller
 
 
 @router.post(

@@ -1,0 +1,1 @@
+"""Members over HTTP: of the account and of its workspaces."""

@@ -1,0 +1,114 @@
+"""Endpoints of the people of the account, and of those of a workspace."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import PeopleOnly, authenticate, person
+from spectral_api.v1.members import schemas
+from spectral_api.v1.refusals import IN_ACCOUNT, IN_WORKSPACE
+from spectral_platform.accounts import queries
+from spectral_platform.accounts.errors import LastOwner, MemberNotFound, OperationsReserved
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.members import commands
+from spectral_platform.workspaces import commands as workspaces
+from spectral_platform.workspaces.errors import AlreadyMember, PersonUnknown, WorkspaceMemberNotFound
+from spectral_platform.workspaces.queries import list_workspace_members as list_people
+
+router = Router()
+workspace_router = Router()
+AnyCaller = Annotated[Caller, Security(authenticate)]
+AccountAdmin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
+PageQuery = Annotated[PageRequest, Depends(page_request)]
+
+
+@router.get(
+    "", response_model=Results[schemas.Member], summary="List the account's members", responses=problems(*IN_ACCOUNT, PeopleOnly)
+)
+async def list_members(caller: AnyCaller, database: Database, page: PageQuery) -> Any:
+    """List the people of the account; every member may see them."""
+    return envelope(await queries.list_members(database, person(caller), page=page))
+
+
+@router.patch(
+    "/{user_id}",
+    response_model=schemas.Member,
+    summary="Change a member of the account",
+    responses=problems(*IN_ACCOUNT, MemberNotFound, LastOwner, OperationsReserved),
+)
+async def update_member(user_id: UUID, body: schemas.MemberUpdate, caller: AccountAdmin, database: Database) -> Any:
+    """Change somebody's role, or shut them out (`revoked`) and let them in again (`active`), from their next request on.
+
+    The account keeps an owner who can come in. The API keys that a person made belong to their workspaces and keep working.
+    """
+    return await commands.update_member(database, caller, user_id, **body.model_dump(exclude_unset=True))
+
+
+@router.delete(
+    "/{user_id}",
+    status_code=204,
+    summary="Remove a member from the account",
+    responses=problems(*IN_ACCOUNT, MemberNotFound, LastOwner, OperationsReserved),
+)
+async def remove_member(user_id: UUID, caller: AccountAdmin, database: Database) -> None:
+    """Erase somebody from the account: their login, their sessions and their roles end at once, and what they made stays.
+
+    They may register again, or be invited again. The API keys that they made keep working until they are revoked.
+    """
+    await commands.remove_member(database, caller, user_id)
+
+
+@workspace_router.get(
+    "", response_model=Results[schemas.WorkspaceMember], summary="List the workspace's members", responses=problems(*IN_WORKSPACE)
+)
+async def list_workspace_members(workspace_id: UUID, caller: Reader, database: Database, page: PageQuery) -> Any:
+    """List who was given a role in the workspace. The account's owners reach it without one."""
+    return envelope(await list_people(database, caller, page=page))
+
+
+@workspace_router.post(
+    "",
+    status_code=201,
+    response_model=schemas.WorkspaceMember,
+    summary="Add a member to the workspace",
+    responses=problems(*IN_WORKSPACE, PersonUnknown, AlreadyMember),
+)
+async def add_workspace_member(
+    workspace_id: UUID, body: schemas.WorkspaceMemberCreate, caller: Admin, database: Database, response: Response
+) -> Any:
+    """Give somebody of the account a role in the workspace. Whoever is not in the account is invited into it first."""
+    member = await workspaces.add_workspace_member(database, caller, **body.model_dump())
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/members/{member.user_id}"
+    return member
+
+
+@workspace_router.patch(
+    "/{user_id}",
+    response_model=schemas.WorkspaceMember,
+    summary="Change a member of the workspace",
+    responses=problems(*IN_WORKSPACE, WorkspaceMemberNotFound),
+)
+async def update_workspace_member(
+    workspace_id: UUID, user_id: UUID, body: schemas.WorkspaceMemberUpdate, caller: Admin, database: Database
+) -> Any:
+    """Give somebody another role in the workspace, from their next request on."""
+    return await workspaces.update_workspace_member(database, caller, user_id, role=body.role)
+
+
+@workspace_router.delete(
+    "/{user_id}",
+    status_code=204,
+    summary="Remove a member from the workspace",
+    responses=problems(*IN_WORKSPACE, WorkspaceMemberNotFound),
+)
+async def remove_workspace_member(workspace_id: UUID, user_id: UUID, caller: Admin, database: Database) -> None:
+    """Take somebody's role in the workspace away; they stay in the account."""
+    await workspaces.remove_workspace_member(database, caller, user_id)

@@ -1,0 +1,1 @@
+"""Invitations into an account, each good for one person."""
