@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx
 import pytest
