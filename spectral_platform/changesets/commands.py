@@ -24,10 +24,12 @@ from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.errors import SimulatedEvidence, StaleChangeset
 from spectral_platform.changesets.explainability import NO_CHANGES_WARRANTED, Decision, Explainability
 from spectral_platform.changesets.models import Changeset, ChangesetItem, ChangesetMove
+from spectral_platform.changesets.news import ChangesetMoved
 from spectral_platform.changesets.proposals import FrameworkSnapshot, PerformanceCard, ProposedChange
 from spectral_platform.changesets.states import BORN_AS, ChangesetStatus, Outcome, Risk
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, system_caller
+from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.llm.providers.availability import is_simulated
 
@@ -259,7 +261,7 @@ async def _remember(
     came_from: ChangesetStatus | None,
     reason: str | None = None,
 ) -> None:
-    """Write a move into the changeset's history and into the audit log."""
+    """Write a move into the changeset's history and into the audit log, and tell it."""
     session.add(
         ChangesetMove(
             workspace_id=changeset.workspace_id,
@@ -272,6 +274,20 @@ async def _remember(
         )
     )
     await session.flush()
+    await publish(
+        session,
+        ChangesetMoved(
+            account_id=caller.account_id,
+            workspace_id=changeset.workspace_id,
+            changeset_id=changeset.id,
+            scan_id=changeset.scan_id,
+            status=changeset.status,
+            came_from=came_from,
+            outcome=changeset.outcome,
+            risk=changeset.risk,
+            simulated=changeset.simulated,
+        ),
+    )
     await record(
         session,
         caller,

@@ -1,24 +1,38 @@
-"""Work for later: typed orders that ride in the caller's transaction, and the queue that carries them.
+"""Work for later and news: typed orders that ride in the caller's transaction, and the queue that carries them.
 
 A room declares an order as a ``Work`` class in its ``work.py`` and carries it out in its ``jobs.py`` under ``@job(ThatWork)``.
 Commands import only the order, so a process that enqueues never imports the engine behind it. The queue is procrastinate; a job
 row is plumbing, the room's own rows are the truth.
+
+News goes the other way: a room says what has happened as a ``News`` class in its ``news.py``, and the worker's catalogue says
+which rooms hear it. Work goes down the staircase by ``enqueue``, news goes up by ``publish``.
 """
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, ClassVar, Generic, TypeVar
 from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
+from pydantic import JsonValue
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import get_contextvars
 
+from spectral_platform.core import clock
 from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
 from spectral_platform.core.settings import Settings
 from spectral_platform.core.values import Value
 
-QUEUE = "spectral"
+PRIORITY_EPOCH = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
+
+
+class Lane(StrEnum):
+    """The queue that an order waits in: what may take hours has its own, so that it never holds up what takes seconds."""
+
+    LONG = "spectral"
+    SHORT = "spectral-short"
 
 
 class Work(Value):
@@ -28,6 +42,7 @@ class Work(Value):
     """
 
     job: ClassVar[str]
+    lane: ClassVar[Lane] = Lane.SHORT
 
     account_id: UUID
     workspace_id: UUID | None = None
@@ -86,9 +101,62 @@ _enqueuing = queue_app()
 async def enqueue(session: AsyncSession, work: Work, *, at: datetime | None = None) -> None:
     """Add the order to the queue in the caller's transaction, to be carried out at once or at a time.
 
-    It exists if and only if that transaction commits.
+    It exists if and only if that transaction commits. The one that is due first is taken up first, also among those that share a
+    lock: in the order of arrival, one that is due tomorrow would hold up all that come after it.
     """
     connection = await session.connection()
     raw = await connection.get_raw_connection()
-    order = _enqueuing.configure_task(work.job, queue=QUEUE, lock=work.lock, schedule_at=at, connection=raw.driver_connection)
-    await order.defer_async(work=work.model_dump(mode="json"))
+    order = _enqueuing.configure_task(
+        work.job,
+        queue=work.lane,
+        lock=work.lock,
+        priority=PRIORITY_EPOCH - int((at or clock.now()).timestamp()),
+        schedule_at=at,
+        connection=raw.driver_connection,
+    )
+    await order.defer_async(work=work.model_dump(mode="json"), request_id=get_contextvars().get("request_id"))
+
+
+class News(Value):
+    """Something that has happened in a workspace. Subclasses name the event and add facts.
+
+    Facts are ids, statuses and figures, never content: news may leave the server.
+    """
+
+    account_id: UUID
+    workspace_id: UUID
+
+    @property
+    def event(self) -> str:
+        """The event's name, as in ``scan.completed``."""
+        raise NotImplementedError
+
+
+class Heard(Work):
+    """An order to take note of news. A room that listens names its job in a subclass; it may hear the same news twice."""
+
+    event: str
+    news_id: UUID
+    happened_at: datetime
+    facts: dict[str, JsonValue]
+
+
+class Announce(Heard):
+    """Tell the news to everybody who listens."""
+
+    job: ClassVar[str] = "news.announce"
+
+
+async def publish(session: AsyncSession, news: News) -> None:
+    """Say that something has happened, in the transaction in which it does; the worker tells those who listen."""
+    await enqueue(
+        session,
+        Announce(
+            account_id=news.account_id,
+            workspace_id=news.workspace_id,
+            event=news.event,
+            news_id=clock.new_id(),
+            happened_at=clock.now(),
+            facts=news.model_dump(mode="json", exclude={"account_id", "workspace_id"}),
+        ),
+    )

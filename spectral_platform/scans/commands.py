@@ -9,13 +9,14 @@ from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import conflict_as
-from spectral_platform.core.jobs import enqueue
+from spectral_platform.core.jobs import enqueue, publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.commands import open_budget
 from spectral_platform.llm.queries import get_budget
 from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive
 from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.preflight import Plan, plan_scan
 from spectral_platform.scans.queries import ScanView, find_scan, get_scan
 from spectral_platform.scans.quoting import Readiness
@@ -56,6 +57,7 @@ async def cancel_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> S
     if scan.status is ScanStatus.SCHEDULED:
         await move(session, scan, ScanStatus.CANCELLED)
         await session.execute(update(ScanAgent).where(ScanAgent.scan_id == scan.id).values(is_active=False))
+        await publish(session, scan_ended(caller.account_id, scan))
     else:
         await move(session, scan, ScanStatus.CANCELLING)
     await record(session, caller, action="scan.cancelled", resource="scan", resource_id=scan.id)

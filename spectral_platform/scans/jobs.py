@@ -5,13 +5,14 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.errors import SpectralError, UnavailableError
-from spectral_platform.core.jobs import JobContext, job
+from spectral_platform.core.jobs import JobContext, job, publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.llm.commands import charge_abandoned
 from spectral_platform.llm.errors import AttemptSuperseded
 from spectral_platform.llm.ledger import Tenant
 from spectral_platform.scans.execution import ScanCancelled, execute
 from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.run import add_event, claim
 from spectral_platform.scans.states import ScanStatus
 from spectral_platform.scans.work import ExecuteScan
@@ -109,3 +110,4 @@ async def _finish(
     await add_event(session, tenant, scan.phase, event, "", message, level=level)
     await move(session, scan, status, failure=failure)
     await session.execute(update(ScanAgent).where(ScanAgent.scan_id == scan.id).values(is_active=False))
+    await publish(session, scan_ended(tenant.account_id, scan))

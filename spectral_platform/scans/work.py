@@ -3,13 +3,14 @@
 from typing import ClassVar
 from uuid import UUID
 
-from spectral_platform.core.jobs import Work
+from spectral_platform.core.jobs import Lane, Work
 
 
 class ExecuteScan(Work):
     """Run a scan from where it stands to its verdict."""
 
     job: ClassVar[str] = "scans.execute"
+    lane: ClassVar[Lane] = Lane.LONG
 
     workspace_id: UUID
     scan_id: UUID

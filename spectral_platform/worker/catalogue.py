@@ -1,13 +1,24 @@
-"""Every room whose jobs the worker carries out."""
+"""Every room whose jobs the worker carries out, and who hears which news."""
 
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import spectral_platform.tables  # noqa: F401 - foreign keys resolve only when every room's rows are known
-from spectral_platform.core.jobs import Job, registry
+from spectral_platform.core.jobs import Announce, Heard, Job, JobContext, enqueue, job, registry
 from spectral_platform.mail import jobs as mail
 from spectral_platform.scans import jobs as scans
 
 ROOMS = (mail, scans)
+LISTENERS: Mapping[type[Heard], Collection[str]] = {}
+"""The events that each listener hears. Each has an order of its own, so that one that fails keeps nothing from the others."""
+
+
+@job(Announce)
+async def announce(context: JobContext, work: Announce) -> None:
+    """Give an order to everybody who hears this event."""
+    async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
+        for listener in (each for each, events in LISTENERS.items() if work.event in events):
+            await enqueue(session, listener.model_validate(work.model_dump()))
 
 
 def list_jobs() -> list[Job[Any]]:

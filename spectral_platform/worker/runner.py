@@ -1,6 +1,11 @@
-"""Runs the queue's worker: validates each order, binds log context, tells faults that a retry may mend from others."""
+"""Runs the queue's workers: validates each order, binds log context, tells faults that a retry may mend from others.
+
+A process has one worker for each lane, so that orders that take hours take no place from those that take seconds.
+"""
 
 import asyncio
+import signal
+from collections.abc import Sequence
 from typing import Any
 
 import structlog
@@ -9,7 +14,7 @@ from procrastinate import JobContext as QueueContext
 from structlog.contextvars import bound_contextvars
 
 from spectral_platform.core.database import Database
-from spectral_platform.core.jobs import QUEUE, Job, JobContext, Work
+from spectral_platform.core.jobs import Job, JobContext, Lane, Work
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker.catalogue import list_jobs
 from spectral_platform.worker.queue import MENDABLE, Persistence, Unended, is_last_try, open_queue
@@ -17,7 +22,7 @@ from spectral_platform.worker.schedule import DEAD_AFTER, SCHEDULE, Periodic
 
 logger = structlog.get_logger(__name__)
 
-CONCURRENCY = 4
+CONCURRENCY = {Lane.LONG: 4, Lane.SHORT: 32}
 HEARTBEAT_S = 2.0
 POLL_S = 1.0
 GRACE_S = 5.0
@@ -34,31 +39,54 @@ async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) 
         _register(app, known, context)
     try:
         async with app.open_async():
-            regular = [] if until_idle else [asyncio.create_task(_repeat(app, periodic)) for periodic in SCHEDULE]
-            try:
-                await app.run_worker_async(
-                    queues=[QUEUE],
-                    concurrency=CONCURRENCY,
-                    wait=not until_idle,
-                    fetch_job_polling_interval=POLL_S,
-                    shutdown_graceful_timeout=FOREVER_S if until_idle else GRACE_S,
-                    update_heartbeat_interval=HEARTBEAT_S,
-                    stalled_worker_timeout=DEAD_AFTER.total_seconds(),
-                    install_signal_handlers=not until_idle,
-                    delete_jobs="successful",
-                )
-            finally:
-                for task in regular:
-                    task.cancel()
-                await asyncio.gather(*regular, return_exceptions=True)
+            if until_idle:
+                # One after the other, because an order may give rise to the next, or hold the lock that the next one needs.
+                await _work(app, list(Lane), 1, until_idle=True)
+            else:
+                await _work_until_told(app)
     finally:
         await database.close()
 
 
+async def _work_until_told(app: App) -> None:
+    """Work in every lane, and do what is done regularly, until a signal or a fault ends it all."""
+    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(_work(app, [lane], places)) for lane, places in CONCURRENCY.items()]
+    tasks += [asyncio.create_task(_repeat(app, periodic)) for periodic in SCHEDULE]
+    told = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, told.set)
+    tasks.append(asyncio.create_task(told.wait()))
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in ended:
+        await task
+
+
+async def _work(app: App, lanes: Sequence[Lane], places: int, *, until_idle: bool = False) -> None:
+    await app.run_worker_async(
+        queues=[str(lane) for lane in lanes],
+        concurrency=places,
+        wait=not until_idle,
+        fetch_job_polling_interval=POLL_S,
+        shutdown_graceful_timeout=FOREVER_S if until_idle else GRACE_S,
+        update_heartbeat_interval=HEARTBEAT_S,
+        stalled_worker_timeout=DEAD_AFTER.total_seconds(),
+        install_signal_handlers=False,
+        delete_jobs="successful",
+    )
+
+
 def _register(app: App, known: Job[Any], context: JobContext) -> None:
-    async def carry_out(queue: QueueContext, work: dict[str, Any]) -> None:
+    async def carry_out(queue: QueueContext, work: dict[str, Any], request_id: str | None = None) -> None:
         order: Work = known.work.model_validate(work)
-        with bound_contextvars(job=known.work.job, workspace_id=str(order.workspace_id or "")):
+        with bound_contextvars(**_log_context(order, request_id)):
             try:
                 await known.run(context, order)
             except Exception as error:
@@ -68,7 +96,13 @@ def _register(app: App, known: Job[Any], context: JobContext) -> None:
                 await _give_up(context, known, order)
                 raise
 
-    app.task(name=known.work.job, queue=QUEUE, pass_context=True, retry=Persistence())(carry_out)
+    app.task(name=known.work.job, queue=known.work.lane, pass_context=True, retry=Persistence())(carry_out)
+
+
+def _log_context(order: Work, request_id: str | None) -> dict[str, str]:
+    """What every log line of an order says: whose it is, and which request it goes back to."""
+    context = {"job": order.job, "account_id": order.account_id, "workspace_id": order.workspace_id, "request_id": request_id}
+    return {name: str(value) for name, value in context.items() if value is not None}
 
 
 async def _give_up(context: JobContext, known: Job[Any], order: Work) -> None:

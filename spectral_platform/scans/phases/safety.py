@@ -12,11 +12,13 @@ from spectral_platform.changesets.clusters.commands import record_clusters
 from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.access import system_caller
+from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.scans import explaining
 from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.gating import missing_evidence, need, run_gates
 from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.run import Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import TrialStatus
@@ -74,6 +76,7 @@ async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset
     await add_event(session, run.tenant, Phase.SAFETY, "scan_completed", "", "The scan is complete.")
     await move(session, scan, ScanStatus.COMPLETED, verdict=verdict, changeset_id=changeset_id)
     await session.execute(update(ScanAgent).where(ScanAgent.scan_id == run.tenant.scan_id).values(is_active=False))
+    await publish(session, scan_ended(run.tenant.account_id, scan))
 
 
 def reach_verdict(run: Run) -> Verdict:
