@@ -99,6 +99,16 @@ async def authenticate_by_header(
     )
 
 
+async def authenticate_restorer(
+    request: Request,
+    required: SecurityScopes,
+    session: Database,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Caller:
+    """The caller of an endpoint that a workspace can be reached by after it was deleted. Any one of the scopes is enough."""
+    return await admit(request, session, credentials.credentials if credentials else None, required.scopes, even_deleted=True)
+
+
 async def admit(
     request: Request,
     session: AsyncSession,
@@ -106,6 +116,7 @@ async def admit(
     required: list[str],
     *,
     names_workspace_by_header: bool = False,
+    even_deleted: bool = False,
 ) -> Caller:
     """Check credential (401), workspace (404, 400) and scope (403), in this order, and bind the transaction to the tenant."""
     request.state.was_examined = True
@@ -117,7 +128,7 @@ async def admit(
     if names_workspace_by_header:
         caller = await _enter_by_header(request, session, caller)
     elif in_path is not None:
-        caller = await _enter(request, session, caller, in_path)
+        caller = await _enter(request, session, caller, in_path, even_deleted=even_deleted)
     if caller.workspace_id is not None:
         bind_contextvars(workspace_id=str(caller.workspace_id))
     if required and caller.scopes.isdisjoint(required):
@@ -125,12 +136,12 @@ async def admit(
     return caller
 
 
-async def _enter(request: Request, session: AsyncSession, caller: Caller, in_path: str) -> Caller:
+async def _enter(request: Request, session: AsyncSession, caller: Caller, in_path: str, *, even_deleted: bool) -> Caller:
     try:
         workspace_id = UUID(in_path)
     except ValueError as error:
         raise malformed_id("path", "workspace_id") from error
-    caller = await enter_workspace(session, caller, workspace_id)
+    caller = await enter_workspace(session, caller, workspace_id, even_deleted=even_deleted)
     in_header = request.headers.get(WORKSPACE_HEADER)
     if in_header is not None and not _names(in_header, workspace_id):
         raise WorkspaceMismatch

@@ -6,7 +6,7 @@ A room is one API group. Inside a room each file holds one kind of line: ``error
 
 Rooms form one staircase and import only downwards::
 
-    demo → worker → scans → optimizers → changesets → worlds → evaluations → samples → otel → traces → agents
+    demo → worker → portability → scans → optimizers → changesets → worlds → evaluations → samples → otel → traces → agents
          → auth → keys → workspaces → accounts → mail → audit → llm → statistics → core
 
 Work goes down by ``core.jobs.enqueue``: an order that rides in the caller's transaction.

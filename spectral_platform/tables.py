@@ -15,6 +15,7 @@ from spectral_platform.samples import models as samples
 from spectral_platform.scans import models as scans
 from spectral_platform.traces import models as traces
 from spectral_platform.workspaces import models as workspaces
+from spectral_platform.workspaces.policies import models as policies
 from spectral_platform.worlds import models as worlds
 
 metadata = Base.metadata
@@ -30,6 +31,7 @@ __all__ = [
     "llm",
     "metadata",
     "objectives",
+    "policies",
     "rubrics",
     "samples",
     "scans",

@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, Index, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from spectral_platform.core.access import AccountRole
-from spectral_platform.core.columns import AccountOwned, Identified, Timestamped, state_column
+from spectral_platform.core.columns import AccountOwned, Identified, SoftDeleted, Timestamped, state_column
 from spectral_platform.core.database import Base
 from spectral_platform.core.lifecycle import Lifecycle
 
@@ -31,14 +31,17 @@ ACCOUNT = Lifecycle({AccountStatus.ACTIVE: {AccountStatus.SUSPENDED}, AccountSta
 USER = Lifecycle({UserStatus.ACTIVE: {UserStatus.REVOKED}, UserStatus.REVOKED: {UserStatus.ACTIVE}})
 
 
-class Account(Identified, Timestamped, Base):
-    """A customer: owns workspaces, has members."""
+class Account(Identified, SoftDeleted, Timestamped, Base):
+    """A customer: owns workspaces, has members. A deleted one is being erased."""
 
     __tablename__ = "accounts"
     lifecycle: ClassVar[Lifecycle[AccountStatus]] = ACCOUNT
 
     name: Mapped[str]
     status: Mapped[AccountStatus] = mapped_column(state_column(AccountStatus, "status"), default=AccountStatus.ACTIVE)
+
+
+Index("ix_accounts_deleted_at", Account.deleted_at, postgresql_where=Account.deleted_at.is_not(None))
 
 
 class User(Identified, Timestamped, Base):

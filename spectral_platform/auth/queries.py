@@ -18,6 +18,7 @@ from spectral_platform.core.signing import Keyring, TokenExpired, TokenInvalid
 from spectral_platform.keys.commands import SECRET_PREFIX, touch_key
 from spectral_platform.keys.queries import find_key
 from spectral_platform.workspaces.errors import WorkspaceNotFound
+from spectral_platform.workspaces.models import Workspace
 from spectral_platform.workspaces.queries import Membership, find_membership, list_memberships
 
 
@@ -50,9 +51,17 @@ async def _resolve_key(session: AsyncSession, credential: str) -> Caller:
     if key.expires_at is not None and key.expires_at <= clock.now():
         raise CredentialExpired
     await bind_tenant(session, account_id=key.account_id, workspace_id=key.workspace_id)
-    status = await session.scalar(select(Account.status).where(Account.id == key.account_id))
+    status, deleted_at = (
+        await session.execute(
+            select(Account.status, Workspace.deleted_at)
+            .join(Workspace, Workspace.account_id == Account.id)
+            .where(Workspace.id == key.workspace_id)
+        )
+    ).one()
     if status is not AccountStatus.ACTIVE:
         raise AccountSuspended
+    if deleted_at is not None:
+        raise WorkspaceNotFound(key.workspace_id)
     await touch_key(session, key)
     return Caller(
         kind=CallerKind.KEY,
@@ -88,10 +97,11 @@ async def _resolve_token(session: AsyncSession, credential: str, *, keyring: Key
     return Caller(kind=CallerKind.USER, id=user_id, account_id=account_id, scopes=ACCOUNT_SCOPES[row[3]], session_id=session_id)
 
 
-async def enter_workspace(session: AsyncSession, caller: Caller, workspace_id: UUID) -> Caller:
+async def enter_workspace(session: AsyncSession, caller: Caller, workspace_id: UUID, *, even_deleted: bool = False) -> Caller:
     """The same caller inside a workspace, with the scopes that hold there; binds the transaction to it.
 
-    Raises ``WorkspaceNotFound`` for a workspace that is absent, another tenant's, or out of the person's reach.
+    Raises ``WorkspaceNotFound`` for a workspace that is absent, another tenant's, deleted, or out of the person's reach. One that
+    was deleted can still be entered to restore it.
     """
     if caller.kind is CallerKind.KEY:
         if caller.workspace_id != workspace_id:
@@ -99,7 +109,7 @@ async def enter_workspace(session: AsyncSession, caller: Caller, workspace_id: U
         return caller
     member = await session.scalar(select(AccountMember).where(AccountMember.user_id == caller.id))
     membership = member and await find_membership(
-        session, workspace_id=workspace_id, user_id=member.user_id, account_role=member.role
+        session, workspace_id=workspace_id, user_id=member.user_id, account_role=member.role, even_deleted=even_deleted
     )
     if not member or not membership:
         raise WorkspaceNotFound(workspace_id)

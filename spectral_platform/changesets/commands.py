@@ -21,7 +21,7 @@ from spectral_platform.audit.commands import record
 from spectral_platform.changesets import queries
 from spectral_platform.changesets.clusters.commands import record_clusters
 from spectral_platform.changesets.clusters.findings import ClusterFinding
-from spectral_platform.changesets.errors import SimulatedEvidence, StaleChangeset
+from spectral_platform.changesets.errors import AutonomyForbids, SimulatedEvidence, StaleChangeset
 from spectral_platform.changesets.explainability import NO_CHANGES_WARRANTED, Decision, Explainability
 from spectral_platform.changesets.models import Changeset, ChangesetItem, ChangesetMove
 from spectral_platform.changesets.news import ChangesetMoved
@@ -32,6 +32,8 @@ from spectral_platform.core.access import Caller, system_caller
 from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.llm.providers.availability import is_simulated
+from spectral_platform.workspaces.policies.autonomy import Autonomy, AutonomyMode
+from spectral_platform.workspaces.policies.queries import get_policy
 
 BY_SCAN = "scan"
 
@@ -89,6 +91,7 @@ async def propose(
 
 async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
     """Make the proposed configs versions labelled ``approved``. Other proposals for the same agents are superseded."""
+    await _require_autonomy(session, caller, "accepted", forbidden_by={AutonomyMode.OBSERVE_ONLY})
     changeset, concerned = await _lock(session, caller, changeset_id)
     await move(session, changeset, ChangesetStatus.ACCEPTED)
     for item in changeset.items:
@@ -134,6 +137,7 @@ async def reject_changeset(session: AsyncSession, caller: Caller, changeset_id: 
 
 async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
     """Label the accepted versions ``production``: from now on agents fetch them."""
+    await _require_autonomy(session, caller, "applied", forbidden_by={AutonomyMode.OBSERVE_ONLY, AutonomyMode.RECOMMEND})
     changeset, concerned = await _lock(session, caller, changeset_id)
     await move(session, changeset, ChangesetStatus.APPLIED)
     for item in changeset.items:
@@ -195,6 +199,12 @@ async def _lock(session: AsyncSession, caller: Caller, changeset_id: UUID) -> tu
     concerned = await lock_agents(session, caller, changeset.agent_ids)
     await session.execute(select(Changeset.id).where(Changeset.id == changeset_id).with_for_update())
     return await queries.get_changeset(session, caller, changeset_id), concerned
+
+
+async def _require_autonomy(session: AsyncSession, caller: Caller, decision: str, *, forbidden_by: set[AutonomyMode]) -> None:
+    mode = (await get_policy(session, caller, Autonomy)).mode
+    if mode in forbidden_by:
+        raise AutonomyForbids(mode, decision)
 
 
 def _present(concerned: dict[UUID, Agent], item: ChangesetItem) -> Agent:

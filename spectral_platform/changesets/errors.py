@@ -30,6 +30,13 @@ class StaleChangeset(BusinessRuleViolationError):
         )
 
 
+class AutonomyForbids(BusinessRuleViolationError):
+    """The workspace's autonomy policy does not allow this decision."""
+
+    def __init__(self, mode: str, decision: str) -> None:
+        super().__init__(f"Under the autonomy mode {mode} no changeset is {decision}; export it instead.", mode=mode)
+
+
 class SimulatedEvidence(BusinessRuleViolationError):
     """The evidence comes from the simulator and the agent runs on a real model."""
 

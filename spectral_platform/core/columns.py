@@ -34,6 +34,12 @@ class Timestamped(Created):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), default=clock.now, onupdate=clock.now)
 
 
+class SoftDeleted:
+    """A row that is gone for everybody once it has been deleted, and kept for a while."""
+
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class AccountOwned:
     """A row of one account; row-level security keeps it there."""
 

@@ -106,6 +106,11 @@ async def bind_user(session: AsyncSession, user_id: UUID) -> None:
     await session.execute(text("SELECT set_config('spectral.user_id', :user_id, true)"), {"user_id": str(user_id)})
 
 
+async def bind_upkeep(session: AsyncSession) -> None:
+    """Let this transaction see, of every tenant, what regular work has to find: what is deleted, and which traces expire."""
+    await session.execute(text("SELECT set_config('spectral.upkeep', 'on', true)"))
+
+
 @contextmanager
 def conflict_as(constraint: str, error: SpectralError) -> Iterator[None]:
     """Raise ``error`` when the flush inside breaks the named constraint; any other violation passes through."""

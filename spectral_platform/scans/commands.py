@@ -54,14 +54,25 @@ async def cancel_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> S
     """Stop a scan: one that waits is cancelled at once, one that runs within seconds. Raises ``InvalidTransitionError``."""
     scan = await find_scan(session, caller, scan_id)
     await session.refresh(scan, with_for_update=True)
+    await _stop(session, caller, scan)
+    await record(session, caller, action="scan.cancelled", resource="scan", resource_id=scan.id)
+    return await get_scan(session, caller, scan.id)
+
+
+async def stop_scans(session: AsyncSession, caller: Caller) -> None:
+    """Stop every scan of a workspace that is going away."""
+    active = Scan.in_workspace(caller.workspace).where(Scan.status.in_([ScanStatus.SCHEDULED, ScanStatus.RUNNING]))
+    for scan in (await session.scalars(active.order_by(Scan.id).with_for_update())).all():
+        await _stop(session, caller, scan)
+
+
+async def _stop(session: AsyncSession, caller: Caller, scan: Scan) -> None:
     if scan.status is ScanStatus.SCHEDULED:
         await move(session, scan, ScanStatus.CANCELLED)
         await session.execute(update(ScanAgent).where(ScanAgent.scan_id == scan.id).values(is_active=False))
         await publish(session, scan_ended(caller.account_id, scan))
     else:
         await move(session, scan, ScanStatus.CANCELLING)
-    await record(session, caller, action="scan.cancelled", resource="scan", resource_id=scan.id)
-    return await get_scan(session, caller, scan.id)
 
 
 async def retry_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> ScanView:

@@ -1,5 +1,6 @@
 """Taking in spans and traces, and judging them."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy import select, text
@@ -11,9 +12,11 @@ from spectral_platform.traces import ingest
 from spectral_platform.traces.counting import tally
 from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
 from spectral_platform.traces.feedback import FeedbackSource
+from spectral_platform.traces.masking import mask_rejections, mask_spans
 from spectral_platform.traces.models import Feedback, Span, Trace
 from spectral_platform.traces.reports import TraceReport
 from spectral_platform.traces.spans import Rejection, SpanDraft
+from spectral_platform.workspaces.policies.queries import get_ingestion_policies
 
 NO_REPORT = "the item does not have the shape of a trace"
 LONGEST_SAMPLE = 300
@@ -35,9 +38,18 @@ async def record_spans(
     rejections: Sequence[Rejection] = (),
     size_bytes: int,
 ) -> None:
-    """Store the spans of one request, bring their traces up to date and count what arrived, refused spans included."""
-    new = await ingest.store_spans(session, caller.workspace, drafts)
-    await ingest.add_counts(session, caller.workspace, tally(drafts, rejections, stored=new, size_bytes=size_bytes))
+    """Store the spans of one request, bring their traces up to date and count what arrived, refused spans included.
+
+    Every way in comes by here, so here is where the workspace's masking happens.
+    """
+    masking, prices = await get_ingestion_policies(session, caller.workspace)
+    if not masking.is_empty:
+        await asyncio.to_thread(mask_spans, masking.masker, drafts)
+        rejections = mask_rejections(masking.masker, rejections)
+    new = await ingest.store_spans(session, caller.workspace, drafts, prices)
+    await ingest.add_counts(
+        session, caller.workspace, tally(drafts, rejections, stored=new.spans, traces=new.traces, size_bytes=size_bytes)
+    )
 
 
 async def record_traces(
@@ -78,14 +90,15 @@ async def create_feedback(
         )
         if await session.scalar(spans) is None:
             raise SpanNotFound(trace_id, span_id)
+    masking, _ = await get_ingestion_policies(session, caller.workspace)
     feedback = Feedback(
         workspace_id=caller.workspace,
         trace_id=trace_id,
         span_id=span_id,
         score=score,
         dimension=dimension,
-        comment=comment,
-        corrected_output=corrected_output,
+        comment=masking.masker.optional(comment),
+        corrected_output=masking.masker.optional(corrected_output),
         source=source,
         author_kind=caller.kind,
         author_id=caller.id,

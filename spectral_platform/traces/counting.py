@@ -24,6 +24,7 @@ class Measure(StrEnum):
     BYTES = "bytes"
     SERVICE = "service"
     DIALECT = "dialect"
+    TRACE = "trace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,15 @@ def period_of(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
 
 
-def tally(drafts: Sequence[SpanDraft], rejections: Sequence[Rejection], *, stored: int, size_bytes: int) -> list[Count]:
-    """What one request adds to the counters; ``stored`` is how many of the drafts were new."""
+def tally(
+    drafts: Sequence[SpanDraft], rejections: Sequence[Rejection], *, stored: int, traces: int, size_bytes: int
+) -> list[Count]:
+    """What one request adds to the counters; ``stored`` spans and ``traces`` were new."""
     plain = {
         Measure.RECEIVED: len(drafts) + len(rejections),
         Measure.STORED: stored,
         Measure.DUPLICATE: len(drafts) - stored,
+        Measure.TRACE: traces,
         Measure.BYTES: size_bytes,
     }
     counts = [Count(measure, "", count) for measure, count in plain.items() if count]

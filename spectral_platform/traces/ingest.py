@@ -27,6 +27,7 @@ from spectral_platform.llm.prices import price_call
 from spectral_platform.traces.counting import Count, period_of
 from spectral_platform.traces.rollup import ROLL_UP
 from spectral_platform.traces.spans import MODEL_KINDS, SpanDraft
+from spectral_platform.workspaces.policies.prices import Prices
 
 SPANS_PER_STATEMENT = 1_000
 SLOTS = 32
@@ -85,7 +86,7 @@ COLUMNS = (
     _plain("output_tokens"),
     _plain("cached_input_tokens"),
     _plain("reasoning_tokens"),
-    Column("cost_usd", "numeric", lambda draft, agents: cost_of(draft)),
+    Column("cost_usd", "numeric", lambda draft, agents: None),
     _json("attributes"),
     _json("events"),
     _json("links"),
@@ -149,20 +150,29 @@ SELECT 1 FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(
 ORDER BY trace_id FOR NO KEY UPDATE
 """
 ADD_COUNTS = f"""
-INSERT INTO ingest_counts (workspace_id, period, measure, label, slot, count, sample)
-SELECT %(workspace_id)b, %(period)b, measure, label, mod(pg_backend_pid(), {SLOTS}), count, sample
+INSERT INTO ingest_counts (workspace_id, period, measure, label, slot, count, counted_at, sample)
+SELECT %(workspace_id)b, %(period)b, measure, label, mod(pg_backend_pid(), {SLOTS}), count, %(now)b, sample
 FROM unnest(%(measure)b::text[], %(label)b::text[], %(count)b::bigint[], %(sample)b::text[])
     AS added(measure, label, count, sample)
 ORDER BY measure, label
 ON CONFLICT (workspace_id, period, measure, label, slot) DO UPDATE
-SET count = ingest_counts.count + EXCLUDED.count, sample = coalesce(EXCLUDED.sample, ingest_counts.sample)
+SET count = ingest_counts.count + EXCLUDED.count, counted_at = EXCLUDED.counted_at,
+    sample = coalesce(EXCLUDED.sample, ingest_counts.sample)
 """
 
 
-async def store_spans(session: AsyncSession, workspace_id: UUID, drafts: Sequence[SpanDraft]) -> int:
-    """Store spans, add the agents that they name, and bring their traces up to date. Returns how many spans are new."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How many spans and traces are new."""
+
+    spans: int
+    traces: int
+
+
+async def store_spans(session: AsyncSession, workspace_id: UUID, drafts: Sequence[SpanDraft], prices: Prices) -> Stored:
+    """Store spans, add the agents that they name, and bring their traces up to date."""
     if not drafts:
-        return 0
+        return Stored(spans=0, traces=0)
     names = {name for draft in drafts if (name := _storable(draft.agent_name))}
     agents = await observe_agents(session, workspace_id, names)
     await session.flush()
@@ -170,26 +180,27 @@ async def store_spans(session: AsyncSession, workspace_id: UUID, drafts: Sequenc
     common = {"workspace_id": workspace_id, "now": clock.now()}
     traces = common | {"trace_ids": sorted({draft.trace_id for draft in drafts})}
     await connection.exec_driver_sql(PLAN_BY_KEYS)
-    await connection.exec_driver_sql(INSERT_TRACES, traces)
+    begun = (await connection.exec_driver_sql(INSERT_TRACES, traces)).rowcount
     await connection.exec_driver_sql(LOCK_TRACES, traces)
     new = 0
     for start in range(0, len(drafts), SPANS_PER_STATEMENT):
-        columns = await asyncio.to_thread(_columns, drafts[start : start + SPANS_PER_STATEMENT], agents)
+        columns = await asyncio.to_thread(_columns, drafts[start : start + SPANS_PER_STATEMENT], agents, prices)
         new += (await connection.exec_driver_sql(INSERT_SPANS, common | columns)).scalar_one()
     await connection.exec_driver_sql(ROLL_UP, traces)
-    return new
+    return Stored(spans=new, traces=begun)
 
 
 async def add_counts(session: AsyncSession, workspace_id: UUID, counts: Sequence[Count]) -> None:
     """Add to the counters of the current period."""
     if not counts:
         return
-    connection = await session.connection()
+    connection, moment = await session.connection(), clock.now()
     await connection.exec_driver_sql(
         ADD_COUNTS,
         {
             "workspace_id": workspace_id,
-            "period": period_of(clock.now()),
+            "period": period_of(moment),
+            "now": moment,
             "measure": [count.measure.value for count in counts],
             "label": [_storable(count.label) for count in counts],
             "count": [count.count for count in counts],
@@ -198,12 +209,23 @@ async def add_counts(session: AsyncSession, workspace_id: UUID, counts: Sequence
     )
 
 
-def cost_of(draft: SpanDraft) -> Decimal | None:
-    """What a span cost: what it reports itself, else for a model call the price of its tokens, else unknown."""
+def cost_of(draft: SpanDraft, prices: Prices) -> Decimal | None:
+    """What a span cost: what it reports itself, else for a model call the price of its tokens, else unknown.
+
+    The workspace's own prices come before those of the price book.
+    """
     if draft.cost_usd is not None:
         return draft.cost_usd
     if draft.kind not in MODEL_KINDS or draft.model is None or (draft.input_tokens is None and draft.output_tokens is None):
         return None
+    own = prices.find(draft.model, draft.provider)
+    if own is not None:
+        return own.of_call(
+            input_tokens=draft.input_tokens or 0,
+            output_tokens=draft.output_tokens or 0,
+            cached_input_tokens=draft.cached_input_tokens or 0,
+            cache_write_tokens=draft.cache_write_tokens or 0,
+        )
     return price_call(
         draft.model,
         provider=draft.provider,
@@ -215,8 +237,9 @@ def cost_of(draft: SpanDraft) -> Decimal | None:
     )
 
 
-def _columns(drafts: Sequence[SpanDraft], agents: Agents) -> dict[str, list[Any]]:
+def _columns(drafts: Sequence[SpanDraft], agents: Agents, prices: Prices) -> dict[str, list[Any]]:
     columns = {column.name: [column.value(draft, agents) for draft in drafts] for column in COLUMNS}
+    columns["cost_usd"] = [cost_of(draft, prices) for draft in drafts]
     contents = zip(*(columns[name] for name in CONTENT), strict=True)
     columns["fullness"] = [sum(len(part) for part in content if part) for content in contents]
     return columns

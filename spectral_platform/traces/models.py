@@ -184,4 +184,5 @@ class IngestCount(WorkspaceOwned, Base):
     label: Mapped[str] = mapped_column(primary_key=True)
     slot: Mapped[int] = mapped_column(primary_key=True)
     count: Mapped[int] = mapped_column(BigInteger)
+    counted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     sample: Mapped[str | None]

@@ -18,7 +18,7 @@ from spectral_platform.core.jobs import Job, JobContext, Lane, Work
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker.catalogue import list_jobs
 from spectral_platform.worker.queue import MENDABLE, Persistence, Unended, is_last_try, open_queue
-from spectral_platform.worker.schedule import DEAD_AFTER, SCHEDULE, Periodic
+from spectral_platform.worker.schedule import DEAD_AFTER, SCHEDULE, Periodic, WorkerContext
 
 logger = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) 
     """Carry out jobs until the process is told to stop, or, with ``until_idle``, until the queue is empty."""
     database = Database(url, pool_size=settings.database_pool_size)
     app = open_queue(url)
-    context = JobContext(database=database, settings=settings)
+    context = WorkerContext(database=database, settings=settings, queue=app)
     for known in list_jobs():
         _register(app, known, context)
     try:
@@ -43,15 +43,17 @@ async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) 
                 # One after the other, because an order may give rise to the next, or hold the lock that the next one needs.
                 await _work(app, list(Lane), 1, until_idle=True)
             else:
-                await _work_until_told(app)
+                await _work_until_told(context)
     finally:
         await database.close()
 
 
-async def _work_until_told(app: App) -> None:
+async def _work_until_told(context: WorkerContext) -> None:
     """Work in every lane, and do what is done regularly, until a signal or a fault ends it all."""
-    tasks: list[asyncio.Task[Any]] = [asyncio.create_task(_work(app, [lane], places)) for lane, places in CONCURRENCY.items()]
-    tasks += [asyncio.create_task(_repeat(app, periodic)) for periodic in SCHEDULE]
+    tasks: list[asyncio.Task[Any]] = [
+        asyncio.create_task(_work(context.queue, [lane], places)) for lane, places in CONCURRENCY.items()
+    ]
+    tasks += [asyncio.create_task(_repeat(context, periodic)) for periodic in SCHEDULE]
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -114,10 +116,10 @@ async def _give_up(context: JobContext, known: Job[Any], order: Work) -> None:
         raise Unended from fault
 
 
-async def _repeat(app: App, periodic: Periodic) -> None:
+async def _repeat(context: WorkerContext, periodic: Periodic) -> None:
     while True:
         try:
-            await periodic.run(app)
+            await periodic.run(context)
         except MENDABLE as fault:
             logger.warning("periodic_failed", work=periodic.run.__name__, exc_info=fault)
         await asyncio.sleep(periodic.every.total_seconds())

@@ -7,9 +7,17 @@ from datetime import timedelta
 from procrastinate import App
 
 from spectral_platform.core import clock
+from spectral_platform.core.jobs import JobContext
 
 DEAD_AFTER = timedelta(seconds=8)
 KEEP_FINISHED_HOURS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext(JobContext):
+    """What regular work is given: what jobs are given, and the queue itself."""
+
+    queue: App
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +25,19 @@ class Periodic:
     """Something to do again and again."""
 
     every: timedelta
-    run: Callable[[App], Awaitable[None]]
+    run: Callable[[WorkerContext], Awaitable[None]]
 
 
-async def rescue_jobs(app: App) -> None:
+async def rescue_jobs(context: WorkerContext) -> None:
     """Give the jobs of workers that died back to the queue."""
-    stalled = await app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER.total_seconds())
+    stalled = await context.queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER.total_seconds())
     for job in stalled:
-        await app.job_manager.retry_job(job, retry_at=clock.now())
+        await context.queue.job_manager.retry_job(job, retry_at=clock.now())
 
 
-async def prune_jobs(app: App) -> None:
+async def prune_jobs(context: WorkerContext) -> None:
     """Forget jobs that ended long ago; the rooms' own rows are the record."""
-    await app.job_manager.delete_old_jobs(
+    await context.queue.job_manager.delete_old_jobs(
         nb_hours=KEEP_FINISHED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.queries import find_member
 from spectral_platform.audit.commands import record
+from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, WorkspaceRole
 from spectral_platform.core.database import conflict_as
 from spectral_platform.workspaces import queries
@@ -46,6 +47,26 @@ async def update_workspace(session: AsyncSession, caller: Caller, *, changes: di
         resource_id=workspace.id,
         fields=sorted(changes),
     )
+    return workspace
+
+
+async def delete_workspace(session: AsyncSession, caller: Caller) -> None:
+    """Take the workspace and everything under it away from everybody; it can be restored for ``RESTORABLE_FOR``."""
+    workspace = await queries.get_workspace(session, caller)
+    workspace.deleted_at = clock.now()
+    await session.flush()
+    await record(session, caller, action="workspace.deleted", resource="workspace", resource_id=workspace.id, name=workspace.name)
+
+
+async def restore_workspace(session: AsyncSession, caller: Caller) -> Workspace:
+    """Give a deleted workspace back, with everything in it. One that is not deleted stays as it is."""
+    workspace = await queries.get_workspace(session, caller)
+    if workspace.deleted_at is not None:
+        workspace.deleted_at = None
+        await session.flush()
+        await record(
+            session, caller, action="workspace.restored", resource="workspace", resource_id=workspace.id, name=workspace.name
+        )
     return workspace
 
 

@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
 from spectral_platform.accounts.models import AccountMember
+from spectral_platform.core import clock
 from spectral_platform.core.access import AccountRole, Caller, CallerKind, Scope, WorkspaceRole
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.workspaces.errors import WorkspaceMemberNotFound, WorkspaceNotFound
-from spectral_platform.workspaces.models import Workspace, WorkspaceMember
+from spectral_platform.workspaces.models import RESTORABLE_FOR, Workspace, WorkspaceMember
 
 COLUMNS = {"created_at": Workspace.created_at, "name": Workspace.name}
 MEMBER_COLUMNS = {"created_at": WorkspaceMember.created_at}
@@ -30,6 +31,7 @@ async def list_memberships(session: AsyncSession, *, user_id: UUID, account_role
     statement = (
         select(Workspace, WorkspaceMember.role)
         .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
+        .where(Workspace.deleted_at.is_(None))
         .order_by(Workspace.created_at, Workspace.id)
     )
     if account_role is AccountRole.MEMBER:
@@ -38,14 +40,14 @@ async def list_memberships(session: AsyncSession, *, user_id: UUID, account_role
 
 
 async def find_membership(
-    session: AsyncSession, *, workspace_id: UUID, user_id: UUID, account_role: AccountRole
+    session: AsyncSession, *, workspace_id: UUID, user_id: UUID, account_role: AccountRole, even_deleted: bool = False
 ) -> Membership | None:
-    """One workspace of the bound account, if the person can reach it."""
+    """One workspace of the bound account, if the person can reach it. A deleted one is in nobody's reach but to restore it."""
     row = (
         await session.execute(
             select(Workspace, WorkspaceMember.role)
             .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
-            .where(Workspace.id == workspace_id)
+            .where(Workspace.id == workspace_id, _is_restorable() if even_deleted else Workspace.deleted_at.is_(None))
         )
     ).one_or_none()
     if row is None or (account_role is AccountRole.MEMBER and row[1] is None):
@@ -53,13 +55,23 @@ async def find_membership(
     return Membership(row[0], row[1])
 
 
-async def list_workspaces(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[Workspace]:
-    """The workspaces that the caller can reach."""
+def _is_restorable() -> ColumnElement[bool]:
+    return or_(Workspace.deleted_at.is_(None), Workspace.deleted_at > clock.now() - RESTORABLE_FOR)
+
+
+async def list_workspaces(session: AsyncSession, caller: Caller, *, page: PageRequest, deleted: bool = False) -> Page[Workspace]:
+    """The workspaces that the caller can reach, or of the deleted ones those that they may restore."""
     statement = select(Workspace).where(Workspace.account_id == caller.account_id)
+    if deleted:
+        statement = statement.where(Workspace.deleted_at.is_not(None), _is_restorable())
+    else:
+        statement = statement.where(Workspace.deleted_at.is_(None))
     if caller.kind is CallerKind.KEY:
         statement = statement.where(Workspace.id == caller.workspace_id)
     elif Scope.ADMIN_ACCOUNT not in caller.scopes:
         statement = statement.join(WorkspaceMember).where(WorkspaceMember.user_id == caller.id)
+        if deleted:
+            statement = statement.where(WorkspaceMember.role == WorkspaceRole.ADMIN)
     return await paginate(session, statement, page, columns=COLUMNS, tiebreak=Workspace.id)
 
 

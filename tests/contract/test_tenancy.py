@@ -154,6 +154,8 @@ async def test_a_tenant_cannot_give_its_rows_to_another(
     database: Database, superuser: psycopg.Connection, planted: dict[str, UUID]
 ) -> None:
     for table, _, _, _, _, check in superuser.execute(POLICIES).fetchall():
+        if check is None:  # a policy of reading alone
+            continue
         column = check.strip("( ").split(" = ")[0]
         async with database.transaction(**planted) as session:
             with pytest.raises(ProgrammingError, match=r"row-level security|permission denied"):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
+from procrastinate import App
 from sqlalchemy import text
 
 from spectral_platform.core.database import Database
@@ -17,7 +18,7 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.worker import runner
 from spectral_platform.worker.queue import TRIES, open_queue
 from spectral_platform.worker.runner import run_worker
-from spectral_platform.worker.schedule import rescue_jobs
+from spectral_platform.worker.schedule import WorkerContext, rescue_jobs
 from tests.fixtures.callers import Person
 
 pytestmark = pytest.mark.own_database
@@ -76,6 +77,9 @@ class Office:
     async def sql(self, statement: str, **values: Any) -> None:
         async with self.database.transaction() as session:
             await session.execute(text(statement), values)
+
+    async def rescue(self, queue: App) -> None:
+        await rescue_jobs(WorkerContext(database=self.database, settings=self.settings, queue=queue))
 
     async def rows(self) -> list[tuple[str, int, bool]]:
         """Status and tries of every order in the queue, and whether it may be taken up right now."""
@@ -196,7 +200,7 @@ async def test_the_orders_of_a_dead_worker_go_back_to_the_queue_however_many_loo
     queues = [open_queue(office.url) for _ in range(3)]
     for queue in queues:
         await queue.open_async()
-    await asyncio.gather(*(rescue_jobs(queue) for queue in queues))
+    await asyncio.gather(*(office.rescue(queue) for queue in queues))
     for queue in queues:
         await queue.close_async()
 
@@ -207,7 +211,7 @@ async def test_the_orders_of_a_dead_worker_go_back_to_the_queue_however_many_loo
 
 async def test_the_orders_of_a_living_worker_stay_with_it(busy: Office) -> None:
     async with open_queue(busy.url).open_async() as queue:
-        await rescue_jobs(queue)
+        await busy.rescue(queue)
 
     assert await busy.rows() == [("doing", 0, True)]
 

@@ -15,7 +15,7 @@ from spectral_api.v1.changesets import schemas
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_platform.agents.errors import AgentNotFound
 from spectral_platform.changesets import commands, queries
-from spectral_platform.changesets.errors import ChangesetNotFound, SimulatedEvidence, StaleChangeset
+from spectral_platform.changesets.errors import AutonomyForbids, ChangesetNotFound, SimulatedEvidence, StaleChangeset
 from spectral_platform.changesets.exporting import diff_of, environment_of
 from spectral_platform.changesets.states import ChangesetStatus
 from spectral_platform.core.access import Caller, Scope
@@ -78,7 +78,7 @@ async def get_changeset(workspace_id: UUID, changeset_id: UUID, caller: Reader, 
     "/{changeset_id}/accept",
     response_model=schemas.Changeset,
     summary="Accept a changeset",
-    responses=problems(*DECISION, SimulatedEvidence),
+    responses=problems(*DECISION, AutonomyForbids, SimulatedEvidence),
 )
 async def accept_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Make the proposed configs versions labelled `approved`. What runs does not change until the changeset is applied."""
@@ -102,7 +102,7 @@ async def reject_changeset(
     "/{changeset_id}/apply",
     response_model=schemas.Changeset,
     summary="Apply a changeset",
-    responses=problems(*DECISION),
+    responses=problems(*DECISION, AutonomyForbids),
 )
 async def apply_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Label the accepted versions `production`: from now on agents fetch them."""

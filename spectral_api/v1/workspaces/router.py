@@ -32,10 +32,13 @@ async def list_workspaces(
     sort: Annotated[
         Literal["created_at", "-created_at", "name", "-name"], Query(description="Order; a leading `-` = descending.")
     ] = "-created_at",
+    deleted: Annotated[
+        bool, Query(description="List the deleted workspaces instead, as far as the caller may restore them.")
+    ] = False,
 ) -> Any:
     """List the workspaces that the caller can reach."""
     page = PageRequest(limit=limit, offset=offset, sort=sort)
-    return envelope(await queries.list_workspaces(database, caller, page=page))
+    return envelope(await queries.list_workspaces(database, caller, page=page, deleted=deleted))
 
 
 @router.post("", status_code=201, response_model=schemas.Workspace, summary="Create a workspace", responses=problems(*IN_ACCOUNT))

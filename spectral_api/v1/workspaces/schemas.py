@@ -54,3 +54,4 @@ class Workspace(Output):
     scan_defaults: dict[str, Any] = Field(description="What a scan uses where its request says nothing.")
     created_at: Time = Field(description="When it was made.")
     updated_at: Time = Field(description="When it was last changed.")
+    deleted_at: Time | None = Field(description="When it was deleted; it can be restored for 30 days. Null = it is not.")

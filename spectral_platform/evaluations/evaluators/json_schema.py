@@ -12,8 +12,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
+from spectral_platform.core.linear_regex import compile_pattern
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.linear_regex import compile_pattern
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 
 EVALUATOR = "json_schema@1"

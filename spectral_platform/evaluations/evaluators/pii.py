@@ -3,12 +3,12 @@
 from enum import StrEnum
 from typing import Literal
 
-import re2
 from pydantic import Field
 
+from spectral_platform.core.linear_regex import LinearPattern, compile_pattern
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.linear_regex import LinearPattern, compile_pattern
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
+from spectral_platform.workspaces.policies.detectors import FORMS, Detector, find
 
 EVALUATOR = "pii@1"
 
@@ -48,18 +48,6 @@ _NAMES = {
     PersonalData.IBAN: "bank account numbers",
     PersonalData.SSN: "social security numbers",
 }
-_PATTERNS = {
-    PersonalData.IBAN: re2.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b"),
-    PersonalData.CARD: re2.compile(r"\b\d(?:[ -]?\d){12,18}\b"),
-    PersonalData.SSN: re2.compile(r"\b\d{3}-\d{2}-\d{4}\b"),
-    PersonalData.EMAIL: re2.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}"),
-    # International with its plus sign, North American, or national with a leading zero; bare digits are too often ids.
-    PersonalData.PHONE: re2.compile(
-        r"\+\d{1,3}(?:[ .-]?\(?\d{1,4}\)?){2,6}\b"
-        r"|(?:\(\d{3}\) ?|\b\d{3}[ .-])\d{3}[ .-]\d{4}\b"
-        r"|\b0\d{2,4}[ /-]\d{3,4}[ -]?\d{3,5}\b"
-    ),
-}
 
 
 def evaluate(parameters: Pii, subject: Subject) -> Evaluation:
@@ -86,29 +74,11 @@ def evaluate(parameters: Pii, subject: Subject) -> Evaluation:
 def _find_known(text: str) -> dict[PersonalData, list[str]]:
     """Find every known kind, the strictest form first: digits of a bank account are not a phone number as well."""
     found: dict[PersonalData, list[str]] = {kind: [] for kind in PersonalData}
-    for kind, pattern in _PATTERNS.items():
-        for match in pattern.finditer(text):
-            piece = match.group()
-            # Words in capitals may follow an account number and look like part of it.
-            while kind is PersonalData.IBAN and piece and not _is_iban(piece):
-                piece = piece.rpartition(" ")[0]
-            if piece and (kind is not PersonalData.CARD or _is_card(piece)):
-                found[kind].append(piece)
+    for detector in FORMS:
+        if detector is Detector.SECRET:
+            continue
+        kind = PersonalData(detector.value)
+        found[kind] = list(find(detector, text))
         for piece in found[kind]:
             text = text.replace(piece, "\n")
     return found
-
-
-def _is_card(piece: str) -> bool:
-    """Check the last digit by Luhn's algorithm (ISO/IEC 7812-1)."""
-    digits = [int(character) for character in piece if character.isdigit()]
-    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
-    return any(digits) and (sum(digits[-1::-2]) + sum(doubled)) % 10 == 0
-
-
-def _is_iban(piece: str) -> bool:
-    """Check the two check digits modulo 97 (ISO 13616)."""
-    compact = piece.replace(" ", "")
-    if not 15 <= len(compact) <= 34:
-        return False
-    return int("".join(str(int(character, 36)) for character in compact[4:] + compact[:4])) % 97 == 1

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from spectral_platform.core.linear_regex import LinearPattern, compile_pattern
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.linear_regex import LinearPattern, compile_pattern
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 
 EVALUATOR = "regex@1"

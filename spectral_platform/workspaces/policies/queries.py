@@ -1,0 +1,52 @@
+"""Reading policies."""
+
+from functools import lru_cache
+from typing import TypeVar
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Text, cast, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core.access import Caller
+from spectral_platform.workspaces.policies.kinds import Policy, PolicyKind
+from spectral_platform.workspaces.policies.masking import Masking
+from spectral_platform.workspaces.policies.models import WorkspacePolicy
+from spectral_platform.workspaces.policies.prices import Prices
+
+P = TypeVar("P", bound=Policy)
+
+
+async def get_policy(session: AsyncSession, caller: Caller, kind: type[P]) -> P:
+    """What the workspace has decided, or what holds by default."""
+    return await find_policy(session, caller.workspace, kind) or kind()
+
+
+async def find_policy(session: AsyncSession, workspace_id: UUID, kind: type[P]) -> P | None:
+    """What a workspace has decided; None where it has not."""
+    document = await session.scalar(
+        select(WorkspacePolicy.document).where(WorkspacePolicy.workspace_id == workspace_id, WorkspacePolicy.kind == kind.kind)
+    )
+    return None if document is None else kind.model_validate(document)
+
+
+async def get_ingestion_policies(session: AsyncSession, workspace_id: UUID) -> tuple[Masking, Prices]:
+    """What every request that brings spans needs. A policy is parsed and compiled once for each text that it has."""
+    rows = await session.execute(
+        select(WorkspacePolicy.kind, cast(WorkspacePolicy.document, Text).label("document")).where(
+            WorkspacePolicy.workspace_id == workspace_id,
+            WorkspacePolicy.kind.in_([PolicyKind.MASKING, PolicyKind.PRICES]),
+        )
+    )
+    documents = {row.kind: row.document for row in rows}
+    return _masking(documents.get(PolicyKind.MASKING)), _prices(documents.get(PolicyKind.PRICES))
+
+
+@lru_cache(maxsize=256)
+def _masking(document: str | None) -> Masking:
+    return Masking() if document is None else Masking.model_validate(orjson.loads(document))
+
+
+@lru_cache(maxsize=256)
+def _prices(document: str | None) -> Prices:
+    return Prices() if document is None else Prices.model_validate(orjson.loads(document))
