@@ -14,6 +14,7 @@ from spectral_api.middleware import BodyLimit, RequestContext
 from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.simulator.router import router as simulator
+from spectral_platform.auth.last_uses import LastUses
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 
@@ -50,9 +51,12 @@ class Application(FastAPI):
 def create_app(settings: Settings, database: Database) -> FastAPI:
     """The HTTP application over one database."""
 
+    last_uses = LastUses(database)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with last_uses.written_behind():
+            yield
         await database.close()
 
     app = Application(
@@ -67,6 +71,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database
+    app.state.last_uses = last_uses
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestContext)
     install_problem_handlers(app)

@@ -11,7 +11,7 @@ from structlog.contextvars import bind_contextvars
 
 from spectral_api.dependencies import Database
 from spectral_platform.auth.errors import CredentialMissing
-from spectral_platform.auth.queries import enter_workspace, resolve_caller
+from spectral_platform.auth.queries import resolve_caller
 from spectral_platform.core.access import Caller, CallerKind
 from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError
 from spectral_platform.workspaces.errors import WorkspaceNotFound
@@ -122,13 +122,20 @@ async def admit(
     request.state.was_examined = True
     if not credential:
         raise CredentialMissing
-    caller = await resolve_caller(session, credential, keyring=request.app.state.settings.keyring)
+    in_path, in_header = request.path_params.get("workspace_id"), request.headers.get(WORKSPACE_HEADER)
+    caller = await resolve_caller(
+        session,
+        credential,
+        keyring=request.app.state.settings.keyring,
+        workspace_id=_id(in_header if names_workspace_by_header else in_path),
+        even_deleted=even_deleted,
+    )
+    request.app.state.last_uses.note(caller)
     bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
-    in_path = request.path_params.get("workspace_id")
     if names_workspace_by_header:
-        caller = await _enter_by_header(request, session, caller)
+        _check_header(caller, in_header)
     elif in_path is not None:
-        caller = await _enter(request, session, caller, in_path, even_deleted=even_deleted)
+        _check_path(in_path, in_header)
     if caller.workspace_id is not None:
         bind_contextvars(workspace_id=str(caller.workspace_id))
     if required and caller.scopes.isdisjoint(required):
@@ -136,39 +143,27 @@ async def admit(
     return caller
 
 
-async def _enter(request: Request, session: AsyncSession, caller: Caller, in_path: str, *, even_deleted: bool) -> Caller:
-    try:
-        workspace_id = UUID(in_path)
-    except ValueError as error:
-        raise malformed_id("path", "workspace_id") from error
-    caller = await enter_workspace(session, caller, workspace_id, even_deleted=even_deleted)
-    in_header = request.headers.get(WORKSPACE_HEADER)
-    if in_header is not None and not _names(in_header, workspace_id):
+def _check_path(in_path: str, in_header: str | None) -> None:
+    if _id(in_path) is None:
+        raise malformed_id("path", "workspace_id")
+    if in_header is not None and _id(in_header) != _id(in_path):
         raise WorkspaceMismatch
-    return caller
 
 
-async def _enter_by_header(request: Request, session: AsyncSession, caller: Caller) -> Caller:
-    in_header = request.headers.get(WORKSPACE_HEADER)
-    if caller.kind is CallerKind.KEY:
-        if in_header is not None and not _names(in_header, caller.workspace):
-            raise WorkspaceNotFound(in_header)
-        return caller
+def _check_header(caller: Caller, in_header: str | None) -> None:
     if in_header is None:
-        raise WorkspaceRequired
-    try:
-        workspace_id = UUID(in_header)
-    except ValueError as error:
-        raise malformed_id("header", WORKSPACE_HEADER) from error
-    return await enter_workspace(session, caller, workspace_id)
+        if caller.workspace_id is None:
+            raise WorkspaceRequired
+    elif _id(in_header) is None:
+        raise WorkspaceNotFound(in_header) if caller.kind is CallerKind.KEY else malformed_id("header", WORKSPACE_HEADER)
 
 
-def _names(in_header: str, workspace_id: UUID) -> bool:
-    """Whether the header is this id, in any of the ways to write a UUID that a path may use as well."""
+def _id(text: str | None) -> UUID | None:
+    """An id in any of the ways to write a UUID; None if it is absent or none."""
     try:
-        return UUID(in_header) == workspace_id
+        return UUID(text) if text is not None else None
     except ValueError:
-        return False
+        return None
 
 
 def malformed_id(*location: str) -> RequestValidationError:

@@ -1,9 +1,10 @@
 """Resolving credentials to callers."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, String, Uuid, cast, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.errors import AccountSuspended
@@ -12,14 +13,12 @@ from spectral_platform.accounts.queries import get_account
 from spectral_platform.auth.errors import CredentialExpired, CredentialInvalid, CredentialRevoked
 from spectral_platform.auth.models import LoginSession
 from spectral_platform.core import clock, crypto
-from spectral_platform.core.access import ACCOUNT_SCOPES, Caller, CallerKind, Scope, resolve_scopes
-from spectral_platform.core.database import bind_tenant
+from spectral_platform.core.access import ACCOUNT_SCOPES, AccountRole, Caller, CallerKind, Scope, resolve_scopes
 from spectral_platform.core.signing import Keyring, TokenExpired, TokenInvalid
-from spectral_platform.keys.commands import SECRET_PREFIX, touch_key
-from spectral_platform.keys.queries import find_key
+from spectral_platform.keys.commands import SECRET_PREFIX
+from spectral_platform.keys.models import ApiKey
 from spectral_platform.workspaces.errors import WorkspaceNotFound
-from spectral_platform.workspaces.models import Workspace
-from spectral_platform.workspaces.queries import Membership, find_membership, list_memberships
+from spectral_platform.workspaces.queries import Membership, list_memberships, select_membership
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,89 +31,135 @@ class Profile:
     memberships: list[Membership]
 
 
-async def resolve_caller(session: AsyncSession, credential: str, *, keyring: Keyring) -> Caller:
-    """Who holds this token or API key; binds the transaction to the holder's account (and a key's workspace).
+async def resolve_caller(
+    session: AsyncSession,
+    credential: str,
+    *,
+    keyring: Keyring,
+    workspace_id: UUID | None = None,
+    even_deleted: bool = False,
+) -> Caller:
+    """Who holds this token or API key, inside the workspace if one is named; the transaction is bound to what the caller may see.
 
-    Raises ``CredentialInvalid``, ``CredentialExpired``, ``CredentialRevoked`` or ``AccountSuspended``.
+    One statement, and nothing of it is remembered: what was revoked, ended, suspended or taken away before it is refused by it.
+    Raises ``CredentialInvalid``, ``CredentialExpired``, ``CredentialRevoked``, ``AccountSuspended``, or ``WorkspaceNotFound`` for
+    a workspace that is absent, another tenant's, deleted, or out of the caller's reach. One that was deleted can still be entered
+    to restore it.
     """
     if credential.startswith(SECRET_PREFIX):
-        return await _resolve_key(session, credential)
-    return await _resolve_token(session, credential, keyring=keyring)
+        return await _resolve_key(session, credential, workspace_id)
+    return await _resolve_token(session, credential, keyring, workspace_id, even_deleted=even_deleted)
 
 
-async def _resolve_key(session: AsyncSession, credential: str) -> Caller:
-    key = await find_key(session, secret_digest=crypto.digest_secret(credential))
-    if key is None:
+async def _resolve_key(session: AsyncSession, credential: str, workspace_id: UUID | None) -> Caller:
+    found = (await session.execute(_select_key(crypto.digest_secret(credential)))).one_or_none()
+    if found is None:
         raise CredentialInvalid
-    if key.revoked_at is not None:
+    if found.revoked_at is not None:
         raise CredentialRevoked
-    if key.expires_at is not None and key.expires_at <= clock.now():
+    if found.expires_at is not None and found.expires_at <= clock.now():
         raise CredentialExpired
-    await bind_tenant(session, account_id=key.account_id, workspace_id=key.workspace_id)
-    status, deleted_at = (
-        await session.execute(
-            select(Account.status, Workspace.deleted_at)
-            .join(Workspace, Workspace.account_id == Account.id)
-            .where(Workspace.id == key.workspace_id)
-        )
-    ).one()
-    if status is not AccountStatus.ACTIVE:
+    if found.account_status is not AccountStatus.ACTIVE:
         raise AccountSuspended
-    if deleted_at is not None:
-        raise WorkspaceNotFound(key.workspace_id)
-    await touch_key(session, key)
+    if found.entered is None or workspace_id not in {None, found.entered}:
+        raise WorkspaceNotFound(workspace_id)
     return Caller(
         kind=CallerKind.KEY,
-        id=key.id,
-        account_id=key.account_id,
-        workspace_id=key.workspace_id,
-        scopes=frozenset(Scope(scope) for scope in key.scopes),
+        id=found.id,
+        account_id=found.account_id,
+        workspace_id=found.entered,
+        scopes=frozenset(Scope(scope) for scope in found.scopes),
     )
 
 
-async def _resolve_token(session: AsyncSession, credential: str, *, keyring: Keyring) -> Caller:
+async def _resolve_token(
+    session: AsyncSession, credential: str, keyring: Keyring, workspace_id: UUID | None, *, even_deleted: bool
+) -> Caller:
     try:
         claims = keyring.read(credential)
         user_id, account_id, session_id = (UUID(claims[name]) for name in ("sub", "account", "session"))
     except TokenExpired as error:
         raise CredentialExpired from error
-    except (TokenInvalid, KeyError, ValueError, TypeError) as error:
+    except (TokenInvalid, KeyError, ValueError, TypeError, AttributeError) as error:
         raise CredentialInvalid from error
-    await bind_tenant(session, account_id=account_id)
-    row = (
-        await session.execute(
-            select(LoginSession.revoked_at, User.status, Account.status, AccountMember.role)
-            .join(User, User.id == LoginSession.user_id)
-            .join(AccountMember, AccountMember.user_id == User.id)
-            .join(Account, Account.id == AccountMember.account_id)
-            .where(LoginSession.id == session_id, User.id == user_id, Account.id == account_id)
-        )
-    ).one_or_none()
-    if row is None or row[0] is not None or row[1] is not UserStatus.ACTIVE:
-        raise CredentialRevoked
-    if row[2] is not AccountStatus.ACTIVE:
-        raise AccountSuspended
-    return Caller(kind=CallerKind.USER, id=user_id, account_id=account_id, scopes=ACCOUNT_SCOPES[row[3]], session_id=session_id)
-
-
-async def enter_workspace(session: AsyncSession, caller: Caller, workspace_id: UUID, *, even_deleted: bool = False) -> Caller:
-    """The same caller inside a workspace, with the scopes that hold there; binds the transaction to it.
-
-    Raises ``WorkspaceNotFound`` for a workspace that is absent, another tenant's, deleted, or out of the person's reach. One that
-    was deleted can still be entered to restore it.
-    """
-    if caller.kind is CallerKind.KEY:
-        if caller.workspace_id != workspace_id:
-            raise WorkspaceNotFound(workspace_id)
-        return caller
-    member = await session.scalar(select(AccountMember).where(AccountMember.user_id == caller.id))
-    membership = member and await find_membership(
-        session, workspace_id=workspace_id, user_id=member.user_id, account_role=member.role, even_deleted=even_deleted
+    bound = _bound(
+        spectral_account_id=str(account_id), spectral_workspace_id=str(workspace_id or ""), spectral_user_id=str(user_id)
     )
-    if not member or not membership:
+    statement = _select_session(bound, session_id, user_id=user_id, even_deleted=even_deleted)
+    found = (await session.execute(statement)).one_or_none()
+    if found is None or found.revoked_at is not None or found.user_status is not UserStatus.ACTIVE:
+        raise CredentialRevoked
+    if found.account_status is not AccountStatus.ACTIVE:
+        raise AccountSuspended
+    caller = Caller(kind=CallerKind.USER, id=user_id, account_id=account_id, session_id=session_id)
+    if workspace_id is None:
+        return caller.model_copy(update={"scopes": ACCOUNT_SCOPES[found.account_role]})
+    if found.entered is None or (found.workspace_role is None and found.account_role is AccountRole.MEMBER):
         raise WorkspaceNotFound(workspace_id)
-    await bind_tenant(session, account_id=caller.account_id, workspace_id=workspace_id)
-    return caller.model_copy(update={"workspace_id": workspace_id, "scopes": resolve_scopes(member.role, membership.role)})
+    scopes = resolve_scopes(found.account_role, found.workspace_role)
+    return caller.model_copy(update={"workspace_id": workspace_id, "scopes": scopes})
+
+
+# Both statements bind the transaction and then read what that lets them see. The reads are lateral to the binding, so they run
+# after it, and bounded, so they are not merged with it. Were it ever otherwise, the policies would show them nothing.
+
+
+def _select_key(digest: str) -> Select[Any]:
+    held = _bound(spectral_key_digest=digest).cte("held").prefix_with("MATERIALIZED")
+    key = (
+        select(ApiKey.id, ApiKey.account_id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at)
+        .where(ApiKey.secret_digest == held.c.spectral_key_digest)
+        .limit(1)
+        .lateral("key")
+    )
+    tenant = _bound(
+        spectral_account_id=cast(key.c.account_id, String), spectral_workspace_id=cast(key.c.workspace_id, String)
+    ).add_columns(*key.c)
+    bound = tenant.select_from(held.join(key, true())).cte("bound").prefix_with("MATERIALIZED")
+    account = (
+        select(Account.status.label("account_status"))
+        .where(Account.id == cast(bound.c.spectral_account_id, Uuid))
+        .limit(1)
+        .lateral("account")
+    )
+    place = select_membership(cast(bound.c.spectral_workspace_id, Uuid), None).limit(1).lateral("place")
+    return select(
+        bound.c.id,
+        bound.c.account_id,
+        bound.c.scopes,
+        bound.c.expires_at,
+        bound.c.revoked_at,
+        account.c.account_status,
+        place.c.id.label("entered"),
+    ).select_from(bound.join(account, true()).outerjoin(place, true()))
+
+
+def _select_session(binding: Select[Any], session_id: UUID, *, user_id: UUID, even_deleted: bool) -> Select[Any]:
+    bound = binding.cte("bound").prefix_with("MATERIALIZED")
+    person = (
+        select(
+            LoginSession.revoked_at,
+            User.status.label("user_status"),
+            Account.status.label("account_status"),
+            AccountMember.role.label("account_role"),
+        )
+        .join(User, User.id == LoginSession.user_id)
+        .join(AccountMember, AccountMember.user_id == User.id)
+        .join(Account, Account.id == AccountMember.account_id)
+        .where(LoginSession.id == session_id, User.id == user_id, Account.id == cast(bound.c.spectral_account_id, Uuid))
+        .limit(1)
+        .lateral("person")
+    )
+    entered = cast(func.nullif(bound.c.spectral_workspace_id, ""), Uuid)
+    place = select_membership(entered, user_id, even_deleted=even_deleted).limit(1).lateral("place")
+    return select(person, place.c.id.label("entered"), place.c.role.label("workspace_role")).select_from(
+        bound.join(person, true()).outerjoin(place, true())
+    )
+
+
+def _bound(**settings: str | ColumnElement[str]) -> Select[Any]:
+    """Bind the transaction: each setting under its own name, in which the first underscore stands for the dot."""
+    return select(*(func.set_config(name.replace("_", ".", 1), value, true()).label(name) for name, value in settings.items()))
 
 
 async def get_profile(session: AsyncSession, caller: Caller) -> Profile:

@@ -1,7 +1,7 @@
 """Issuing and revoking API keys."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import or_, update
@@ -16,7 +16,6 @@ from spectral_platform.keys.models import ApiKey
 
 SECRET_PREFIX = "sk_live_"
 SHOWN_CHARACTERS = len(SECRET_PREFIX) + 4
-USE_RECORDED_EVERY = timedelta(minutes=1)
 
 
 async def create_key(
@@ -58,14 +57,11 @@ async def revoke_key(session: AsyncSession, caller: Caller, key_id: UUID) -> Non
         await record(session, caller, action="key.revoked", resource="key", resource_id=key.id, name=key.name)
 
 
-async def touch_key(session: AsyncSession, key: ApiKey) -> None:
-    """Remember that the key was used, at most once a minute."""
-    moment = clock.now()
-    if key.last_used_at is not None and moment - key.last_used_at < USE_RECORDED_EVERY:
-        return
+async def touch_keys(session: AsyncSession, key_ids: Sequence[UUID], *, moment: datetime, unless_since: datetime) -> None:
+    """Remember that keys of the bound workspace were used, except those of which a use after ``unless_since`` is known."""
     await session.execute(
         update(ApiKey)
-        .where(ApiKey.id == key.id, or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < moment - USE_RECORDED_EVERY))
+        .where(ApiKey.id.in_(key_ids), or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at <= unless_since))
         .values(last_used_at=moment)
         .execution_options(synchronize_session=False)
     )

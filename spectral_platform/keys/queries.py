@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
@@ -24,9 +23,3 @@ async def get_key(session: AsyncSession, caller: Caller, key_id: UUID) -> ApiKey
     if key is None:
         raise KeyNotFound(key_id)
     return key
-
-
-async def find_key(session: AsyncSession, *, secret_digest: str) -> ApiKey | None:
-    """The key with this secret. Who holds the secret may see the key's row before any tenant is bound."""
-    await session.execute(text("SELECT set_config('spectral.key_digest', :digest, true)"), {"digest": secret_digest})
-    return await session.scalar(select(ApiKey).where(ApiKey.secret_digest == secret_digest))

@@ -39,20 +39,18 @@ async def list_memberships(session: AsyncSession, *, user_id: UUID, account_role
     return [Membership(workspace, role) for workspace, role in await session.execute(statement)]
 
 
-async def find_membership(
-    session: AsyncSession, *, workspace_id: UUID, user_id: UUID, account_role: AccountRole, even_deleted: bool = False
-) -> Membership | None:
-    """One workspace of the bound account, if the person can reach it. A deleted one is in nobody's reach but to restore it."""
-    row = (
-        await session.execute(
-            select(Workspace, WorkspaceMember.role)
-            .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
-            .where(Workspace.id == workspace_id, _is_restorable() if even_deleted else Workspace.deleted_at.is_(None))
-        )
-    ).one_or_none()
-    if row is None or (account_role is AccountRole.MEMBER and row[1] is None):
-        return None
-    return Membership(row[0], row[1])
+def select_membership(
+    workspace_id: ColumnElement[UUID], user_id: UUID | None, *, even_deleted: bool = False
+) -> Select[UUID, WorkspaceRole]:
+    """One workspace of the bound account and the person's role there, if one was given.
+
+    A deleted one is in nobody's reach but to restore it.
+    """
+    return (
+        select(Workspace.id, WorkspaceMember.role)
+        .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
+        .where(Workspace.id == workspace_id, _is_restorable() if even_deleted else Workspace.deleted_at.is_(None))
+    )
 
 
 def _is_restorable() -> ColumnElement[bool]:

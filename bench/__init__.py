@@ -1,0 +1,1 @@
+"""Measurements of a running Spectral; what they said, when and where is in docs/benchmarks.md."""
