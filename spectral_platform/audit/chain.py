@@ -1,4 +1,7 @@
-"""How entries are chained: each hash covers the entry's content and the hash before it."""
+"""How entries are chained: each hash covers the entry's content and the hash before it.
+
+``docs/audit-log.md`` tells auditors how to do this sum themselves: it never changes.
+"""
 
 import json
 from datetime import UTC
@@ -7,6 +10,7 @@ from spectral_platform.audit.models import AuditEntry
 from spectral_platform.core.crypto import content_digest
 
 GENESIS = "0" * 64
+"""What stands for the entry before the first one."""
 
 
 def hash_entry(entry: AuditEntry) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -21,14 +21,12 @@ async def record(
     await session.execute(
         insert(AuditHead).values(account_id=caller.account_id, sequence=0, entry_hash=GENESIS).on_conflict_do_nothing()
     )
+    ends = update(AuditHead).where(AuditHead.account_id == caller.account_id).execution_options(synchronize_session=False)
     head = (
         await session.execute(
-            select(AuditHead)
-            .where(AuditHead.account_id == caller.account_id)
-            .with_for_update()
-            .execution_options(populate_existing=True)
+            select(AuditHead.sequence, AuditHead.entry_hash).where(AuditHead.account_id == caller.account_id).with_for_update()
         )
-    ).scalar_one()
+    ).one()
     entry = AuditEntry(
         account_id=caller.account_id,
         sequence=head.sequence + 1,
@@ -44,6 +42,6 @@ async def record(
     )
     entry.entry_hash = hash_entry(entry)
     session.add(entry)
-    head.sequence, head.entry_hash = entry.sequence, entry.entry_hash
-    await session.flush()
+    await session.flush()  # the database lets the head move to an entry that is there, and nowhere else
+    await session.execute(ends.values(sequence=entry.sequence, entry_hash=entry.entry_hash))
     count_entry(session)

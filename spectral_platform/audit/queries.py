@@ -1,5 +1,7 @@
 """Reading the audit log and checking that it is whole."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,6 +14,7 @@ from spectral_platform.audit.models import AuditEntry, AuditHead
 from spectral_platform.core.access import Caller
 from spectral_platform.core.paging import Page, PageRequest, paginate
 
+STREAMED_AT_ONCE = 200
 COLUMNS = {"created_at": AuditEntry.at}
 
 
@@ -26,6 +29,14 @@ class AuditFilter:
     workspace_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain."""
+
+    sequence: int
+    entry_hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +67,42 @@ async def list_audit_log(session: AsyncSession, caller: Caller, *, filter: Audit
     return await paginate(session, statement, page, columns=COLUMNS, tiebreak=AuditEntry.sequence)
 
 
+async def stream_audit_log(session: AsyncSession, caller: Caller) -> AsyncGenerator[tuple[AuditEntry | None, Head | None]]:
+    """The whole chain of the caller's account from its first entry, each with the end that the log had when this began.
+
+    One statement reads both, so that entries which are added meanwhile do not look like a fault. Where there is no entry at all,
+    the end comes alone.
+    """
+    end = select(AuditHead).where(AuditHead.account_id == caller.account_id).subquery()
+    entries = (
+        select(AuditEntry, select(end.c.sequence).scalar_subquery(), select(end.c.entry_hash).scalar_subquery())
+        .where(AuditEntry.account_id == caller.account_id)
+        .order_by(AuditEntry.sequence)
+    )
+    are_entries = False
+    rows = await session.stream(entries.execution_options(yield_per=STREAMED_AT_ONCE))
+    try:
+        async for entry, sequence, entry_hash in rows:
+            are_entries = True
+            yield entry, None if sequence is None else Head(sequence, entry_hash)
+    finally:
+        await rows.close()
+    if not are_entries:
+        found = await session.get(AuditHead, caller.account_id)
+        yield None, None if found is None else Head(found.sequence, found.entry_hash)
+
+
 async def verify_audit_log(session: AsyncSession, caller: Caller) -> Verification:
     """Walk the chain of the caller's account: every hash, every sequence number and the end must fit."""
-    entries = await session.stream_scalars(
-        select(AuditEntry).where(AuditEntry.account_id == caller.account_id).order_by(AuditEntry.sequence)
-    )
-    previous, count = GENESIS, 0
-    async for entry in entries:
-        if entry.sequence != count + 1 or entry.previous_hash != previous or entry.entry_hash != hash_entry(entry):
-            return Verification(valid=False, entries=count, first_broken=count + 1)
-        previous, count = entry.entry_hash, count + 1
-    head = await session.get(AuditHead, caller.account_id)
-    if head is not None and (head.sequence != count or head.entry_hash != previous):
+    previous, count, end = GENESIS, 0, None
+    async with aclosing(stream_audit_log(session, caller)) as entries:
+        async for entry, head in entries:
+            end = head
+            if entry is None:
+                continue
+            if entry.sequence != count + 1 or entry.previous_hash != previous or entry.entry_hash != hash_entry(entry):
+                return Verification(valid=False, entries=count, first_broken=count + 1)
+            previous, count = entry.entry_hash, count + 1
+    if end != Head(count, previous):
         return Verification(valid=False, entries=count, first_broken=count + 1)
     return Verification(valid=True, entries=count, first_broken=None)

@@ -1,12 +1,17 @@
 """Endpoints of the account."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
+import orjson
 from fastapi import Depends, Query, Security
+from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
-from spectral_api.dependencies import Database
+from spectral_api.dependencies import Database, DatabaseHolder
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -18,6 +23,8 @@ from spectral_platform.accounts import queries as accounts
 from spectral_platform.audit import queries
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
+
+NDJSON = "application/x-ndjson"
 
 router = Router()
 AnyCaller = Annotated[Caller, Security(authenticate)]
@@ -80,3 +87,38 @@ async def list_audit_log(
 async def verify_audit_log(caller: Admin, database: Database) -> Any:
     """Recompute the chain of hashes and tell whether an entry was changed, removed or reordered."""
     return await queries.verify_audit_log(database, caller)
+
+
+@router.get(
+    "/audit-log/export",
+    response_class=StreamingResponse,
+    summary="Export the audit log",
+    responses={
+        **problems(*IN_ACCOUNT),
+        200: {"description": "One entry a line, then the end of the chain.", "content": {NDJSON: {"schema": {"type": "string"}}}},
+    },
+)
+async def export_audit_log(caller: Admin, holder: DatabaseHolder) -> StreamingResponse:
+    """Stream the whole log as JSON Lines, oldest first, so that an auditor can check the chain without this server.
+
+    The last line is `{"complete": true, "rows": N, "sequence": N, "entry_hash": "…"}`: without it the export was cut off. Keep
+    its hash somewhere else, and no later log from which something was taken can pass for whole.
+    """
+
+    async def lines() -> AsyncIterator[bytes]:
+        rows, end = 0, None
+        async with (
+            holder.transaction(account_id=caller.account_id) as session,
+            aclosing(queries.stream_audit_log(session, caller)) as entries,
+        ):
+            async for entry, head in entries:
+                end = head
+                if entry is not None:
+                    rows += 1
+                    shown = schemas.AuditEntry.model_validate(entry).model_dump(mode="json")
+                    yield orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE)
+        last = {"complete": True, "rows": rows} | (asdict(end) if end else {})
+        yield orjson.dumps(last, option=orjson.OPT_APPEND_NEWLINE)
+
+    name = f"audit-log-{caller.account_id}.jsonl"
+    return StreamingResponse(lines(), media_type=NDJSON, headers={"Content-Disposition": f'attachment; filename="{name}"'})
