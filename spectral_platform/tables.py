@@ -14,6 +14,7 @@ from spectral_platform.llm import models as llm
 from spectral_platform.samples import models as samples
 from spectral_platform.scans import models as scans
 from spectral_platform.traces import models as traces
+from spectral_platform.webhooks import models as webhooks
 from spectral_platform.workspaces import models as workspaces
 from spectral_platform.workspaces.policies import models as policies
 from spectral_platform.worlds import models as worlds
@@ -36,6 +37,7 @@ __all__ = [
     "samples",
     "scans",
     "traces",
+    "webhooks",
     "workspaces",
     "worlds",
 ]

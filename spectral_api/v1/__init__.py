@@ -14,6 +14,7 @@ from spectral_api.v1.members.router import workspace_router as workspace_members
 from spectral_api.v1.samples.router import router as samples
 from spectral_api.v1.scans.router import router as scans
 from spectral_api.v1.traces.router import router as traces
+from spectral_api.v1.webhooks.router import router as webhooks
 from spectral_api.v1.workspaces.deletion import router as deletion
 from spectral_api.v1.workspaces.policies import router as policies
 from spectral_api.v1.workspaces.router import router as workspaces
@@ -29,6 +30,7 @@ in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(workspace_members, prefix="/members", tags=["Members"])
 in_workspace.include_router(policies, tags=["Workspaces"])
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
+in_workspace.include_router(webhooks, prefix="/webhooks", tags=["Webhooks"])
 in_workspace.include_router(rubrics, prefix="/evaluations/rubrics", tags=["Rubrics"])
 in_workspace.include_router(objectives, prefix="/evaluations/objectives", tags=["Objectives"])
 in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])

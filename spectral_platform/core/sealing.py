@@ -11,8 +11,17 @@ PURPOSE = b"spectral sealing v1"
 KEY_BYTES = 32
 
 
+VERSION_AND_AGE = "gAAAA"
+"""How what is closed begins: Fernet's version byte and the first bytes of a time before the year 2106."""
+
+
 class SealBroken(Exception):
     """The text was not sealed by any of these secrets, or was changed since."""
+
+
+def is_sealed(text: str) -> bool:
+    """Whether a text looks closed, by whatever secret."""
+    return text.startswith(VERSION_AND_AGE)
 
 
 def _key(secret: str, context: str) -> bytes:

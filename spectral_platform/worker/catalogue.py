@@ -7,9 +7,12 @@ import spectral_platform.tables  # noqa: F401 - foreign keys resolve only when e
 from spectral_platform.core.jobs import Announce, Heard, Job, JobContext, enqueue, job, registry
 from spectral_platform.mail import jobs as mail
 from spectral_platform.scans import jobs as scans
+from spectral_platform.webhooks import jobs as webhooks
+from spectral_platform.webhooks.events import EventType
+from spectral_platform.webhooks.work import NotifyWebhooks
 
-ROOMS = (mail, scans)
-LISTENERS: Mapping[type[Heard], Collection[str]] = {}
+ROOMS = (mail, scans, webhooks)
+LISTENERS: Mapping[type[Heard], Collection[str]] = {NotifyWebhooks: tuple(EventType)}
 """The events that each listener hears. Each has an order of its own, so that one that fails keeps nothing from the others."""
 
 

@@ -73,6 +73,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
             person.client.headers["X-Workspace-Id"] = str(person.workspace_id)
         credentials = await everybody(anybody, database, owner, stranger)
         made = await things(owner)
+        made |= await deliveries(owner, made["webhook_id"])
         made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
         made["user_id"] = await somebody(owner)
         yield Tenants(anybody, owner, stranger, made, credentials)
@@ -132,6 +133,11 @@ async def samples(owner: Person, sample_set_id: str) -> dict[str, str]:
     path = f"{owner.w}/samples/sets/{sample_set_id}/samples"
     assert (await owner.client.post(path, json=[{"input": "Where is my order?"}])).status_code == 201
     return {"sample_id": (await owner.client.get(path)).json()["results"][0]["id"]}
+
+
+async def deliveries(owner: Person, webhook_id: str) -> dict[str, str]:
+    """A delivery to a webhook, which is made of news."""
+    return {"delivery_id": (await owner.client.post(f"{owner.w}/webhooks/{webhook_id}/test")).json()["id"]}
 
 
 async def proposals(owner: Person, database: Database) -> dict[str, str]:

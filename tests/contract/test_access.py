@@ -29,6 +29,7 @@ MADE = {
     "agent_id",
     "changeset_id",
     "cluster_id",
+    "delivery_id",
     "key_id",
     "objective_id",
     "rubric_id",
@@ -37,6 +38,7 @@ MADE = {
     "scan_id",
     "trace_id",
     "user_id",
+    "webhook_id",
 }
 
 

@@ -1,0 +1,182 @@
+"""Endpoints of webhooks."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from fastapi import Depends, Query, Response, Security
+
+from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.paging import Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.webhooks import schemas
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.errors import InvalidTransitionError
+from spectral_platform.core.outbound import OutboundRefused
+from spectral_platform.core.paging import PageRequest
+from spectral_platform.webhooks import commands, queries
+from spectral_platform.webhooks.errors import DeliveryNotFound, TooManyWebhooks, WebhookIsDisabled, WebhookNotFound
+from spectral_platform.webhooks.events import EventType
+from spectral_platform.webhooks.states import DeliveryStatus
+
+router = Router()
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
+
+
+@router.get("", response_model=Results[schemas.Webhook], summary="List webhooks", responses=problems(*IN_WORKSPACE))
+async def list_webhooks(
+    workspace_id: UUID, caller: Reader, database: Database, page: Annotated[PageRequest, Depends(page_request)]
+) -> Any:
+    """List the webhooks of the workspace, disabled ones too. Secrets are never shown again."""
+    return envelope(await queries.list_webhooks(database, caller, page=page))
+
+
+@router.post("", status_code=201, summary="Create a webhook", responses=problems(*IN_WORKSPACE, OutboundRefused, TooManyWebhooks))
+async def create_webhook(
+    workspace_id: UUID,
+    body: schemas.WebhookCreate,
+    caller: Admin,
+    database: Database,
+    settings: CurrentSettings,
+    response: Response,
+) -> schemas.WebhookWithSecret:
+    """Name a URL that is told what happens in the workspace.
+
+    Messages are signed as [Standard Webhooks](https://www.standardwebhooks.com) says, so its libraries verify them with the
+    secret of this answer. A message is tried ten times over three days until an answer is 2xx; it may arrive twice, under the
+    same `webhook-id`, and messages may overtake each other. An answer of 410 disables the webhook, and so does failing through
+    all tries of a message.
+    """
+    webhook, secret = await commands.create_webhook(
+        database,
+        caller,
+        settings,
+        url=body.url,
+        events=body.events,
+        description=body.description,
+        enabled=body.enabled,
+    )
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/webhooks/{webhook.id}"
+    return _with_secret(webhook, secret)
+
+
+@router.get(
+    "/deliveries/{delivery_id}",
+    response_model=schemas.DeliveryWithPayload,
+    summary="Get a delivery",
+    responses=problems(*IN_WORKSPACE, DeliveryNotFound),
+)
+async def get_delivery(workspace_id: UUID, delivery_id: UUID, caller: Reader, database: Database) -> Any:
+    """Get a delivery with its message and its tries. Deliveries are kept for thirty days."""
+    delivery = await queries.get_delivery(database, caller, delivery_id)
+    shown = schemas.Delivery.model_validate(delivery)
+    return schemas.DeliveryWithPayload(**shown.model_dump(), payload=orjson.loads(delivery.payload))
+
+
+@router.post(
+    "/deliveries/{delivery_id}/replay",
+    response_model=schemas.Delivery,
+    summary="Deliver a message again",
+    responses=problems(*IN_WORKSPACE, DeliveryNotFound, WebhookIsDisabled, InvalidTransitionError),
+)
+async def replay_delivery(workspace_id: UUID, delivery_id: UUID, caller: Admin, database: Database) -> Any:
+    """Deliver a message that was delivered or given up once more, under its own `webhook-id`, with all tries from the start."""
+    return await commands.replay_delivery(database, caller, delivery_id)
+
+
+@router.get(
+    "/{webhook_id}",
+    response_model=schemas.Webhook,
+    summary="Get a webhook",
+    responses=problems(*IN_WORKSPACE, WebhookNotFound),
+)
+async def get_webhook(workspace_id: UUID, webhook_id: UUID, caller: Reader, database: Database) -> Any:
+    """Get a webhook, without its secret."""
+    return await queries.get_webhook(database, caller, webhook_id)
+
+
+@router.patch(
+    "/{webhook_id}",
+    response_model=schemas.Webhook,
+    summary="Change a webhook",
+    responses=problems(*IN_WORKSPACE, WebhookNotFound, OutboundRefused),
+)
+async def update_webhook(
+    workspace_id: UUID,
+    webhook_id: UUID,
+    body: schemas.WebhookUpdate,
+    caller: Admin,
+    database: Database,
+    settings: CurrentSettings,
+) -> Any:
+    """Change where messages go, what is told, or whether anything is."""
+    changes = {name: getattr(body, name) for name in body.model_fields_set}
+    return await commands.update_webhook(database, caller, settings, webhook_id, changes=changes)
+
+
+@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problems(*IN_WORKSPACE, WebhookNotFound))
+async def delete_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, database: Database) -> None:
+    """Delete a webhook and the log of what was delivered to it."""
+    await commands.delete_webhook(database, caller, webhook_id)
+
+
+@router.post(
+    "/{webhook_id}/rotate-secret",
+    summary="Rotate a webhook's secret",
+    responses=problems(*IN_WORKSPACE, WebhookNotFound),
+)
+async def rotate_webhook_secret(
+    workspace_id: UUID,
+    webhook_id: UUID,
+    body: schemas.SecretRotation,
+    caller: Admin,
+    database: Database,
+    settings: CurrentSettings,
+) -> schemas.WebhookWithSecret:
+    """Give a webhook a new secret. For a while messages carry a signature by each, so that no receiver misses any."""
+    overlap = timedelta(hours=body.overlap_hours)
+    webhook, secret = await commands.rotate_webhook_secret(database, caller, settings, webhook_id, overlap=overlap)
+    return _with_secret(webhook, secret)
+
+
+@router.post(
+    "/{webhook_id}/test",
+    status_code=202,
+    response_model=schemas.Delivery,
+    summary="Send a test message",
+    responses=problems(*IN_WORKSPACE, WebhookNotFound),
+)
+async def test_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, database: Database, response: Response) -> Any:
+    """Send a `webhook.test` message, also to a webhook that is disabled. Poll the answered delivery for what became of it."""
+    delivery = await commands.test_webhook(database, caller, webhook_id)
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/webhooks/deliveries/{delivery.id}"
+    return delivery
+
+
+@router.get(
+    "/{webhook_id}/deliveries",
+    response_model=Results[schemas.Delivery],
+    summary="List deliveries",
+    responses=problems(*IN_WORKSPACE, WebhookNotFound),
+)
+async def list_deliveries(
+    workspace_id: UUID,
+    webhook_id: UUID,
+    caller: Reader,
+    database: Database,
+    page: Annotated[PageRequest, Depends(page_request)],
+    status: Annotated[DeliveryStatus | None, Query(description="Only those that stand there.")] = None,
+    event: Annotated[EventType | None, Query(description="Only those that tell this.")] = None,
+) -> Any:
+    """List what was delivered to a webhook, or is to be, with every try. Deliveries are kept for thirty days."""
+    filter = queries.DeliveryFilter(status=status, event=event)
+    return envelope(await queries.list_deliveries(database, caller, webhook_id, filter=filter, page=page))
+
+
+def _with_secret(webhook: Any, secret: str) -> schemas.WebhookWithSecret:
+    return schemas.WebhookWithSecret(**schemas.Webhook.model_validate(webhook).model_dump(), secret=secret)
