@@ -9,6 +9,7 @@ from spectral_platform.changesets.clusters import models as clusters
 from spectral_platform.core.database import Base
 from spectral_platform.evaluations.objectives import models as objectives
 from spectral_platform.evaluations.rubrics import models as rubrics
+from spectral_platform.invites import models as invites
 from spectral_platform.keys import models as keys
 from spectral_platform.llm import models as llm
 from spectral_platform.samples import models as samples
@@ -28,6 +29,7 @@ __all__ = [
     "auth",
     "changesets",
     "clusters",
+    "invites",
     "keys",
     "llm",
     "metadata",

@@ -8,6 +8,7 @@ from spectral_api.v1.changesets.clusters.router import router as clusters
 from spectral_api.v1.changesets.router import router as changesets
 from spectral_api.v1.evaluations.objectives.router import router as objectives
 from spectral_api.v1.evaluations.rubrics.router import router as rubrics
+from spectral_api.v1.invites.router import router as invites
 from spectral_api.v1.keys.router import router as keys
 from spectral_api.v1.members.router import router as members
 from spectral_api.v1.members.router import workspace_router as workspace_members
@@ -22,6 +23,7 @@ from spectral_api.v1.workspaces.router import router as workspaces
 router = Router()
 router.include_router(auth, prefix="/auth", tags=["Auth"])
 router.include_router(accounts, prefix="/account", tags=["Accounts"])
+router.include_router(invites, prefix="/account/invites", tags=["Invites"])
 router.include_router(members, prefix="/account/members", tags=["Members"])
 router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 router.include_router(deletion, prefix="/workspaces", tags=["Workspaces"])

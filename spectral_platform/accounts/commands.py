@@ -18,15 +18,22 @@ async def create_account(session: AsyncSession, *, name: str, email: str, passwo
     """A new account with its first person, who owns it; the transaction is bound to it from here on."""
     account = Account(id=clock.new_id(), name=name)
     await bind_tenant(session, account_id=account.id)
-    user = User(id=clock.new_id(), email=email, password_hash=password_hash)
-    session.add_all([account, user])
-    with conflict_as("uq_users_email", EmailTaken()):
-        await session.flush()
-    session.add(AccountMember(account_id=account.id, user_id=user.id, role=AccountRole.OWNER))
+    session.add(account)
     await session.flush()
-    caller = Caller(kind=CallerKind.USER, id=user.id, account_id=account.id)
+    caller = await add_member(session, account.id, email=email, password_hash=password_hash, role=AccountRole.OWNER)
     await record(session, caller, action="account.created", resource="account", resource_id=account.id, name=name)
     return caller
+
+
+async def add_member(session: AsyncSession, account_id: UUID, *, email: str, password_hash: str, role: AccountRole) -> Caller:
+    """A new person in the bound account, as a part of something larger, whose entry in the audit log tells of it."""
+    user = User(id=clock.new_id(), email=email, password_hash=password_hash)
+    session.add(user)
+    with conflict_as("uq_users_email", EmailTaken()):
+        await session.flush()
+    session.add(AccountMember(account_id=account_id, user_id=user.id, role=role))
+    await session.flush()
+    return Caller(kind=CallerKind.USER, id=user.id, account_id=account_id)
 
 
 async def grant_operations(session: AsyncSession, *, email: str) -> None:

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.accounts.commands import create_account
-from spectral_platform.accounts.models import AccountMember, User, UserStatus
+from spectral_platform.accounts.commands import add_member, create_account
+from spectral_platform.accounts.errors import AccountSuspended
+from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.accounts.queries import exists_account, find_user
 from spectral_platform.audit.commands import record
 from spectral_platform.auth.devices import Device
@@ -22,10 +23,14 @@ from spectral_platform.auth.errors import (
 from spectral_platform.auth.models import LoginSession, RefreshToken
 from spectral_platform.auth.passwords import check_password
 from spectral_platform.core import clock, crypto
-from spectral_platform.core.access import Caller, CallerKind
+from spectral_platform.core.access import AccountRole, Caller, CallerKind
 from spectral_platform.core.database import Database, bind_tenant, bind_user
 from spectral_platform.core.settings import Settings
+from spectral_platform.invites.commands import accept_invite
+from spectral_platform.invites.models import Invite
+from spectral_platform.invites.queries import get_open_invite
 from spectral_platform.workspaces.commands import add_workspace
+from spectral_platform.workspaces.queries import find_first_workspace
 
 FIRST_WORKSPACE = "Default"
 
@@ -42,28 +47,41 @@ class Tokens:
 
 
 async def register(
-    database: Database, settings: Settings, *, email: str, password: str, tenant_name: str, device: Device
-) -> tuple[Tokens, UUID]:
-    """A new account with its owner and first workspace: the tokens and the workspace's id.
+    database: Database,
+    settings: Settings,
+    *,
+    email: str,
+    password: str,
+    tenant_name: str,
+    invite_token: str | None = None,
+    device: Device,
+) -> tuple[Tokens, UUID | None]:
+    """A new person who owns a new account, or joins the one that invites them: the tokens and the first workspace, if any.
 
-    Raises ``RegistrationClosed``, ``PasswordTooWeak`` or ``EmailTaken``. Hashing holds no connection: a hundred people who come
-    in at once must not keep the others from the database.
+    Raises ``RegistrationClosed``, ``InviteRefused``, ``AccountSuspended``, ``PasswordTooWeak`` or ``EmailTaken``. Hashing holds
+    no connection: a hundred people who come in at once must not keep the others from the database.
     """
     async with database.transaction() as session:
-        await _refuse_uninvited(session, settings)
+        await _find_entrance(session, settings, invite_token=invite_token, email=email)
     check_password(password, email=email, environment=settings.environment)
     password_hash = await crypto.hash_password(password)
     async with database.transaction() as session:
-        await _refuse_uninvited(session, settings)
-        caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
-        workspace = await add_workspace(session, caller, name=FIRST_WORKSPACE)
+        invite = await _find_entrance(session, settings, invite_token=invite_token, email=email)
+        if invite is None:
+            caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
+            workspace_id: UUID | None = (await add_workspace(session, caller, name=FIRST_WORKSPACE)).id
+        else:
+            caller, workspace_id = await _join(session, invite, email=email, password_hash=password_hash)
         caller = caller.model_copy(update={"session_id": clock.new_id()})
         tokens = await _open_session(session, settings, caller, device=device)
-        return tokens, workspace.id
+        return tokens, workspace_id
 
 
 async def login(database: Database, settings: Settings, *, email: str, password: str, device: Device) -> Tokens:
-    """Open a session. Unknown email and wrong password take the same time and give the same ``LoginRefused``."""
+    """Open a session. Unknown email and wrong password take the same time and give the same ``LoginRefused``.
+
+    Only who knows the password learns, by ``AccountSuspended``, that the account is suspended.
+    """
     async with database.transaction() as session:
         user = await find_user(session, email=email)
     fits = await crypto.verify_password(password, user.password_hash if user else None)
@@ -73,6 +91,7 @@ async def login(database: Database, settings: Settings, *, email: str, password:
         await _hold_unchanged(session, user)
         account_id = await _account_of(session, user)
         await bind_tenant(session, account_id=account_id)
+        await _refuse_suspended(session, account_id)
         caller = Caller(kind=CallerKind.USER, id=user.id, account_id=account_id, session_id=clock.new_id())
         await record(session, caller, action="session.opened", resource="session", resource_id=str(caller.session_id))
         return await _open_session(session, settings, caller, device=device)
@@ -82,7 +101,7 @@ async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: s
     """Exchange a refresh token for new tokens; it is spent by that.
 
     None means that a spent token came back: somebody copied it, so its whole session has been ended, and the caller must commit
-    that before refusing. Raises ``CredentialInvalid``, ``CredentialExpired`` or ``CredentialRevoked``.
+    that before refusing. Raises ``CredentialInvalid``, ``CredentialExpired``, ``CredentialRevoked`` or ``AccountSuspended``.
     """
     row = (
         await session.execute(
@@ -106,6 +125,8 @@ async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: s
     user = await session.get_one(User, login_session.user_id)
     if user.status is not UserStatus.ACTIVE:
         raise CredentialRevoked
+    await bind_tenant(session, account_id=login_session.account_id)
+    await _refuse_suspended(session, login_session.account_id)
     token.spent_at = login_session.last_used_at = clock.now()
     return await _issue(session, settings, login_session)
 
@@ -129,9 +150,30 @@ async def end_sessions(session: AsyncSession, user_id: UUID) -> None:
     )
 
 
-async def _refuse_uninvited(session: AsyncSession, settings: Settings) -> None:
+async def _find_entrance(session: AsyncSession, settings: Settings, *, invite_token: str | None, email: str) -> Invite | None:
+    """The invite to come in by; None for an account of one's own, where that is open."""
+    if invite_token is not None:
+        return await get_open_invite(session, token=invite_token, email=email)
     if settings.registration_mode == "invite" and await exists_account(session):
         raise RegistrationClosed
+    return None
+
+
+async def _join(session: AsyncSession, invite: Invite, *, email: str, password_hash: str) -> tuple[Caller, UUID | None]:
+    await bind_tenant(session, account_id=invite.account_id)
+    await _refuse_suspended(session, invite.account_id)
+    caller = await add_member(session, invite.account_id, email=email, password_hash=password_hash, role=invite.account_role)
+    workspace_id = await accept_invite(session, caller, invite, user_id=_user(caller))
+    if workspace_id is None and invite.account_role is AccountRole.OWNER:
+        workspace_id = await find_first_workspace(session, caller)
+    return caller, workspace_id
+
+
+async def _refuse_suspended(session: AsyncSession, account_id: UUID) -> None:
+    """Raise ``AccountSuspended`` unless the bound account may be used; one that is being erased may not."""
+    status = await session.scalar(select(Account.status).where(Account.id == account_id, Account.deleted_at.is_(None)))
+    if status is not AccountStatus.ACTIVE:
+        raise AccountSuspended
 
 
 async def _hold_unchanged(session: AsyncSession, seen: User) -> None:

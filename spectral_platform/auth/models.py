@@ -33,3 +33,13 @@ class RefreshToken(Identified, Created, Base):
     digest: Mapped[str] = mapped_column(unique=True)
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     spent_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Visit(Base):
+    """When a session of operations staff was last noted in the log of an account that is not their own."""
+
+    __tablename__ = "visits"
+
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("accounts.id", ondelete="CASCADE"), primary_key=True)
+    session_id: Mapped[UUID] = mapped_column(ForeignKey("login_sessions.id", ondelete="CASCADE"), primary_key=True, index=True)
+    noted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

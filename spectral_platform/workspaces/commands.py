@@ -1,5 +1,6 @@
 """Making and changing workspaces."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -94,6 +95,17 @@ async def add_workspace_member(
         await session.flush()
     await record(session, caller, action="workspace_member.added", resource="user", resource_id=person.user_id, role=role)
     return await queries.get_workspace_member(session, caller, person.user_id)
+
+
+async def give_roles(session: AsyncSession, caller: Caller, *, user_id: UUID, roles: Mapping[UUID, WorkspaceRole]) -> set[UUID]:
+    """Give a new person of the account roles in those of its workspaces that exist, as a part of something larger: which ones."""
+    existing = await queries.find_existing(session, caller, roles.keys())
+    session.add_all(
+        WorkspaceMember(account_id=caller.account_id, workspace_id=workspace_id, user_id=user_id, role=roles[workspace_id])
+        for workspace_id in existing
+    )
+    await session.flush()
+    return existing
 
 
 async def update_workspace_member(

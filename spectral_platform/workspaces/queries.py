@@ -1,5 +1,6 @@
 """Reading workspaces."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -79,6 +80,21 @@ async def get_workspace(session: AsyncSession, caller: Caller) -> Workspace:
     if workspace is None:
         raise WorkspaceNotFound(caller.workspace)
     return workspace
+
+
+async def find_existing(session: AsyncSession, caller: Caller, workspace_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the ids that are workspaces of the caller's account, deleted ones left out."""
+    found = _standing(caller).where(Workspace.id.in_(workspace_ids))
+    return set(await session.scalars(found))
+
+
+async def find_first_workspace(session: AsyncSession, caller: Caller) -> UUID | None:
+    """The oldest workspace of the caller's account."""
+    return await session.scalar(_standing(caller).order_by(Workspace.created_at, Workspace.id).limit(1))
+
+
+def _standing(caller: Caller) -> Select[UUID]:
+    return select(Workspace.id).where(Workspace.account_id == caller.account_id, Workspace.deleted_at.is_(None))
 
 
 async def list_workspace_members(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[WorkspaceMember]:

@@ -75,7 +75,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         made = await things(owner)
         made |= await deliveries(owner, made["webhook_id"])
         made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
-        made["user_id"] = await somebody(owner)
+        made |= {"user_id": await somebody(owner), "invite_id": await invited(owner)}
         yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
         await stranger.client.aclose()
@@ -109,6 +109,12 @@ async def somebody(owner: Person) -> str:
     """The id of an observer in the owner's workspace."""
     members = (await owner.client.get(f"{owner.w}/members")).json()["results"]
     return next(str(member["user_id"]) for member in members if member["role"] == WorkspaceRole.OBSERVER)
+
+
+async def invited(owner: Person) -> str:
+    """The id of an invite into the owner's account."""
+    answer = await owner.client.post("/api/v1/account/invites", json={"email": f"{uuid4().hex}@example.com"})
+    return str(answer.json()["id"])
 
 
 async def things(owner: Person, *, without: str = "") -> dict[str, str]:

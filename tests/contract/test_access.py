@@ -30,6 +30,7 @@ MADE = {
     "changeset_id",
     "cluster_id",
     "delivery_id",
+    "invite_id",
     "key_id",
     "objective_id",
     "rubric_id",

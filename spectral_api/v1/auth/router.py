@@ -22,6 +22,7 @@ from spectral_platform.auth.errors import (
     RegistrationClosed,
 )
 from spectral_platform.core.access import Caller, resolve_scopes
+from spectral_platform.invites.errors import InviteRefused
 
 router = Router()
 AnyCaller = Annotated[Caller, Security(authenticate)]
@@ -32,19 +33,21 @@ REFUSALS = (CredentialMissing, CredentialInvalid, CredentialExpired, CredentialR
     "/register",
     status_code=201,
     summary="Register",
-    responses=problems(EmailTaken, PasswordTooWeak, RegistrationClosed),
+    responses=problems(EmailTaken, PasswordTooWeak, RegistrationClosed, InviteRefused, AccountSuspended),
 )
 async def register(
     body: schemas.Registration, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
 ) -> schemas.Registered:
-    """Make an account with its first workspace (named "Default"). The caller owns the account and is logged in."""
-    tokens, workspace_id = await commands.register(
-        database, settings, email=body.email, password=body.password, tenant_name=body.tenant_name, device=device
-    )
+    """Make an account with its first workspace (named "Default"). The caller owns the account and is logged in.
+
+    With an `invite_token` the caller joins the account that invites them instead, with the roles that the invite gives; the
+    email address must be the invited one.
+    """
+    tokens, workspace_id = await commands.register(database, settings, **body.model_dump(), device=device)
     return schemas.Registered(**asdict(tokens), workspace_id=workspace_id)
 
 
-@router.post("/login", summary="Log in", responses=problems(LoginRefused))
+@router.post("/login", summary="Log in", responses=problems(LoginRefused, AccountSuspended))
 async def login(
     body: schemas.Login, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
 ) -> schemas.Tokens:
@@ -57,7 +60,7 @@ async def login(
     "/refresh",
     response_model=schemas.Tokens,
     summary="Refresh tokens",
-    responses=problems(CredentialInvalid, CredentialExpired, CredentialRevoked),
+    responses=problems(CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended),
 )
 async def refresh(
     request: Request, body: schemas.Refresh, database: Database, settings: CurrentSettings

@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, EmailStr, Field
+from pydantic import ConfigDict, EmailStr, Field, ValidationInfo, field_validator
 
 from spectral_api.schemas import Input, Output
 from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole
@@ -12,7 +12,7 @@ EMAIL = Field(description="Email address; its case does not matter.", examples=[
 
 
 class Registration(Input):
-    """A new person with a new account."""
+    """A new person with a new account, or with an invite into one."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"email": "dev@test.com", "password": "devpass", "tenant_name": "Dev"}]}
@@ -20,7 +20,23 @@ class Registration(Input):
 
     email: EmailStr = EMAIL
     password: str = Field(description="Password; production servers ask for 8 characters or more.", max_length=1000)
-    tenant_name: str = Field(description="Name of the new account.", min_length=1, max_length=200)
+    invite_token: str | None = Field(
+        default=None, description="Join the account that sent this invite, instead of making one.", max_length=200
+    )
+    tenant_name: str = Field(
+        default="",
+        description="Name of the new account; needed without an invite, ignored with one.",
+        max_length=200,
+        validate_default=True,
+    )
+
+    @field_validator("tenant_name")
+    @classmethod
+    def require_name_without_invite(cls, name: str, info: ValidationInfo) -> str:
+        """A new account has a name."""
+        if not name and info.data.get("invite_token") is None:
+            raise ValueError("a new account needs a name")
+        return name
 
 
 class Login(Input):
@@ -52,9 +68,9 @@ class Tokens(Output):
 
 
 class Registered(Tokens):
-    """A new account: its tokens and its first workspace."""
+    """A new person: their tokens and their first workspace."""
 
-    workspace_id: UUID = Field(description="The first workspace.")
+    workspace_id: UUID | None = Field(description="The first workspace; null for an invited person who was given none.")
 
 
 class ProfileAccount(Output):
