@@ -1,9 +1,50 @@
-"""The base of every frozen value class: immutable, strict about unknown fields, comparable and hashable by content."""
+"""The bases of value classes: what is read is what was written, and stays so."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+NUMBERS = {"int", "float", "bool"}
 
 
-class Value(BaseModel):
+def _make_exact(schema: Any) -> None:
+    """Mark every number and truth value in a schema as strict, at any depth."""
+    if isinstance(schema, dict):
+        if str(schema.get("type")) in NUMBERS:  # a field may be called "type", and then this is its schema
+            schema.setdefault("strict", True)
+        for part in schema.values():
+            _make_exact(part)
+    elif isinstance(schema, list | tuple):
+        for part in schema:
+            _make_exact(part)
+
+
+class Exact(BaseModel):
+    """Takes no ``"5"`` and no ``true`` for a number, and no ``0`` for a truth value.
+
+    Pydantic's own strict mode would also refuse the strings in which JSON writes times and ids. A class that reads what has no
+    types, such as a query string, is declared with ``exact=False``.
+    """
+
+    _exact: ClassVar[bool] = True
+
+    def __init_subclass__(cls, *, exact: bool | None = None, **options: Any) -> None:
+        """Keep what the declaration says."""
+        super().__init_subclass__(**options)
+        if exact is not None:
+            cls._exact = exact
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """The schema that pydantic made, with exact numbers."""
+        schema = handler(source)
+        if cls._exact:
+            _make_exact(schema)
+        return schema
+
+
+class Value(Exact):
     """A frozen value that refuses unknown fields; JSON documents in columns are values too."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import orjson
 from pydantic import ValidationError
@@ -13,6 +14,7 @@ from spectral_platform.samples.errors import SampleFileUnreadable
 
 PLAIN_COLUMNS = ("input", "expected_output", "context", "source_trace_id", "weight")
 VARIABLE_COLUMN, METADATA_COLUMN, TAGS_COLUMN = "input.", "metadata.", "tags"
+WEIGHT_COLUMN = "weight"
 
 
 class AcceptedLine(Value):
@@ -98,6 +100,9 @@ def _assemble(row: dict[str, str]) -> dict[str, object]:
             item[field] = members
     if TAGS_COLUMN in given:
         item["tags"] = [tag.strip() for tag in given[TAGS_COLUMN].split(",") if tag.strip()]
+    if WEIGHT_COLUMN in given:
+        with suppress(ValueError):  # what is no number is judged with the rest
+            item["weight"] = float(given[WEIGHT_COLUMN])
     return item
 
 

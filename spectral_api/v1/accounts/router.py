@@ -9,12 +9,12 @@ from uuid import UUID
 import orjson
 from fastapi import Depends, Query, Security
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from spectral_api.dependencies import Database, DatabaseHolder
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
+from spectral_api.schemas import Moment
 from spectral_api.security import PeopleOnly, authenticate, person
 from spectral_api.v1.accounts import schemas
 from spectral_api.v1.refusals import IN_ACCOUNT
@@ -49,8 +49,8 @@ def audit_filter(
     resource: Annotated[str | None, Query(description="Only this kind of thing.", examples=["changeset"])] = None,
     resource_id: Annotated[str | None, Query(description="Only this thing.")] = None,
     workspace_id: Annotated[UUID | None, Query(description="Only in this workspace.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Not before this time.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Not before this time.")] = None,
+    until: Annotated[Moment | None, Query(description="Before this time.")] = None,
 ) -> queries.AuditFilter:
     """Which entries to list."""
     return queries.AuditFilter(

@@ -4,12 +4,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Query, Response, Security
-from pydantic import AwareDatetime
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
+from spectral_api.schemas import Moment
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import schemas
@@ -45,8 +45,8 @@ def scan_filter(
     status: Annotated[ScanStatus | None, Query(description="Only scans that stand here.")] = None,
     agent_id: Annotated[UUID | None, Query(description="Only scans that cover this agent.")] = None,
     trigger: Annotated[Trigger | None, Query(description="Only scans started so.")] = None,
-    since: Annotated[AwareDatetime | None, Query(description="Asked for at this time or later.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Asked for before this time.")] = None,
+    since: Annotated[Moment | None, Query(description="Asked for at this time or later.")] = None,
+    until: Annotated[Moment | None, Query(description="Asked for before this time.")] = None,
 ) -> queries.ScanFilter:
     """Which scans to list."""
     return queries.ScanFilter(status=status, agent_id=agent_id, trigger=trigger, since=since, until=until)

@@ -90,7 +90,7 @@ class TracesAccepted(Output):
     rejected: list[IndexedRefusal] = Field(description="The items that were refused.")
 
 
-class TraceQuery(TraceFilter):
+class TraceQuery(TraceFilter, exact=False):
     """Which traces, in which order, and which page of them."""
 
     sort: TraceSort = Field(
