@@ -25,7 +25,7 @@ class Whole(Value):
     count: int = 0
     is_open: bool = False
     parts: tuple[Part, ...] = ()
-    shares: dict[str, float] = {}
+    shares: dict[str, float] = Field(default_factory=dict)
 
 
 class Typeless(Whole, exact=False):
