@@ -62,4 +62,14 @@ Database = Annotated[AsyncSession, Depends(open_session, scope="function")]
 CurrentSettings = Annotated[Settings, Depends(current_settings)]
 DatabaseHolder = Annotated[database.Database, Depends(current_database)]
 """For commands that open short transactions of their own, because they do something slow in between."""
+
+
+async def release_session(session: Database, holder: DatabaseHolder) -> database.Database:
+    """End the transaction in which the caller was let in, and give the database for others."""
+    await session.commit()
+    return holder
+
+
+ReleasedDatabase = Annotated[database.Database, Depends(release_session, scope="function")]
+"""For the same in endpoints that know their caller. It comes after the caller in the signature; the session is of no use then."""
 CurrentDevice = Annotated[Device, Depends(current_device)]

@@ -103,7 +103,7 @@ def problem(request: Request, *, slug: str, title: str, status: int, detail: str
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer" if slug == "unauthenticated" else 'Bearer error="invalid_token"'
     if status in {429, 503}:
-        headers["Retry-After"] = RETRY_AFTER_SECONDS
+        headers["Retry-After"] = str(extensions.get("retry_after_s", RETRY_AFTER_SECONDS))
     render_instead: Renderer | None = request.app.state.error_renderers.get(request.url.path)
     if render_instead is not None:
         response = render_instead(request, status, detail)

@@ -107,6 +107,8 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         server = Server(config, lambda: announce(reachable_url(settings, listener), access))

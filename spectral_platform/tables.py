@@ -4,6 +4,8 @@ from spectral_platform.accounts import models as accounts
 from spectral_platform.agents import models as agents
 from spectral_platform.audit import models as audit
 from spectral_platform.auth import models as auth
+from spectral_platform.auth.lockout import models as lockout
+from spectral_platform.auth.passwords import models as passwords
 from spectral_platform.changesets import models as changesets
 from spectral_platform.changesets.clusters import models as clusters
 from spectral_platform.core.database import Base
@@ -32,8 +34,10 @@ __all__ = [
     "invites",
     "keys",
     "llm",
+    "lockout",
     "metadata",
     "objectives",
+    "passwords",
     "policies",
     "rubrics",
     "samples",

@@ -20,8 +20,10 @@ from spectral_platform.auth.errors import (
     LoginRefused,
     RegistrationClosed,
 )
+from spectral_platform.auth.lockout.commands import count_attempt, forgive, refuse_locked
+from spectral_platform.auth.lockout.subjects import PASSWORDS, subjects_of
 from spectral_platform.auth.models import LoginSession, RefreshToken
-from spectral_platform.auth.passwords import check_password
+from spectral_platform.auth.passwords.rules import check_password
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import AccountRole, Caller, CallerKind
 from spectral_platform.core.database import Database, bind_tenant, bind_user
@@ -81,13 +83,19 @@ async def login(database: Database, settings: Settings, *, email: str, password:
     """Open a session. Unknown email and wrong password take the same time and give the same ``LoginRefused``.
 
     Only who knows the password learns, by ``AccountSuspended``, that the account is suspended.
+    Raises ``TooManyAttempts`` for who failed too often.
     """
+    subjects = subjects_of(PASSWORDS, settings.secret, email=email, ip=device.ip)
     async with database.transaction() as session:
+        await refuse_locked(session, subjects)
         user = await find_user(session, email=email)
     fits = await crypto.verify_password(password, user.password_hash if user else None)
     if user is None or not fits:
+        async with database.transaction() as session:
+            await count_attempt(session, subjects)
         raise LoginRefused
     async with database.transaction() as session:
+        await forgive(session, subjects)
         await _hold_unchanged(session, user)
         account_id = await _account_of(session, user)
         await bind_tenant(session, account_id=account_id)

@@ -5,11 +5,11 @@ import os
 import secrets
 from enum import StrEnum
 from functools import cached_property
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, SecretStr, model_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spectral_platform.core.outbound import Outbound
@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     public_url: str | None = None
+    trusted_proxies: str = ""
     data_dir: Path = Field(default_factory=default_data_dir)
     database_url: str | None = None
     database_pool_size: int = Field(default=10, gt=0)
@@ -115,6 +116,14 @@ class Settings(BaseSettings):
                     "for example with: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
                 )
         return self
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def refuse_unclear_proxies(cls, value: str) -> str:
+        """Proxies are named by address or network. There is no word for all of them: then anybody could say who asks."""
+        for proxy in filter(None, map(str.strip, value.split(","))):
+            ip_network(proxy)
+        return value
 
     @model_validator(mode="after")
     def refuse_mail_from_nobody(self) -> "Settings":

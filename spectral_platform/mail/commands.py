@@ -15,9 +15,14 @@ from spectral_platform.mail.work import SendMail
 USEFUL_FOR = timedelta(days=1)
 
 
+def can_send(settings: Settings) -> bool:
+    """Whether letters go somewhere: to an SMTP server, or to the log of a development server."""
+    return settings.smtp_host is not None or settings.environment is Environment.DEVELOPMENT
+
+
 def require_mail(settings: Settings) -> None:
-    """Raise ``MailUnconfigured`` in production without SMTP. Ask this before anything that depends on whom the mail is for."""
-    if settings.smtp_host is None and settings.environment is Environment.PRODUCTION:
+    """Raise ``MailUnconfigured`` where letters go nowhere. Ask this before anything that depends on whom the mail is for."""
+    if not can_send(settings):
         raise MailUnconfigured
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Request, Response, Security
 
-from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder
+from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder, ReleasedDatabase
 from spectral_api.problems import problems, render
 from spectral_api.routing import Router
 from spectral_api.security import PeopleOnly, authenticate, person
@@ -21,8 +21,12 @@ from spectral_platform.auth.errors import (
     PasswordTooWeak,
     RegistrationClosed,
 )
+from spectral_platform.auth.lockout.errors import TooManyAttempts
+from spectral_platform.auth.passwords import commands as passwords
+from spectral_platform.auth.passwords.errors import PasswordWrong, ResetTokenInvalid
 from spectral_platform.core.access import Caller, resolve_scopes
 from spectral_platform.invites.errors import InviteRefused
+from spectral_platform.mail.errors import MailUnconfigured
 
 router = Router()
 AnyCaller = Annotated[Caller, Security(authenticate)]
@@ -47,7 +51,7 @@ async def register(
     return schemas.Registered(**asdict(tokens), workspace_id=workspace_id)
 
 
-@router.post("/login", summary="Log in", responses=problems(LoginRefused, AccountSuspended))
+@router.post("/login", summary="Log in", responses=problems(LoginRefused, AccountSuspended, TooManyAttempts))
 async def login(
     body: schemas.Login, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
 ) -> schemas.Tokens:
@@ -70,6 +74,53 @@ async def refresh(
     if tokens is None:  # the session's end must be committed, so this is answered and not raised
         return render(request, CredentialRevoked())
     return tokens
+
+
+@router.post(
+    "/change-password",
+    status_code=204,
+    summary="Change the password",
+    responses=problems(*REFUSALS, PeopleOnly, PasswordWrong, PasswordTooWeak, TooManyAttempts),
+)
+async def change_password(
+    body: schemas.PasswordChange,
+    caller: AnyCaller,
+    database: ReleasedDatabase,
+    settings: CurrentSettings,
+    device: CurrentDevice,
+) -> None:
+    """Set a new password. Every other session ends; this one stays."""
+    await passwords.change_password(
+        database,
+        settings,
+        person(caller),
+        current_password=body.current_password,
+        new_password=body.new_password,
+        device=device,
+    )
+
+
+@router.post(
+    "/reset-password",
+    status_code=202,
+    response_model=None,
+    summary="Set a new password by mail",
+    responses=problems(MailUnconfigured, ResetTokenInvalid, PasswordTooWeak, TooManyAttempts)
+    | {204: {"description": "The password was set; every session of the person has ended."}},
+)
+async def reset_password(
+    body: schemas.PasswordReset, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
+) -> Response:
+    """Ask for a token with `{email}`, then set a new password with `{token, new_password}`.
+
+    Asking is answered with 202 whether or not anybody is registered under the address; who is gets the token by mail. It is good
+    once and for an hour, and void as soon as the password or the address has changed.
+    """
+    if isinstance(body, schemas.ResetRequest):
+        await passwords.request_password_reset(database, settings, email=body.email, device=device)
+        return Response(status_code=202)
+    await passwords.reset_password(database, settings, token=body.token, new_password=body.new_password, device=device)
+    return Response(status_code=204)
 
 
 @router.post("/logout", status_code=204, summary="Log out", responses=problems(*REFUSALS, PeopleOnly))

@@ -1,9 +1,10 @@
 """Bodies of registration, login and profile."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, EmailStr, Field, ValidationInfo, field_validator
+from fastapi import Body
+from pydantic import ConfigDict, Discriminator, EmailStr, Field, Tag, ValidationInfo, field_validator
 
 from spectral_api.schemas import Input, Output
 from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole
@@ -54,6 +55,55 @@ class Refresh(Input):
     model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "rt_77q7DxIpLnU3VNPlnu1vpeSKFE8ai"}]})
 
     refresh_token: str = Field(description="The newest refresh token of the session.", examples=["rt_…"], max_length=200)
+
+
+class PasswordChange(Input):
+    """A new password, from the one who knows the current one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"current_password": "devpass", "new_password": "correct horse battery"}]}
+    )
+
+    current_password: str = Field(description="The password that holds now.", max_length=1000)
+    new_password: str = Field(description="The one that shall hold.", max_length=1000)
+
+
+class ResetRequest(Input):
+    """Who forgot the password."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "dev@test.com"}]})
+
+    email: EmailStr = EMAIL
+
+
+class ResetByToken(Input):
+    """A new password, from the one who got a token by mail."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"token": "rp_77q7DxIpLnU3VNPlnu1vpeSKFE8ai", "new_password": "correct horse battery"}]}
+    )
+
+    token: str = Field(description="The token from the letter.", max_length=200)
+    new_password: str = Field(description="The password that shall hold.", max_length=1000)
+
+
+def _step(body: Any) -> str:
+    """Which of the two steps a body is, so that what is wrong with it is told of that one alone."""
+    if isinstance(body, dict):
+        return "token" if {"token", "new_password"} & body.keys() else "email"
+    return "token" if isinstance(body, ResetByToken) else "email"
+
+
+PasswordReset = Annotated[
+    Annotated[ResetRequest, Tag("email")] | Annotated[ResetByToken, Tag("token")],
+    Discriminator(_step),
+    Body(
+        openapi_examples={
+            "request": {"summary": "Ask for a token", "value": {"email": "dev@test.com"}},
+            "token": {"summary": "Set a new password", "value": {"token": "rp_…", "new_password": "correct horse battery"}},
+        }
+    ),
+]
 
 
 class Tokens(Output):
