@@ -19,6 +19,7 @@ UNRECORDED = {
     "export_traces": "Agents send telemetry all the time; what was taken in is counted by the hour.",
     "create_traces": "The same in JSON.",
     "create_feedback": "A judgement is itself a record of who gave it and when, and is never changed.",
+    "reset_password": "Who asks has no account yet; the token that is made for somebody is recorded, and so is its use.",
     "refresh": "Tokens are exchanged by programs, every hour in every session; the session's beginning and end are recorded.",
 }
 """The endpoints that change something and owe the audit log no entry, with the reason."""
@@ -65,8 +66,8 @@ DatabaseHolder = Annotated[database.Database, Depends(current_database)]
 
 
 async def release_session(session: Database, holder: DatabaseHolder) -> database.Database:
-    """End the transaction in which the caller was let in, and give the database for others."""
-    await session.commit()
+    """End the transaction in which the caller was let in, undoing what it wrote, and give the database for others."""
+    await session.rollback()
     return holder
 
 

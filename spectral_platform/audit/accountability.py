@@ -11,6 +11,7 @@ ENTRIES = "audit_entries"
 """Under this name a session counts the entries of its transaction."""
 
 BOOKKEEPING = {
+    "failed_attempts": "An attempt that failed changed nothing, and the account that it was meant for may not exist.",
     "api_keys": "The time of a key's last use is written by every request that uses it.",
 }
 """Tables that a transaction may write to without an entry, with the reason."""

@@ -82,7 +82,7 @@ class Database:
             if account_id is not None:
                 await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
             yield session
-            if self._before_commit is not None:
+            if self._before_commit is not None and session.in_transaction():
                 await self._before_commit(session)
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ PUBLIC = {
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
+    "POST /api/v1/auth/reset-password",
 }
 
 # Names of things that the tests must have been able to make; a path with another name is filled with an id of nothing.
