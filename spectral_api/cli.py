@@ -26,8 +26,10 @@ from spectral_platform.core.database import Database, driver_url
 from spectral_platform.core.errors import SpectralError
 from spectral_platform.core.logging import configure_logging
 from spectral_platform.core.postgres_binaries import EmbeddedPostgresError
+from spectral_platform.core.sealed_columns import renew_sealed
 from spectral_platform.core.settings import Environment, Settings
 from spectral_platform.core.signing import Algorithm, SigningKeysUnusable, add_key
+from spectral_platform.tables import metadata
 
 FAILED = 1
 MISCONFIGURED = 2
@@ -198,6 +200,17 @@ def grant_operations(
     with server.open_database(configure(data_dir=data_dir, database_url=database_url)) as url:
         asyncio.run(grant(url))
     output.print(f"{email} is operations staff now.", markup=False)
+
+
+@application.command()
+def rotate_secrets(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
+    """Seal every kept secret under SPECTRAL_SECRET_KEY, so that SPECTRAL_PREVIOUS_SECRET_KEYS can be dropped."""
+    settings = configure(data_dir=data_dir, database_url=database_url)
+    with server.open_database(settings) as url:
+        outcome = renew_sealed(url, metadata, settings.seal)
+    output.print(f"{outcome.renewed} secrets are sealed under SPECTRAL_SECRET_KEY.")
+    if outcome.unreadable:
+        refuse("none of the secrets opens " + ", ".join(outcome.unreadable), FAILED)
 
 
 @application.command()

@@ -6,13 +6,12 @@ from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter
-from sqlalchemy import DateTime, Dialect, Enum, ForeignKey, Select, Text, select
+from sqlalchemy import DateTime, Dialect, Enum, ForeignKey, Select, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from spectral_platform.core import clock
-from spectral_platform.core.sealing import is_sealed
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -82,19 +81,6 @@ class PydanticJSON(TypeDecorator[Any]):
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Read the document back as its type."""
         return None if value is None else self._adapter.validate_python(value, strict=False)
-
-
-class Sealed(TypeDecorator[str]):
-    """A secret that ``Settings.seal`` has closed. All that tables hold sealed is in such columns, so that it can be renewed."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Refuse what was not closed: a secret in the clear is a mistake of ours."""
-        if value is not None and not is_sealed(value):
-            raise ValueError("a value for a sealed column has not been sealed")
-        return value
 
 
 def state_column(kind: type[StrEnum], name: str) -> Enum:

@@ -14,13 +14,13 @@ from spectral_platform.core.columns import (
     Created,
     Identified,
     PydanticJSON,
-    Sealed,
     Timestamped,
     WorkspaceOwned,
     state_column,
 )
 from spectral_platform.core.database import Base
 from spectral_platform.core.lifecycle import Lifecycle
+from spectral_platform.core.sealed_columns import Sealed
 from spectral_platform.core.values import Value
 from spectral_platform.webhooks.events import message_id
 from spectral_platform.webhooks.states import DELIVERY, DeliveryStatus, DisabledReason

@@ -17,6 +17,9 @@ from spectral_platform.audit.commands import record
 from spectral_platform.core import database
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.database import bind_tenant
+from spectral_platform.core.lifecycle import move
+from spectral_platform.webhooks.models import WebhookDelivery
+from spectral_platform.webhooks.states import DeliveryStatus
 from tests.contract.conftest import Tenants, proposals, samples, things
 from tests.contract.operations import OPERATIONS, Operation
 from tests.contract.test_access import example, named, required_query
@@ -72,11 +75,20 @@ async def with_accepted_changeset(person: Person, made: Chosen) -> Chosen:
     return {}
 
 
+async def with_delivered_message(person: Person, made: Chosen) -> Chosen:
+    delivery = await send(person, "POST", f"/webhooks/{made['webhook_id']}/test")
+    holder: database.Database = person.client._transport.app.state.database  # type: ignore[attr-defined]  # the tests' own transport
+    async with holder.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
+        await move(session, await session.get_one(WebhookDelivery, UUID(delivery["id"])), DeliveryStatus.DELIVERED)
+    return {"delivery_id": delivery["id"]}
+
+
 PREPARED: dict[str, Preparation] = {
     "delete_rubric": with_free_rubric,
     "confirm_agent": with_inferred_agent,
     "promote_config_version": with_second_version,
     "retry_scan": with_cancelled_scan,
+    "replay_delivery": with_delivered_message,
     "apply_changeset": with_accepted_changeset,
     "rollback_changeset": with_accepted_changeset,
 }
