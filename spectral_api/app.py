@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 
 from spectral_api import health, jwks, v1
 from spectral_api.docs.pages import mount_documentation
+from spectral_api.idempotency import document_key, takes_key
 from spectral_api.middleware import BodyLimit, RequestContext
 from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
@@ -24,6 +25,10 @@ checks them on a sealed holdout, and hands over a changeset that people accept, 
 
 **Coming in.** Register or log in under *Auth* and send `Authorization: Bearer <access_token>`; agents use an API key
 (`sk_live_…`) instead. Here, press **Authorize** and paste either.
+
+**Sending again.** Every `POST` but those of authentication and ingestion takes an `Idempotency-Key`: the same request with the
+same key is answered again, with `Idempotent-Replayed: true`, and not carried out again. While the first is still being carried
+out it is 409 `request-in-progress`; the key of another request is 422 `idempotency-key-reused`.
 
 **Collections** answer `{"results": […], "pagination": {"total", "limit", "offset"}}`; errors are RFC 9457 problem documents.
 """
@@ -40,8 +45,10 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document. The framework claims that every documented error may also come as plain JSON; none does."""
         document = super().openapi()
-        for item in document["paths"].values():
-            for operation in item.values():
+        for path, item in document["paths"].items():
+            for method, operation in item.items():
+                if "security" in operation and takes_key(method.upper(), path, operation["operationId"]):
+                    document_key(operation)
                 for response in operation["responses"].values():
                     if MEDIA_TYPE in response.get("content", {}):
                         response["content"].pop("application/json", None)

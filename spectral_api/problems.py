@@ -17,7 +17,9 @@ from spectral_platform.core.errors import (
     AuthenticationError,
     BusinessRuleViolationError,
     ForbiddenError,
+    InProgressError,
     InvalidTransitionError,
+    KeyReusedError,
     NotFoundError,
     PayloadTooLargeError,
     RateLimitedError,
@@ -39,9 +41,11 @@ STATUS_OF_FAMILY: dict[type[SpectralError], int] = {
     BusinessRuleViolationError: 400,
     AuthenticationError: 401,
     ForbiddenError: 403,
+    InProgressError: 409,
     VersionConflictError: 412,
     PayloadTooLargeError: 413,
     UnsupportedMediaTypeError: 415,
+    KeyReusedError: 422,
     RateLimitedError: 429,
     UnavailableError: 503,
 }
@@ -102,7 +106,7 @@ def problem(request: Request, *, slug: str, title: str, status: int, detail: str
     headers = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer" if slug == "unauthenticated" else 'Bearer error="invalid_token"'
-    if status in {429, 503}:
+    if status in {409, 429, 503}:
         headers["Retry-After"] = str(extensions.get("retry_after_s", RETRY_AFTER_SECONDS))
     render_instead: Renderer | None = request.app.state.error_renderers.get(request.url.path)
     if render_instead is not None:
@@ -236,7 +240,7 @@ def problems(*errors: type[SpectralError], validation: bool = True) -> dict[int 
     }
     if validation:
         entry = ("validation-error", VALIDATION_TITLE, "A part of the request has the wrong shape.")
-        responses[422] = _response(ValidationProblem, 422, [entry])
+        responses[422] = _response(ValidationProblem, 422, [entry, *by_status.get(422, [])])
     unexpected = ("internal-error", "Internal Error", "Something went wrong on our side.")
     responses[500] = _response(Problem, 500, [unexpected])
     outage = ("unavailable", UnavailableError.title, "The database does not answer now; send the request again a little later.")

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
+from spectral_api.idempotency import answer_once, read_key, takes_key
 from spectral_api.security import admit, authenticate, authenticate_by_header, authenticate_restorer, bearer
 from spectral_platform.core.database import Database
 
@@ -50,7 +51,9 @@ class StrictRoute(APIRoute):
             try:
                 refuse_unknown_parameters(request, known)
                 with unreadable_bodies_as_invalid():
-                    return await handle(request)
+                    if entrance is not None and takes_key(request.method, request.url.path, self.name):
+                        await read_key(request)
+                    return await answer_once(request, handle)
             except RequestValidationError:
                 # Once is enough, and twice would wait for itself: the first transaction may hold the row of the key.
                 if entrance is not None and not getattr(request.state, "was_examined", False):

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars
 
 from spectral_api.dependencies import Database
+from spectral_api.idempotency import hold_request
 from spectral_platform.auth.errors import CredentialMissing
 from spectral_platform.auth.queries import resolve_caller
 from spectral_platform.core.access import Caller, CallerKind
@@ -81,7 +82,9 @@ async def authenticate(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
     """The caller of an endpoint, inside the workspace that the path names. Any one of the required scopes is enough."""
-    return await admit(request, session, credentials.credentials if credentials else None, required.scopes)
+    caller = await admit(request, session, credentials.credentials if credentials else None, required.scopes)
+    await hold_request(request, session, caller)
+    return caller
 
 
 async def authenticate_by_header(
@@ -94,9 +97,11 @@ async def authenticate_by_header(
 
     Any one of the required scopes is enough.
     """
-    return await admit(
+    caller = await admit(
         request, session, credentials.credentials if credentials else None, required.scopes, names_workspace_by_header=True
     )
+    await hold_request(request, session, caller)
+    return caller
 
 
 async def authenticate_restorer(
@@ -106,7 +111,9 @@ async def authenticate_restorer(
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
     """The caller of an endpoint that a workspace can be reached by after it was deleted. Any one of the scopes is enough."""
-    return await admit(request, session, credentials.credentials if credentials else None, required.scopes, even_deleted=True)
+    caller = await admit(request, session, credentials.credentials if credentials else None, required.scopes, even_deleted=True)
+    await hold_request(request, session, caller)
+    return caller
 
 
 async def admit(

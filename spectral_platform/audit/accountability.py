@@ -12,7 +12,7 @@ ENTRIES = "audit_entries"
 
 BOOKKEEPING = {
     "failed_attempts": "An attempt that failed changed nothing, and the account that it was meant for may not exist.",
-    "api_keys": "The time of a key's last use is written by every request that uses it.",
+    "kept_answers": "The answer to a request is no change besides the one that the request makes.",
 }
 """Tables that a transaction may write to without an entry, with the reason."""
 
@@ -39,6 +39,11 @@ class ChangeUnaccounted(RuntimeError):
 def count_entry(session: AsyncSession) -> None:
     """Remember that an entry was written in this session's transaction."""
     session.info[ENTRIES] = session.info.get(ENTRIES, 0) + 1
+
+
+def forget_entries(session: AsyncSession) -> None:
+    """The entries were undone, with everything else since the transaction's savepoint."""
+    session.info.pop(ENTRIES, None)
 
 
 async def require_one_entry(session: AsyncSession) -> None:

@@ -67,6 +67,20 @@ class VersionConflictError(SpectralError):
     title = "Version Conflict"
 
 
+class InProgressError(SpectralError):
+    """The same request is being carried out already."""
+
+    slug = "request-in-progress"
+    title = "Request in Progress"
+
+
+class KeyReusedError(SpectralError):
+    """The key that should name one request named another before."""
+
+    slug = "idempotency-key-reused"
+    title = "Idempotency Key Reused"
+
+
 class PayloadTooLargeError(SpectralError):
     """The body is larger than the server takes."""
 

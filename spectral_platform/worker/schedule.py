@@ -8,6 +8,7 @@ from procrastinate import App
 
 from spectral_platform.core import clock
 from spectral_platform.core.jobs import JobContext
+from spectral_platform.idempotency.commands import prune_kept_answers
 
 DEAD_AFTER = timedelta(seconds=8)
 KEEP_FINISHED_HOURS = 24
@@ -42,7 +43,14 @@ async def prune_jobs(context: WorkerContext) -> None:
     )
 
 
+async def forget_answers(context: WorkerContext) -> None:
+    """Forget the answers that are kept for requests which may be sent again."""
+    async with context.database.transaction() as session:
+        await prune_kept_answers(session)
+
+
 SCHEDULE = (
     Periodic(every=timedelta(seconds=2), run=rescue_jobs),
     Periodic(every=timedelta(hours=1), run=prune_jobs),
+    Periodic(every=timedelta(hours=1), run=forget_answers),
 )
