@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.accounts.commands import add_member, create_account
+from spectral_platform.accounts.commands import add_member, create_account, hold_member, require_another_owner
 from spectral_platform.accounts.errors import AccountSuspended
 from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.accounts.queries import exists_account, find_user
@@ -19,6 +20,7 @@ from spectral_platform.auth.errors import (
     CredentialRevoked,
     LoginRefused,
     RegistrationClosed,
+    SessionNotFound,
 )
 from spectral_platform.auth.lockout.commands import count_attempt, forgive, refuse_locked
 from spectral_platform.auth.lockout.subjects import PASSWORDS, subjects_of
@@ -147,6 +149,39 @@ async def logout(session: AsyncSession, caller: Caller) -> None:
         .values(revoked_at=clock.now())
     )
     await record(session, caller, action="session.ended", resource="session", resource_id=str(caller.session_id))
+
+
+async def end_session(session: AsyncSession, caller: Caller, session_id: UUID) -> None:
+    """End one of the caller's own sessions."""
+    ended = await session.scalar(
+        update(LoginSession)
+        .where(LoginSession.id == session_id, LoginSession.user_id == caller.id, LoginSession.revoked_at.is_(None))
+        .values(revoked_at=clock.now())
+        .returning(LoginSession.id)
+    )
+    if ended is None:
+        raise SessionNotFound(session_id)
+    await record(session, caller, action="session.ended", resource="session", resource_id=session_id)
+
+
+async def update_profile(session: AsyncSession, caller: Caller, *, changes: dict[str, Any]) -> None:
+    """Change the named fields of the caller's own person."""
+    user = await session.get_one(User, caller.id)
+    for field, value in changes.items():
+        setattr(user, field, value)
+    await session.flush()
+    await record(session, caller, action="profile.updated", resource="user", resource_id=user.id, fields=sorted(changes))
+
+
+async def delete_profile(session: AsyncSession, caller: Caller) -> None:
+    """Erase the caller as a person: their row and all that refers to it. Raises ``LastOwner``.
+
+    What they did stays in the audit log under an id that names nobody any more.
+    """
+    member = await hold_member(session, caller, _user(caller))
+    await require_another_owner(session, member)
+    await record(session, caller, action="user.erased", resource="user", resource_id=member.user_id)
+    await session.execute(delete(User).where(User.id == member.user_id))
 
 
 async def end_sessions(session: AsyncSession, user_id: UUID) -> None:

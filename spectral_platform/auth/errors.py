@@ -1,6 +1,8 @@
 """What can go wrong when somebody wants to come in."""
 
-from spectral_platform.core.errors import AuthenticationError, BusinessRuleViolationError
+from uuid import UUID
+
+from spectral_platform.core.errors import AuthenticationError, BusinessRuleViolationError, NotFoundError
 
 
 class CredentialMissing(AuthenticationError):
@@ -59,3 +61,10 @@ class PasswordTooWeak(BusinessRuleViolationError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
+
+
+class SessionNotFound(NotFoundError):
+    """The session is not one of the caller's, or has ended."""
+
+    def __init__(self, session_id: UUID) -> None:
+        super().__init__(f"Session {session_id} not found.")

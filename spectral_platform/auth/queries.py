@@ -4,21 +4,24 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, Uuid, cast, func, select, true
+from sqlalchemy import ColumnElement, Select, String, Uuid, cast, exists, func, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.errors import AccountSuspended
 from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.accounts.queries import get_account
 from spectral_platform.auth.errors import CredentialExpired, CredentialInvalid, CredentialRevoked
-from spectral_platform.auth.models import LoginSession
+from spectral_platform.auth.models import LoginSession, RefreshToken
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import ACCOUNT_SCOPES, AccountRole, Caller, CallerKind, Scope, resolve_scopes
+from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.core.signing import Keyring, TokenExpired, TokenInvalid
 from spectral_platform.keys.commands import SECRET_PREFIX
 from spectral_platform.keys.models import ApiKey
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 from spectral_platform.workspaces.queries import Membership, list_memberships, select_membership
+
+SESSION_COLUMNS = {"created_at": LoginSession.created_at}
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,3 +174,12 @@ async def get_profile(session: AsyncSession, caller: Caller) -> Profile:
     ).one()
     memberships = await list_memberships(session, user_id=user.id, account_role=member.role)
     return Profile(user=user, account=await get_account(session, caller), member=member, memberships=memberships)
+
+
+async def list_sessions(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[LoginSession]:
+    """The caller's own sessions that still go on: not ended, and with a refresh token that is good."""
+    good = exists().where(
+        RefreshToken.session_id == LoginSession.id, RefreshToken.spent_at.is_(None), RefreshToken.expires_at > clock.now()
+    )
+    own = select(LoginSession).where(LoginSession.user_id == caller.id, LoginSession.revoked_at.is_(None), good)
+    return await paginate(session, own, page, columns=SESSION_COLUMNS, tiebreak=LoginSession.id)

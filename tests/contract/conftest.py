@@ -75,7 +75,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         made = await things(owner)
         made |= await deliveries(owner, made["webhook_id"])
         made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
-        made |= {"user_id": await somebody(owner), "invite_id": await invited(owner)}
+        made |= {"user_id": await somebody(owner), "invite_id": await invited(owner), "session_id": await logged_in(owner)}
         yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
         await stranger.client.aclose()
@@ -109,6 +109,11 @@ async def somebody(owner: Person) -> str:
     """The id of an observer in the owner's workspace."""
     members = (await owner.client.get(f"{owner.w}/members")).json()["results"]
     return next(str(member["user_id"]) for member in members if member["role"] == WorkspaceRole.OBSERVER)
+
+
+async def logged_in(owner: Person) -> str:
+    """The id of the owner's session."""
+    return str((await owner.client.get("/api/v1/auth/sessions")).json()["results"][0]["id"])
 
 
 async def invited(owner: Person) -> str:

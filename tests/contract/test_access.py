@@ -38,6 +38,7 @@ MADE = {
     "sample_id",
     "sample_set_id",
     "scan_id",
+    "session_id",
     "trace_id",
     "user_id",
     "webhook_id",

@@ -20,7 +20,7 @@ from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.lifecycle import move
 from spectral_platform.webhooks.models import WebhookDelivery
 from spectral_platform.webhooks.states import DeliveryStatus
-from tests.contract.conftest import Tenants, proposals, samples, things
+from tests.contract.conftest import Tenants, logged_in, proposals, samples, things
 from tests.contract.operations import OPERATIONS, Operation
 from tests.contract.test_access import example, named, required_query
 from tests.fixtures.callers import PASSWORD, Person, register
@@ -83,7 +83,21 @@ async def with_delivered_message(person: Person, made: Chosen) -> Chosen:
     return {"delivery_id": delivery["id"]}
 
 
+async def with_another_owner(person: Person, made: Chosen) -> Chosen:
+    body = {"email": f"{uuid4().hex}@example.com", "account_role": "owner"}
+    invite = (await person.client.post("/api/v1/account/invites", json=body)).json()
+    newcomer = {"email": body["email"], "password": PASSWORD, "invite_token": invite["token"]}
+    assert (await person.client.post("/api/v1/auth/register", json=newcomer)).status_code == 201
+    return {}
+
+
+async def with_known_session(person: Person, made: Chosen) -> Chosen:
+    return {"session_id": await logged_in(person)}
+
+
 PREPARED: dict[str, Preparation] = {
+    "delete_profile": with_another_owner,
+    "end_session": with_known_session,
     "delete_rubric": with_free_rubric,
     "confirm_agent": with_inferred_agent,
     "promote_config_version": with_second_version,

@@ -1,16 +1,18 @@
 """Endpoints of registration, login and profile."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
-from fastapi import Request, Response, Security
+from fastapi import Depends, Request, Response, Security
 
 from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder, ReleasedDatabase
+from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems, render
 from spectral_api.routing import Router
 from spectral_api.security import PeopleOnly, authenticate, person
 from spectral_api.v1.auth import schemas
-from spectral_platform.accounts.errors import AccountSuspended, EmailTaken
+from spectral_platform.accounts.errors import AccountSuspended, EmailTaken, LastOwner
 from spectral_platform.auth import commands, queries
 from spectral_platform.auth.errors import (
     CredentialExpired,
@@ -20,11 +22,13 @@ from spectral_platform.auth.errors import (
     LoginRefused,
     PasswordTooWeak,
     RegistrationClosed,
+    SessionNotFound,
 )
 from spectral_platform.auth.lockout.errors import TooManyAttempts
 from spectral_platform.auth.passwords import commands as passwords
 from spectral_platform.auth.passwords.errors import PasswordWrong, ResetTokenInvalid
-from spectral_platform.core.access import Caller, resolve_scopes
+from spectral_platform.core.access import Caller
+from spectral_platform.core.paging import Page, PageRequest
 from spectral_platform.invites.errors import InviteRefused
 from spectral_platform.mail.errors import MailUnconfigured
 
@@ -129,24 +133,47 @@ async def logout(caller: AnyCaller, database: Database) -> None:
     await commands.logout(database, person(caller))
 
 
+@router.get(
+    "/sessions", response_model=Results[schemas.Session], summary="List sessions", responses=problems(*REFUSALS, PeopleOnly)
+)
+async def list_sessions(
+    caller: AnyCaller, database: Database, page: Annotated[PageRequest, Depends(page_request)]
+) -> dict[str, Any]:
+    """List where you are logged in: every session of yours that still goes on."""
+    found = await queries.list_sessions(database, person(caller), page=page)
+    sessions = [schemas.Session.of(each, current=each.id == caller.session_id) for each in found.results]
+    return envelope(Page(sessions, found.total, found.limit, found.offset))
+
+
+@router.delete(
+    "/sessions/{session_id}",
+    status_code=204,
+    summary="End a session",
+    responses=problems(*REFUSALS, PeopleOnly, SessionNotFound),
+)
+async def end_session(session_id: UUID, caller: AnyCaller, database: Database) -> None:
+    """End a session of yours: its access and refresh tokens are refused from now on."""
+    await commands.end_session(database, person(caller), session_id)
+
+
 @router.get("/me", summary="Own profile", responses=problems(*REFUSALS, PeopleOnly))
 async def get_profile(caller: AnyCaller, database: Database) -> schemas.Profile:
     """Tell who is logged in, in which account and with which workspaces and scopes."""
-    profile = await queries.get_profile(database, person(caller))
-    return schemas.Profile(
-        id=profile.user.id,
-        user_id=profile.user.id,
-        email=profile.user.email,
-        display_name=profile.user.display_name,
-        account=schemas.ProfileAccount(id=profile.account.id, name=profile.account.name, role=profile.member.role),
-        workspaces=[
-            schemas.ProfileWorkspace(
-                id=membership.workspace.id,
-                name=membership.workspace.name,
-                role=membership.role,
-                scopes=sorted(resolve_scopes(profile.member.role, membership.role)),
-            )
-            for membership in profile.memberships
-        ],
-        scopes=sorted(caller.scopes),
-    )
+    return schemas.Profile.of(await queries.get_profile(database, person(caller)), caller)
+
+
+@router.patch("/me", summary="Change the own profile", responses=problems(*REFUSALS, PeopleOnly))
+async def update_profile(body: schemas.ProfileUpdate, caller: AnyCaller, database: Database) -> schemas.Profile:
+    """Change the name that is shown for you."""
+    await commands.update_profile(database, person(caller), changes=body.model_dump(exclude_unset=True))
+    return schemas.Profile.of(await queries.get_profile(database, caller), caller)
+
+
+@router.delete("/me", status_code=204, summary="Erase yourself", responses=problems(*REFUSALS, PeopleOnly, LastOwner))
+async def delete_profile(caller: AnyCaller, database: Database) -> None:
+    """Erase yourself: your row, memberships, sessions and all else that refers to you.
+
+    The last owner of an account cannot go; delete the account instead, or make somebody else its owner. The audit log keeps what
+    you did, under an id that names nobody any more.
+    """
+    await commands.delete_profile(database, person(caller))

@@ -1,13 +1,15 @@
 """Bodies of registration, login and profile."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from fastapi import Body
 from pydantic import ConfigDict, Discriminator, EmailStr, Field, Tag, ValidationInfo, field_validator
 
-from spectral_api.schemas import Input, Output
-from spectral_platform.core.access import AccountRole, Scope, WorkspaceRole
+from spectral_api.schemas import Input, Output, Time
+from spectral_platform.auth import queries
+from spectral_platform.auth.models import LoginSession
+from spectral_platform.core.access import AccountRole, Caller, Scope, WorkspaceRole, resolve_scopes
 
 EMAIL = Field(description="Email address; its case does not matter.", examples=["dev@test.com"], max_length=320)
 
@@ -150,3 +152,55 @@ class Profile(Output):
     account: ProfileAccount = Field(description="The person's account.")
     workspaces: list[ProfileWorkspace] = Field(description="Workspaces in reach, oldest first.")
     scopes: list[Scope] = Field(description="What the person may do in the account.")
+
+    @classmethod
+    def of(cls, profile: queries.Profile, caller: Caller) -> Self:
+        """The profile of a caller."""
+        return cls(
+            id=profile.user.id,
+            user_id=profile.user.id,
+            email=profile.user.email,
+            display_name=profile.user.display_name,
+            account=ProfileAccount(id=profile.account.id, name=profile.account.name, role=profile.member.role),
+            workspaces=[
+                ProfileWorkspace(
+                    id=membership.workspace.id,
+                    name=membership.workspace.name,
+                    role=membership.role,
+                    scopes=sorted(resolve_scopes(profile.member.role, membership.role)),
+                )
+                for membership in profile.memberships
+            ],
+            scopes=sorted(caller.scopes),
+        )
+
+
+class ProfileUpdate(Input):
+    """What a person may change about themselves."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"display_name": "Anna"}]})
+
+    display_name: str | None = Field(default=None, description="Name to show; null = none.", min_length=1, max_length=200)
+
+
+class Session(Output):
+    """Somewhere where a person is logged in."""
+
+    id: UUID = Field(description="The session.")
+    created_at: Time = Field(description="When it was opened.")
+    last_used_at: Time | None = Field(description="When it was last used.")
+    user_agent: str | None = Field(description="What the client called itself.", examples=["curl/8.16.0"])
+    ip: str | None = Field(description="The address that it was opened from.", examples=["203.0.113.7"])
+    current: bool = Field(description="Whether this request belongs to it.")
+
+    @classmethod
+    def of(cls, session: LoginSession, *, current: bool) -> Self:
+        """A session as its owner sees it."""
+        return cls(
+            id=session.id,
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            user_agent=session.user_agent,
+            ip=session.ip,
+            current=current,
+        )
