@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from spectral_api import health, jwks, v1
 from spectral_api.docs.pages import mount_documentation
 from spectral_api.idempotency import document_key, takes_key
+from spectral_api.metrics import install_metrics
 from spectral_api.middleware import BodyLimit, RequestContext
 from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
@@ -88,4 +89,6 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.include_router(v1.router, prefix="/api/v1")
     install_otel(app)
     app.include_router(simulator, prefix="/simulator/v1", tags=["Simulator"])
+    if settings.metrics:
+        install_metrics(app, database)
     return app

@@ -124,8 +124,10 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
 @asynccontextmanager
 async def worker_processes(settings: Settings, url: str) -> AsyncIterator[None]:
     """As many workers as the settings say, for the length of the block."""
-    environment = settings.environment_of_child(database_url=url)
-    keepers = [asyncio.create_task(keep_running(WORKER_COMMAND, environment)) for _ in range(settings.workers)]
+    keepers = [
+        asyncio.create_task(keep_running(WORKER_COMMAND, settings.for_worker(number).environment_of_child(database_url=url)))
+        for number in range(settings.workers)
+    ]
     try:
         yield
     finally:

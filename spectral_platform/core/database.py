@@ -15,6 +15,7 @@ from sqlalchemy import MetaData, make_url, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.pool import QueuePool
 
 from spectral_platform.core.errors import SpectralError
 
@@ -53,6 +54,7 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
         self.url = driver_url(url)
+        self.connections_most = 2 * pool_size
         self.engine: AsyncEngine = create_async_engine(
             self.url,
             pool_size=pool_size,
@@ -84,6 +86,20 @@ class Database:
             yield session
             if self._before_commit is not None and session.in_transaction():
                 await self._before_commit(session)
+
+    def connections_in_use(self) -> int:
+        """How many connections are lent out."""
+        return self._pool.checkedout()
+
+    def connections_idle(self) -> int:
+        """How many connections wait to be lent."""
+        return self._pool.checkedin()
+
+    @property
+    def _pool(self) -> QueuePool:
+        pool = self.engine.pool
+        assert isinstance(pool, QueuePool)
+        return pool
 
     async def close(self) -> None:
         """Close every connection."""

@@ -84,6 +84,8 @@ class Settings(BaseSettings):
     jwt_algorithm: Algorithm = Algorithm.HS256
     signing_keys_file: Path | None = None
     registration: Literal["open", "invite"] | None = None
+    metrics: bool = False
+    worker_metrics_port: int | None = Field(default=None, gt=0, le=65535)
     outbound_allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     outbound_https_only: bool | None = None
     access_token_minutes: int = Field(default=60, gt=0)
@@ -183,6 +185,12 @@ class Settings(BaseSettings):
         if self.signing_keys_file is None:
             return Keyring.of_secrets(self.secrets)
         return Keyring.of_file(self.signing_keys_file, self.jwt_algorithm)
+
+    def for_worker(self, number: int) -> "Settings":
+        """The settings of one of several workers on this machine: each answers for its metrics at a port of its own."""
+        if self.worker_metrics_port is None:
+            return self
+        return self.model_copy(update={"worker_metrics_port": self.worker_metrics_port + number})
 
     def environment_of_child(self, *, database_url: str) -> dict[str, str]:
         """The environment that gives a child process these settings, and this database whatever they say."""

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import select, text
+from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
+from spectral_platform.core.metrics import SPANS
 from spectral_platform.traces import ingest
 from spectral_platform.traces.counting import tally
 from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
@@ -50,6 +51,13 @@ async def record_spans(
     await ingest.add_counts(
         session, caller.workspace, tally(drafts, rejections, stored=new.spans, traces=new.traces, size_bytes=size_bytes)
     )
+    outcomes = {"stored": new.spans, "duplicate": len(drafts) - new.spans, "rejected": len(rejections)}
+    event.listen(session.sync_session, "after_commit", lambda _: _measure(outcomes), once=True)
+
+
+def _measure(outcomes: dict[str, int]) -> None:
+    for outcome, count in outcomes.items():
+        SPANS.labels(outcome).inc(count)
 
 
 async def record_traces(

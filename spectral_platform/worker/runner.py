@@ -5,16 +5,20 @@ A process has one worker for each lane, so that orders that take hours take no p
 
 import asyncio
 import signal
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
 from procrastinate import App
 from procrastinate import JobContext as QueueContext
+from prometheus_client import start_http_server
 from structlog.contextvars import bound_contextvars
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import Job, JobContext, Lane, Work
+from spectral_platform.core.metrics import JOBS, REGISTRY, measure_pool
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker.catalogue import list_jobs
 from spectral_platform.worker.queue import MENDABLE, Persistence, Unended, is_last_try, open_queue
@@ -43,9 +47,27 @@ async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) 
                 # One after the other, because an order may give rise to the next, or hold the lock that the next one needs.
                 await _work(app, list(Lane), 1, until_idle=True)
             else:
-                await _work_until_told(context)
+                with _told_to_prometheus(context):
+                    await _work_until_told(context)
     finally:
         await database.close()
+
+
+@contextmanager
+def _told_to_prometheus(context: JobContext) -> Iterator[None]:
+    """Answer at a port of the worker's own, if the operator wants it to: a worker has no other way in."""
+    settings = context.settings
+    if not settings.metrics or settings.worker_metrics_port is None:
+        yield
+        return
+    measure_pool(context.database)
+    server, thread = start_http_server(settings.worker_metrics_port, settings.host, registry=REGISTRY)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 async def _work_until_told(context: WorkerContext) -> None:
@@ -88,7 +110,7 @@ async def _work(app: App, lanes: Sequence[Lane], places: int, *, until_idle: boo
 def _register(app: App, known: Job[Any], context: JobContext) -> None:
     async def carry_out(queue: QueueContext, work: dict[str, Any], request_id: str | None = None) -> None:
         order: Work = known.work.model_validate(work)
-        with bound_contextvars(**_log_context(order, request_id)):
+        with bound_contextvars(**_log_context(order, request_id)), _measured(order.job):
             try:
                 await known.run(context, order)
             except Exception as error:
@@ -99,6 +121,19 @@ def _register(app: App, known: Job[Any], context: JobContext) -> None:
                 raise
 
     app.task(name=known.work.job, queue=known.work.lane, pass_context=True, retry=Persistence())(carry_out)
+
+
+@contextmanager
+def _measured(job: str) -> Iterator[None]:
+    outcome, started = "failed", time.perf_counter()
+    try:
+        yield
+        outcome = "succeeded"
+    except asyncio.CancelledError:
+        outcome = "interrupted"
+        raise
+    finally:
+        JOBS.labels(job, outcome).observe(time.perf_counter() - started)
 
 
 def _log_context(order: Work, request_id: str | None) -> dict[str, str]:
