@@ -11,7 +11,15 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from spectral_api.idempotency import answer_once, read_key, takes_key
-from spectral_api.security import admit, authenticate, authenticate_by_header, authenticate_restorer, bearer
+from spectral_api.security import (
+    access_cookie,
+    admit,
+    authenticate,
+    authenticate_by_header,
+    authenticate_restorer,
+    bearer,
+    presented,
+)
 from spectral_platform.core.database import Database
 
 
@@ -87,13 +95,13 @@ def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
 
 async def check_caller(request: Request, entrance: Dependant) -> None:
     """Raise the refusal that comes before any word about the request's shape, if there is one."""
-    credentials = await bearer(request)
+    credential = await presented(request, await bearer(request), await access_cookie(request))
     holder: Database = request.app.state.database
     async with holder.transaction() as session:
         await admit(
             request,
             session,
-            credentials.credentials if credentials else None,
+            credential,
             list(entrance.own_oauth_scopes or []),
             names_workspace_by_header=entrance.call is authenticate_by_header,
             even_deleted=entrance.call is authenticate_restorer,

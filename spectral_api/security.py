@@ -1,20 +1,23 @@
 """Who may call an endpoint: credential, workspace and scope, refused in this order."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars
 
+from spectral_api.cookies import ACCESS_COOKIE, CSRF_COOKIE, CSRF_HEADER, check_csrf
 from spectral_api.dependencies import Database
 from spectral_api.idempotency import hold_request
-from spectral_platform.auth.errors import CredentialMissing
+from spectral_platform.auth.errors import CredentialInvalid, CredentialMissing
 from spectral_platform.auth.queries import resolve_caller
 from spectral_platform.core.access import Caller, CallerKind
 from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError
+from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 
 WORKSPACE_HEADER = "X-Workspace-Id"
@@ -27,6 +30,15 @@ WORKSPACE_PARAMETER: dict[str, Any] = {
 }
 """How endpoints document the header when their path names no workspace."""
 
+access_cookie = APIKeyCookie(
+    name=ACCESS_COOKIE,
+    auto_error=False,
+    scheme_name="cookie",
+    description=(
+        "The cookie that `POST /api/v1/auth/login?cookies=true` sets; an `Authorization` header goes before it. Requests other"
+        f" than GET must repeat the cookie `{CSRF_COOKIE}` in the header `{CSRF_HEADER}`, or are refused with 403 `csrf-failed`."
+    ),
+)
 bearer = HTTPBearer(
     auto_error=False,
     scheme_name="bearer",
@@ -75,14 +87,36 @@ def person(caller: Caller) -> Caller:
     return caller
 
 
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """The credential that came with a request. Browsers add cookies by themselves, so one in a cookie proves less."""
+
+    credential: str
+    in_cookie: bool
+
+
+async def presented(
+    request: Request,
+    header: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    cookie: Annotated[str | None, Depends(access_cookie)],
+) -> Presented | None:
+    """The credential of a request. An `Authorization` header goes before the cookie, whatever is in it."""
+    if "Authorization" in request.headers:
+        return Presented(header.credentials, in_cookie=False) if header is not None else None
+    return Presented(cookie, in_cookie=True) if cookie else None
+
+
+Credential = Annotated[Presented | None, Depends(presented)]
+
+
 async def authenticate(
     request: Request,
     required: SecurityScopes,
     session: Database,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    credential: Credential,
 ) -> Caller:
     """The caller of an endpoint, inside the workspace that the path names. Any one of the required scopes is enough."""
-    caller = await admit(request, session, credentials.credentials if credentials else None, required.scopes)
+    caller = await admit(request, session, credential, required.scopes)
     await hold_request(request, session, caller)
     return caller
 
@@ -91,15 +125,13 @@ async def authenticate_by_header(
     request: Request,
     required: SecurityScopes,
     session: Database,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    credential: Credential,
 ) -> Caller:
     """The caller of an endpoint whose path names no workspace, inside the one that the API key or the header names.
 
     Any one of the required scopes is enough.
     """
-    caller = await admit(
-        request, session, credentials.credentials if credentials else None, required.scopes, names_workspace_by_header=True
-    )
+    caller = await admit(request, session, credential, required.scopes, names_workspace_by_header=True)
     await hold_request(request, session, caller)
     return caller
 
@@ -108,10 +140,10 @@ async def authenticate_restorer(
     request: Request,
     required: SecurityScopes,
     session: Database,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+    credential: Credential,
 ) -> Caller:
     """The caller of an endpoint that a workspace can be reached by after it was deleted. Any one of the scopes is enough."""
-    caller = await admit(request, session, credentials.credentials if credentials else None, required.scopes, even_deleted=True)
+    caller = await admit(request, session, credential, required.scopes, even_deleted=True)
     await hold_request(request, session, caller)
     return caller
 
@@ -119,7 +151,7 @@ async def authenticate_restorer(
 async def admit(
     request: Request,
     session: AsyncSession,
-    credential: str | None,
+    credential: Presented | None,
     required: list[str],
     *,
     names_workspace_by_header: bool = False,
@@ -127,16 +159,21 @@ async def admit(
 ) -> Caller:
     """Check credential (401), workspace (404, 400) and scope (403), in this order, and bind the transaction to the tenant."""
     request.state.was_examined = True
-    if not credential:
+    if credential is None or not credential.credential:
         raise CredentialMissing
+    settings: Settings = request.app.state.settings
     in_path, in_header = request.path_params.get("workspace_id"), request.headers.get(WORKSPACE_HEADER)
     caller = await resolve_caller(
         session,
-        credential,
-        keyring=request.app.state.settings.keyring,
+        credential.credential,
+        keyring=settings.keyring,
         workspace_id=_id(in_header if names_workspace_by_header else in_path),
         even_deleted=even_deleted,
     )
+    if credential.in_cookie:
+        if caller.session_id is None:  # an API key is no session of a browser
+            raise CredentialInvalid
+        check_csrf(request, settings, caller.session_id)
     request.app.state.last_uses.note(caller)
     bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
     if names_workspace_by_header:

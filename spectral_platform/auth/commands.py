@@ -45,6 +45,7 @@ class Tokens:
 
     user_id: UUID
     account_id: UUID
+    session_id: UUID
     access_token: str
     expires_in: int
     refresh_token: str
@@ -279,6 +280,7 @@ async def _issue(session: AsyncSession, settings: Settings, login_session: Login
     return Tokens(
         user_id=login_session.user_id,
         account_id=login_session.account_id,
+        session_id=login_session.id,
         access_token=access_token,
         expires_in=int(lifetime.total_seconds()),
         refresh_token=refresh_token,

@@ -165,6 +165,15 @@ def _bound(**settings: str | ColumnElement[str]) -> Select[Any]:
     return select(*(func.set_config(name.replace("_", ".", 1), value, true()).label(name) for name, value in settings.items()))
 
 
+async def get_session_of(session: AsyncSession, *, refresh_token: str) -> UUID:
+    """The session that a refresh token belongs to, spent or not. Raises ``CredentialInvalid``."""
+    digest = crypto.digest_secret(refresh_token)
+    session_id = await session.scalar(select(RefreshToken.session_id).where(RefreshToken.digest == digest))
+    if session_id is None:
+        raise CredentialInvalid
+    return session_id
+
+
 async def get_profile(session: AsyncSession, caller: Caller) -> Profile:
     """The caller's own person, account and workspaces."""
     user, member = (

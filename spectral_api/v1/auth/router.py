@@ -1,11 +1,11 @@
 """Endpoints of registration, login and profile."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Request, Response, Security
+from fastapi import Body, Depends, Request, Response, Security
 
+from spectral_api.cookies import REFRESH_COOKIE, CookiesWanted, CsrfTokenWrong, check_csrf, clear_cookies, handed_out
 from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder, ReleasedDatabase
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems, render
@@ -44,7 +44,12 @@ REFUSALS = (CredentialMissing, CredentialInvalid, CredentialExpired, CredentialR
     responses=problems(EmailTaken, PasswordTooWeak, RegistrationClosed, InviteRefused, AccountSuspended),
 )
 async def register(
-    body: schemas.Registration, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
+    body: schemas.Registration,
+    database: DatabaseHolder,
+    settings: CurrentSettings,
+    device: CurrentDevice,
+    response: Response,
+    cookies: CookiesWanted = False,
 ) -> schemas.Registered:
     """Make an account with its first workspace (named "Default"). The caller owns the account and is logged in.
 
@@ -52,32 +57,53 @@ async def register(
     email address must be the invited one.
     """
     tokens, workspace_id = await commands.register(database, settings, **body.model_dump(), device=device)
-    return schemas.Registered(**asdict(tokens), workspace_id=workspace_id)
+    return schemas.Registered(**handed_out(response, settings, tokens, cookies=cookies), workspace_id=workspace_id)
 
 
 @router.post("/login", summary="Log in", responses=problems(LoginRefused, AccountSuspended, TooManyAttempts))
 async def login(
-    body: schemas.Login, database: DatabaseHolder, settings: CurrentSettings, device: CurrentDevice
+    body: schemas.Login,
+    database: DatabaseHolder,
+    settings: CurrentSettings,
+    device: CurrentDevice,
+    response: Response,
+    cookies: CookiesWanted = False,
 ) -> schemas.Tokens:
     """Exchange email and password for tokens. An unknown email and a wrong password give the same answer."""
     tokens = await commands.login(database, settings, email=body.email, password=body.password, device=device)
-    return schemas.Tokens.model_validate(tokens)
+    return schemas.Tokens(**handed_out(response, settings, tokens, cookies=cookies))
 
 
 @router.post(
     "/refresh",
     response_model=schemas.Tokens,
     summary="Refresh tokens",
-    responses=problems(CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended),
+    responses=problems(
+        CredentialMissing, CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended, CsrfTokenWrong
+    ),
 )
 async def refresh(
-    request: Request, body: schemas.Refresh, database: Database, settings: CurrentSettings
-) -> commands.Tokens | Response:
-    """Exchange a refresh token for new tokens. Each is good for one exchange; using a spent one ends the session everywhere."""
-    tokens = await commands.refresh(database, settings, refresh_token=body.refresh_token)
+    request: Request,
+    response: Response,
+    database: Database,
+    settings: CurrentSettings,
+    body: Annotated[schemas.Refresh | None, Body(examples=[schemas.REFRESH_EXAMPLE])] = None,
+    cookies: CookiesWanted = False,
+) -> schemas.Tokens | Response:
+    """Exchange a refresh token for new tokens. Each is good for one exchange; using a spent one ends the session everywhere.
+
+    Without a body the token is the one in the cookie, the new ones are set as cookies, and the header `X-CSRF-Token` is needed.
+    """
+    in_cookie = request.cookies.get(REFRESH_COOKIE) if body is None else None
+    refresh_token = body.refresh_token if body is not None else in_cookie
+    if not refresh_token:
+        raise CredentialMissing
+    if in_cookie is not None:
+        check_csrf(request, settings, await queries.get_session_of(database, refresh_token=in_cookie))
+    tokens = await commands.refresh(database, settings, refresh_token=refresh_token)
     if tokens is None:  # the session's end must be committed, so this is answered and not raised
         return render(request, CredentialRevoked())
-    return tokens
+    return schemas.Tokens(**handed_out(response, settings, tokens, cookies=cookies or in_cookie is not None))
 
 
 @router.post(
@@ -127,10 +153,11 @@ async def reset_password(
     return Response(status_code=204)
 
 
-@router.post("/logout", status_code=204, summary="Log out", responses=problems(*REFUSALS, PeopleOnly))
-async def logout(caller: AnyCaller, database: Database) -> None:
-    """End this session: its access token and refresh token are refused from now on."""
+@router.post("/logout", status_code=204, summary="Log out", responses=problems(*REFUSALS, PeopleOnly, CsrfTokenWrong))
+async def logout(caller: AnyCaller, database: Database, settings: CurrentSettings, response: Response) -> None:
+    """End this session: its access token and refresh token are refused from now on, and its cookies are cleared."""
     await commands.logout(database, person(caller))
+    clear_cookies(response, settings)
 
 
 @router.get(

@@ -12,6 +12,7 @@ from spectral_platform.auth.models import LoginSession
 from spectral_platform.core.access import AccountRole, Caller, Scope, WorkspaceRole, resolve_scopes
 
 EMAIL = Field(description="Email address; its case does not matter.", examples=["dev@test.com"], max_length=320)
+REFRESH_EXAMPLE = {"refresh_token": "rt_77q7DxIpLnU3VNPlnu1vpeSKFE8ai"}
 
 
 class Registration(Input):
@@ -54,7 +55,7 @@ class Login(Input):
 class Refresh(Input):
     """A refresh token to exchange."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"refresh_token": "rt_77q7DxIpLnU3VNPlnu1vpeSKFE8ai"}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [dict(REFRESH_EXAMPLE)]})
 
     refresh_token: str = Field(description="The newest refresh token of the session.", examples=["rt_…"], max_length=200)
 
@@ -111,10 +112,14 @@ PasswordReset = Annotated[
 class Tokens(Output):
     """What a login hands out."""
 
-    access_token: str = Field(description="Send it as `Authorization: Bearer …`.", examples=["eyJhbGciOiJIUzI1NiIs…"])
+    access_token: str | None = Field(
+        description="Send it as `Authorization: Bearer …`; null where it was set as a cookie.", examples=["eyJhbGciOiJIUzI1NiIs…"]
+    )
     token_type: Literal["bearer"] = Field(default="bearer", description="Always `bearer`.")
     expires_in: int = Field(description="Lifetime of the access token in seconds.", examples=[3600])
-    refresh_token: str = Field(description="Exchange it once for new tokens.", examples=["rt_…"])
+    refresh_token: str | None = Field(
+        description="Exchange it once for new tokens; null where it was set as a cookie.", examples=["rt_…"]
+    )
     user_id: UUID = Field(description="The person.")
     account_id: UUID = Field(description="The person's account.")
 
