@@ -13,6 +13,7 @@ from structlog.contextvars import bind_contextvars
 from spectral_api.cookies import ACCESS_COOKIE, CSRF_COOKIE, CSRF_HEADER, check_csrf
 from spectral_api.dependencies import Database
 from spectral_api.idempotency import hold_request
+from spectral_platform.auth.commands import note_visit
 from spectral_platform.auth.errors import CredentialInvalid, CredentialMissing
 from spectral_platform.auth.queries import resolve_caller
 from spectral_platform.core.access import Caller, CallerKind
@@ -184,6 +185,7 @@ async def admit(
         bind_contextvars(workspace_id=str(caller.workspace_id))
     if required and caller.scopes.isdisjoint(required):
         raise ScopeMissing(required)
+    await note_visit(session, caller)
     return caller
 
 

@@ -10,6 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 ENTRIES = "audit_entries"
 """Under this name a session counts the entries of its transaction."""
 
+ARRIVAL = "audit_arrival"
+"""Under this name a session knows that its transaction told of a visitor's arrival, beside what it tells of."""
+
+ARRIVING = ("audit_entries", "audit_heads", "visits")
+"""Tables that telling of an arrival writes to."""
+
 BOOKKEEPING = {
     "failed_attempts": "An attempt that failed changed nothing, and the account that it was meant for may not exist.",
     "kept_answers": "The answer to a request is no change besides the one that the request makes.",
@@ -46,12 +52,18 @@ def forget_entries(session: AsyncSession) -> None:
     session.info.pop(ENTRIES, None)
 
 
+def except_arrival(session: AsyncSession) -> None:
+    """Remember that this session's transaction also tells of an arrival, which counts for nothing that is done there."""
+    session.info[ARRIVAL] = True
+
+
 async def require_one_entry(session: AsyncSession) -> None:
     """Raise ``ChangeUnaccounted``, before the commit, if the transaction changed something without leaving exactly one entry."""
     entries = session.info.get(ENTRIES, 0)
     if entries == 1:  # the usual case costs no question
         return
     await session.flush()
-    written = list(await session.scalars(WRITTEN, {"bookkeeping": list(BOOKKEEPING)}))
+    arriving = ARRIVING if session.info.get(ARRIVAL) else ()
+    written = list(await session.scalars(WRITTEN, {"bookkeeping": [*BOOKKEEPING, *arriving]}))
     if written:
         raise ChangeUnaccounted(entries, written)

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.commands import add_member, create_account, hold_member, require_another_owner
 from spectral_platform.accounts.errors import AccountSuspended
 from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.accounts.queries import exists_account, find_user
-from spectral_platform.audit.commands import record
+from spectral_platform.audit.commands import record, record_arrival
 from spectral_platform.auth.devices import Device
 from spectral_platform.auth.errors import (
     CredentialExpired,
@@ -24,8 +25,9 @@ from spectral_platform.auth.errors import (
 )
 from spectral_platform.auth.lockout.commands import count_attempt, forgive, refuse_locked
 from spectral_platform.auth.lockout.subjects import PASSWORDS, subjects_of
-from spectral_platform.auth.models import LoginSession, RefreshToken
+from spectral_platform.auth.models import LoginSession, RefreshToken, Visit
 from spectral_platform.auth.passwords.rules import check_password
+from spectral_platform.auth.queries import find_visit
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import AccountRole, Caller, CallerKind
 from spectral_platform.core.database import Database, bind_tenant, bind_user
@@ -37,6 +39,7 @@ from spectral_platform.workspaces.commands import add_workspace
 from spectral_platform.workspaces.queries import find_first_workspace
 
 FIRST_WORKSPACE = "Default"
+VISIT_NOTED_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +195,31 @@ async def end_sessions(session: AsyncSession, user_id: UUID) -> None:
         .where(LoginSession.user_id == user_id, LoginSession.revoked_at.is_(None))
         .values(revoked_at=clock.now())
     )
+
+
+async def note_visit(session: AsyncSession, caller: Caller) -> None:
+    """Tell the log of the account that operations staff visit that they came in: once an hour for each of their sessions.
+
+    It is told in the transaction of the request, so that no answer leaves without it; a request that is refused saw nothing.
+    """
+    if caller.visitor_from is None:
+        return
+    moment = clock.now()
+    visit = await find_visit(session, caller)
+    if visit is not None and visit.noted_at > moment - VISIT_NOTED_EVERY:
+        return
+    noted = await session.scalar(
+        insert(Visit)
+        .values(account_id=caller.account_id, session_id=caller.session_id, noted_at=moment)
+        .on_conflict_do_update(
+            index_elements=[Visit.account_id, Visit.session_id],
+            set_={"noted_at": moment},
+            where=Visit.noted_at <= moment - VISIT_NOTED_EVERY,
+        )
+        .returning(Visit.session_id)
+    )
+    if noted is not None:  # else another request of the session was first
+        await record_arrival(session, caller)
 
 
 async def _find_entrance(session: AsyncSession, settings: Settings, *, invite_token: str | None, email: str) -> Invite | None:

@@ -51,7 +51,7 @@ class LastUses:
         waiting, self._waiting = self._waiting, {}
         tenants: defaultdict[tuple[UUID, UUID | None], list[UUID]] = defaultdict(list)
         for used, caller in waiting.items():
-            tenants[caller.account_id, caller.workspace_id if caller.kind is CallerKind.KEY else None].append(used)
+            tenants[caller.home_account_id, caller.workspace_id if caller.kind is CallerKind.KEY else None].append(used)
         for (account_id, workspace_id), used_here in tenants.items():
             try:
                 await self._write_tenant(account_id, workspace_id, used_here)

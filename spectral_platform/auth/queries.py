@@ -11,15 +11,16 @@ from spectral_platform.accounts.errors import AccountSuspended
 from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.accounts.queries import get_account
 from spectral_platform.auth.errors import CredentialExpired, CredentialInvalid, CredentialRevoked
-from spectral_platform.auth.models import LoginSession, RefreshToken
+from spectral_platform.auth.models import LoginSession, RefreshToken, Visit
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import ACCOUNT_SCOPES, AccountRole, Caller, CallerKind, Scope, resolve_scopes
+from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.core.signing import Keyring, TokenExpired, TokenInvalid
 from spectral_platform.keys.commands import SECRET_PREFIX
 from spectral_platform.keys.models import ApiKey
 from spectral_platform.workspaces.errors import WorkspaceNotFound
-from spectral_platform.workspaces.queries import Membership, list_memberships, select_membership
+from spectral_platform.workspaces.queries import Membership, find_owner, list_memberships, select_membership
 
 SESSION_COLUMNS = {"created_at": LoginSession.created_at}
 
@@ -97,10 +98,27 @@ async def _resolve_token(
     caller = Caller(kind=CallerKind.USER, id=user_id, account_id=account_id, session_id=session_id)
     if workspace_id is None:
         return caller.model_copy(update={"scopes": ACCOUNT_SCOPES[found.account_role]})
+    if found.entered is None and found.account_role is AccountRole.OPERATIONS:
+        return await _visit(session, caller, workspace_id, even_deleted=even_deleted)
     if found.entered is None or (found.workspace_role is None and found.account_role is AccountRole.MEMBER):
         raise WorkspaceNotFound(workspace_id)
     scopes = resolve_scopes(found.account_role, found.workspace_role)
     return caller.model_copy(update={"workspace_id": workspace_id, "scopes": scopes})
+
+
+async def _visit(session: AsyncSession, caller: Caller, workspace_id: UUID, *, even_deleted: bool) -> Caller:
+    """Operations staff inside a workspace of another account, suspended or not; ``note_visit`` tells that account."""
+    account_id = await find_owner(session, workspace_id, even_deleted=even_deleted)
+    if account_id is None:
+        raise WorkspaceNotFound(workspace_id)
+    await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
+    place = {"account_id": account_id, "workspace_id": workspace_id, "visitor_from": caller.account_id}
+    return caller.model_copy(update=place | {"scopes": resolve_scopes(AccountRole.OPERATIONS, None)})
+
+
+async def find_visit(session: AsyncSession, caller: Caller) -> Visit | None:
+    """When the caller's session was last noted in the account that it visits."""
+    return await session.get(Visit, {"account_id": caller.account_id, "session_id": caller.session_id})
 
 
 # Both statements bind the transaction and then read what that lets them see. The reads are lateral to the binding, so they run

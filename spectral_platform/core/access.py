@@ -93,7 +93,10 @@ class CallerKind(StrEnum):
 
 
 class Caller(Value):
-    """Who is asking, in which account and workspace, with which scopes. ``id`` is a user's or a key's."""
+    """Who is asking, in which account and workspace, with which scopes. ``id`` is a user's or a key's.
+
+    ``visitor_from`` is the own account of operations staff who came into a workspace of another one.
+    """
 
     kind: CallerKind
     id: UUID | None
@@ -101,6 +104,12 @@ class Caller(Value):
     workspace_id: UUID | None = None
     scopes: frozenset[Scope] = frozenset()
     session_id: UUID | None = None
+    visitor_from: UUID | None = None
+
+    @property
+    def home_account_id(self) -> UUID:
+        """The account that the caller belongs to."""
+        return self.visitor_from or self.account_id
 
     @property
     def workspace(self) -> UUID:

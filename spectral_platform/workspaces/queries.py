@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
@@ -52,6 +52,13 @@ def select_membership(
         .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
         .where(Workspace.id == workspace_id, _is_restorable() if even_deleted else Workspace.deleted_at.is_(None))
     )
+
+
+async def find_owner(session: AsyncSession, workspace_id: UUID, *, even_deleted: bool = False) -> UUID | None:
+    """The account that owns a workspace, whichever that is: for operations staff, before they are bound to it."""
+    await session.execute(text("SELECT set_config('spectral.visited_workspace_id', :id, true)"), {"id": str(workspace_id)})
+    named = select(Workspace.account_id).where(Workspace.id == workspace_id)
+    return await session.scalar(named.where(_is_restorable() if even_deleted else Workspace.deleted_at.is_(None)))
 
 
 def _is_restorable() -> ColumnElement[bool]:
