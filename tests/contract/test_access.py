@@ -152,6 +152,10 @@ def test_only_the_named_routes_are_public() -> None:
     assert {operation.name for operation in OPERATIONS if operation.scopes is None} == PUBLIC
 
 
+def test_every_route_in_a_workspace_needs_a_scope() -> None:
+    assert [each.name for each in PROTECTED if each.path.startswith(WORKSPACE) and not each.scopes] == []
+
+
 def test_every_exception_is_a_route() -> None:
     assert set(EXCEPTIONS) <= {operation.name for operation in PROTECTED}
 

@@ -1,0 +1,114 @@
+"""Schemathesis over the whole OpenAPI document, against a server process, as the owner of an account."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.parameters import ParameterLocation
+
+from tests.contract.conftest import samples, things
+from tests.contract.documents import DOCUMENT
+from tests.fixtures.callers import register
+
+EXAMPLES = 50
+SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
+ACCEPTED = ["2xx", "302", "400", "401", "403", "404", "412", "413", "422"]
+"""Answers to a request of the right shape: no schema tells that an id names nothing, a name is taken, or a rule is broken."""
+REFUSED = ["400", "401", "403", "404", "405", "412", "413", "415", "422"]
+CHAINS = f"""
+[parameters]
+"path.workspace_id" = "{{workspace_id}}"
+[checks.positive_data_acceptance]
+expected-statuses = {ACCEPTED}
+"""
+CONFIGURATION = SchemathesisConfig.from_dict(
+    {
+        "checks": {
+            "positive_data_acceptance": {"expected-statuses": ACCEPTED},
+            "negative_data_rejection": {"expected-statuses": REFUSED},
+        },
+    }
+)
+schema = schemathesis.openapi.from_dict(DOCUMENT, config=CONFIGURATION)
+Case = schemathesis.Case[Any]
+quietly = partial(
+    settings,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@dataclass
+class Subject:
+    """A server, an account of its own there, and what is in it by the names that paths have for it."""
+
+    url: str
+    headers: dict[str, str]
+    items: dict[str, str]
+
+    def aim(self, case: Case) -> None:
+        """Let the case come from the account's owner, and well-formed ids in its path name what exists."""
+        self.authorise(case)
+        for name, value in list((case.path_parameters or {}).items()):
+            if name in self.items and is_id(value):
+                case.path_parameters[name] = self.items[name]
+
+    def authorise(self, case: Case) -> None:
+        """Let the case come from the account's owner, if it does not come from nobody on purpose."""
+        if case.meta is None or not case.meta.is_negative_at(ParameterLocation.HEADER):
+            case.headers.update(self.headers)
+
+
+def is_id(value: Any) -> bool:
+    """Whether a value is what an id looks like."""
+    try:
+        return bool(UUID(value))
+    except (ValueError, TypeError, AttributeError):
+        return False
+
+
+@pytest.fixture
+async def subject(server_url: str) -> Subject:
+    """An account with one of everything."""
+    async with httpx.AsyncClient(base_url=server_url, timeout=60) as client:
+        owner = await register(client)
+        items = await things(owner)
+        items |= await samples(owner, items["sample_set_id"]) | {"workspace_id": str(owner.workspace_id)}
+        await owner.client.aclose()
+    return Subject(server_url, owner.bearing(owner.tokens["access_token"]), items)
+
+
+@schema.parametrize()
+@quietly(max_examples=EXAMPLES)
+def test_the_server_keeps_what_its_document_says(case: Case, subject: Subject) -> None:
+    subject.aim(case)
+    case.call_and_validate(base_url=subject.url)
+
+
+def test_chains_of_requests_keep_it_too(subject: Subject, tmp_path: Path) -> None:
+    # Schemathesis' own engine follows what one answer says to the next request. In that of pytest a chain that failed has to fail
+    # again in the same way, which it need not do on a server that remembers.
+    document, configuration = tmp_path / "openapi.json", tmp_path / "schemathesis.toml"
+    document.write_text(json.dumps(DOCUMENT))
+    configuration.write_text(CHAINS.format(**subject.items))
+    options = ["--phases", "stateful", "--mode", "positive", "--checks", "all", "--max-examples", str(EXAMPLES)]
+    headers = [f"--header={name}: {value}" for name, value in subject.headers.items()]
+    ended = subprocess.run(
+        [SCHEMATHESIS, f"--config-file={configuration}", "run", document, f"--url={subject.url}", *options, *headers],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ended.returncode == 0, ended.stdout[-20_000:]
