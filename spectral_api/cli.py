@@ -7,6 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import typer
 from psycopg.errors import InsufficientPrivilege
@@ -30,6 +31,8 @@ from spectral_platform.core.sealed_columns import renew_sealed
 from spectral_platform.core.settings import Environment, Settings
 from spectral_platform.core.signing import Algorithm, SigningKeysUnusable, add_key
 from spectral_platform.tables import metadata
+from spectral_platform.portability import importing
+from spectral_platform.portability.exporting import seal_of
 
 FAILED = 1
 MISCONFIGURED = 2
@@ -200,6 +203,31 @@ def grant_operations(
     with server.open_database(configure(data_dir=data_dir, database_url=database_url)) as url:
         asyncio.run(grant(url))
     output.print(f"{email} is operations staff now.", markup=False)
+
+
+@application.command(name="import")
+def import_account(
+    file: Annotated[Path, typer.Argument(help="What GET /api/v1/account/export gave.", exists=True, dir_okay=False)],
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+) -> None:
+    """Take an exported account in on an empty server: all of it, or nothing. People set new passwords; API keys keep working."""
+    settings = configure(data_dir=data_dir, database_url=database_url)
+
+    async def take_in(url: str) -> tuple[UUID, int]:
+        # The database's own role, because the application's sees one account at a time.
+        engine = create_async_engine(driver_url(url))
+        try:
+            with file.open("rb") as lines:
+                async with AsyncSession(engine) as session, session.begin():
+                    return await importing.import_account(session, lines, seal_of(settings))
+        finally:
+            await engine.dispose()
+
+    with server.open_database(settings) as url:
+        schema.upgrade(url)
+        account_id, rows = asyncio.run(take_in(url))
+    output.print(f"Account {account_id} is here now, with {rows} rows.")
 
 
 @application.command()

@@ -1,6 +1,7 @@
 """Version 1 of the API: the one list of its routers."""
 
 from spectral_api.routing import Router
+from spectral_api.v1.accounts.portability import router as portability
 from spectral_api.v1.accounts.router import router as accounts
 from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.router import router as auth
@@ -24,6 +25,7 @@ router = Router()
 router.include_router(auth, prefix="/auth", tags=["Auth"])
 router.include_router(accounts, prefix="/account", tags=["Accounts"])
 router.include_router(invites, prefix="/account/invites", tags=["Invites"])
+router.include_router(portability, prefix="/account", tags=["Accounts"])
 router.include_router(members, prefix="/account/members", tags=["Members"])
 router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 router.include_router(deletion, prefix="/workspaces", tags=["Workspaces"])

@@ -9,6 +9,7 @@ from procrastinate import App
 from spectral_platform.core import clock
 from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
+from spectral_platform.portability.commands import erase_deleted, expire_traces
 
 DEAD_AFTER = timedelta(seconds=8)
 KEEP_FINISHED_HOURS = 24
@@ -53,4 +54,6 @@ SCHEDULE = (
     Periodic(every=timedelta(seconds=2), run=rescue_jobs),
     Periodic(every=timedelta(hours=1), run=prune_jobs),
     Periodic(every=timedelta(hours=1), run=forget_answers),
+    Periodic(every=timedelta(minutes=1), run=erase_deleted),
+    Periodic(every=timedelta(hours=1), run=expire_traces),
 )

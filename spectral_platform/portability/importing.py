@@ -1,0 +1,131 @@
+"""Taking in an export: all of it in one transaction, or nothing."""
+
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.core import schema
+from spectral_platform.core.sealing import Seal, SealBroken
+from spectral_platform.portability.errors import ImportRefused
+from spectral_platform.portability.exporting import FORMAT, row_heading
+from spectral_platform.portability.inventory import SEALED, exported, exported_columns, forward_references
+
+ROWS_PER_STATEMENT = 500
+BYTES_PER_STATEMENT = 8_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some rows of one table, each as JSON."""
+
+    table: str
+    rows: list[str]
+
+
+async def import_account(session: AsyncSession, lines: Iterable[bytes], seal: Seal) -> tuple[UUID, int]:
+    """Store every row of an export under the same ids. Returns the account and how many rows there were.
+
+    The session must be the database owner's, on a server without accounts. Raises ``ImportRefused``; the transaction must then
+    not be committed.
+    """
+    remaining = iter(lines)
+    account_id = await _check(session, next(remaining, b""))
+    columns = {holding.table.name: exported_columns(holding.table) for holding in exported()}
+    stored = 0
+    async with _deferred(session):
+        for batch in _batches(remaining, set(columns), seal):
+            names = ", ".join(f'"{column}"' for column in columns[batch.table])
+            await session.execute(
+                text(
+                    f'INSERT INTO "{batch.table}" ({names})'
+                    f' SELECT {names} FROM json_populate_recordset(NULL::"{batch.table}", CAST(:rows AS json))'
+                ),
+                {"rows": f"[{','.join(batch.rows)}]"},
+            )
+            stored += len(batch.rows)
+    return account_id, stored
+
+
+async def _check(session: AsyncSession, heading: bytes) -> UUID:
+    """The account of a file with this first line, if its rows fit in here."""
+    document = _parse(heading, 1)
+    if document.get("spectral_export") != FORMAT:
+        raise ImportRefused("The file is not an export of an account: its first line says nothing of it.")
+    current = await schema.current(session)
+    if document.get("revision") != current:
+        raise ImportRefused(
+            f"The file is of schema revision {document.get('revision')} and this database is at {current}; "
+            "export and import with the same version of Spectral."
+        )
+    if await session.scalar(text("SELECT EXISTS (SELECT FROM accounts)")):
+        raise ImportRefused("This server has an account already; import into an empty one.")
+    return UUID(str(document.get("account_id")))
+
+
+def _batches(lines: Iterator[bytes], known: set[str], seal: Seal) -> Iterator[Batch]:
+    """The rows in groups of one table. Raises ``ImportRefused`` unless the last line says that it is the last."""
+    batch, size = Batch("", []), 0
+    for number, line in enumerate(lines, start=2):
+        document = _parse(line, number)
+        if document.get("complete") is True:
+            if document.get("rows") != number - 2:
+                raise ImportRefused(f"The file has {number - 2} rows and says that they are {document.get('rows')}.")
+            if next(lines, b"").strip():
+                raise ImportRefused(f"The file goes on after line {number}, which says that it is the last.")
+            if batch.rows:
+                yield batch
+            return
+        table = str(document.get("table"))
+        if table not in known:
+            raise ImportRefused(f"Line {number} is a row of {table!r}, which no export has.")
+        row = _row(line, document, table, number, seal)
+        if batch.rows and (table != batch.table or len(batch.rows) >= ROWS_PER_STATEMENT or size >= BYTES_PER_STATEMENT):
+            yield batch
+            batch, size = Batch(table, []), 0
+        elif not batch.rows:
+            batch = Batch(table, [])
+        batch.rows.append(row)
+        size += len(row)
+    raise ImportRefused("The file is incomplete: its last line does not say that it was all. Export again.")
+
+
+def _row(line: bytes, document: dict[str, object], table: str, number: int, seal: Seal) -> str:
+    if table not in SEALED:
+        # As it was written, to the last digit: parsing and writing it again would round numbers that are longer than a float.
+        heading = row_heading(table)
+        if not line.startswith(heading):
+            raise ImportRefused(f"Line {number} is not written as exports are.")
+        return line.rstrip()[len(heading) : -1].decode()
+    try:
+        return seal.open(str(document.get("sealed")))
+    except SealBroken as broken:
+        raise ImportRefused(
+            f"Line {number} is sealed under another server's secret. Add that to SPECTRAL_PREVIOUS_SECRET_KEYS and try again."
+        ) from broken
+
+
+def _parse(line: bytes, number: int) -> dict[str, object]:
+    try:
+        document = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        raise ImportRefused(f"Line {number} is not whole JSON; the file is incomplete or damaged.") from error
+    if not isinstance(document, dict):
+        raise ImportRefused(f"Line {number} is not a line of an export.")
+    return document
+
+
+@asynccontextmanager
+async def _deferred(session: AsyncSession) -> AsyncIterator[None]:
+    """Let rows refer to others that come later, and check at the end that those came."""
+    keys = [(key.table.name, str(key.name)) for key in forward_references()]
+    for table, name in keys:
+        await session.execute(text(f'ALTER TABLE "{table}" ALTER CONSTRAINT "{name}" DEFERRABLE INITIALLY DEFERRED'))
+    yield
+    await session.execute(text("SET CONSTRAINTS ALL IMMEDIATE"))
+    for table, name in keys:
+        await session.execute(text(f'ALTER TABLE "{table}" ALTER CONSTRAINT "{name}" NOT DEFERRABLE'))
