@@ -30,9 +30,9 @@ from spectral_platform.core.postgres_binaries import EmbeddedPostgresError
 from spectral_platform.core.sealed_columns import renew_sealed
 from spectral_platform.core.settings import Environment, Settings
 from spectral_platform.core.signing import Algorithm, SigningKeysUnusable, add_key
-from spectral_platform.tables import metadata
 from spectral_platform.portability import importing
 from spectral_platform.portability.exporting import seal_of
+from spectral_platform.tables import metadata
 
 FAILED = 1
 MISCONFIGURED = 2

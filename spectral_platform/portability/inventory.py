@@ -34,6 +34,9 @@ class Holding:
 LEFT_OUT: dict[str, str] = {
     "login_sessions": "a session is with one server",
     "refresh_tokens": "likewise",
+    "password_resets": "a link that was mailed is good for an hour, on one server",
+    "kept_answers": "kept for a day under the secrets of a server and of a caller, and nobody's without those",
+    "failed_attempts": "how often a server refused somebody",
 }
 """Tables that an export leaves out, and why."""
 

@@ -18,7 +18,7 @@ from tests.contract.operations import OPERATIONS, OTLP_PATHS, Operation
 CHECKED_IN = Path(__file__).with_name("openapi.json")
 
 # Raised in jobs or at the console, where no endpoint waits for an answer. May only shrink.
-WITHOUT_ENDPOINT = {"ImportRefused", "UserUnknown"}
+WITHOUT_ENDPOINT = {"UserUnknown"}
 
 DOCUMENTED = [pytest.param(method, path, each, id=f"{method} {path}") for method, path, each in documented_operations()]
 every_operation = pytest.mark.parametrize(("method", "path", "described"), DOCUMENTED)

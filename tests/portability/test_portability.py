@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from spectral_api.app import create_app
@@ -18,15 +19,12 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.portability.errors import ImportRefused
 from spectral_platform.portability.exporting import export_account, seal_of
 from spectral_platform.portability.importing import import_account
-from spectral_platform.portability.inventory import LEFT_OUT, LEFT_OUT_COLUMNS, SEALED, exported, holding_of
+from spectral_platform.portability.inventory import LEFT_OUT, LEFT_OUT_COLUMNS, SEALED, exported
 from spectral_platform.tables import metadata
 from tests.fixtures.callers import Person, register
 from tests.fixtures.database import clone
 
 pytestmark = pytest.mark.own_database
-
-NOT_OF_ACCOUNTS: set[str] = set()
-"""Tables of the server itself, which hold nothing of any account."""
 
 
 async def exported_lines(client: httpx.AsyncClient) -> list[bytes]:
@@ -57,13 +55,11 @@ async def rows_of(database: Database, person: Person, seal: Seal) -> list[str]:
 
 def test_every_table_is_exported_or_is_left_out_for_a_reason() -> None:
     taken = {holding.table.name for holding in exported()}
-    known = taken | set(LEFT_OUT) | NOT_OF_ACCOUNTS
 
-    assert set(metadata.tables) == known
-    assert not taken & (set(LEFT_OUT) | NOT_OF_ACCOUNTS)
+    assert set(metadata.tables) == taken | set(LEFT_OUT)
+    assert not taken & set(LEFT_OUT)
     assert set(SEALED) <= taken
     assert all(metadata.tables[table].c[column].nullable for table, column in LEFT_OUT_COLUMNS)
-    assert all(holding_of(metadata.tables[name]) is None for name in NOT_OF_ACCOUNTS)
 
 
 async def test_what_was_taken_out_comes_in_unchanged_and_keeps_working(
@@ -137,6 +133,28 @@ async def test_a_file_that_is_not_whole_is_refused_and_leaves_nothing(
         await take_in(elsewhere, lines, seal_of(settings))
 
     await take_in(elsewhere, await exported_lines(owner.client), seal_of(settings))  # still empty
+
+
+async def test_a_file_with_another_history_is_refused(postgres: str, settings: Settings, owner: Person) -> None:
+    lines = await exported_lines(owner.client)
+    forged = [line.replace(b"account.created", b"account.forgery") for line in lines]
+    assert forged != lines
+
+    with pytest.raises(ImportRefused, match="tampered with: entry 1 "):
+        await take_in(clone(postgres), forged, seal_of(settings))
+
+
+async def test_the_log_of_an_imported_account_can_still_only_grow(postgres: str, settings: Settings, owner: Person) -> None:
+    elsewhere = clone(postgres)
+    await take_in(elsewhere, await exported_lines(owner.client), seal_of(settings))
+
+    engine = create_async_engine(driver_url(elsewhere))
+    async with AsyncSession(engine) as session:
+        deferrable = await session.scalars(text("SELECT conname FROM pg_constraint WHERE condeferrable"))
+        assert deferrable.all() == []
+        with pytest.raises(ProgrammingError, match="only ever added to"):
+            await session.execute(text("UPDATE audit_entries SET action = 'nothing'"))
+    await engine.dispose()
 
 
 async def test_a_server_with_an_account_takes_none_in(
