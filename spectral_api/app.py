@@ -15,10 +15,12 @@ from spectral_api.metrics import install_metrics
 from spectral_api.middleware import BodyLimit, RequestContext
 from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
+from spectral_api.ratelimits import document_limit
 from spectral_api.simulator.router import router as simulator
 from spectral_platform.auth.last_uses import LastUses
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.ratelimits.limiter import Limiter
 
 DESCRIPTION = """
 Spectral improves AI agents and proves it: it takes in traces, finds what fails, proposes changes to prompts and parameters,
@@ -45,11 +47,14 @@ class Application(FastAPI):
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI document. The framework claims that every documented error may also come as plain JSON; none does."""
+        if self.openapi_schema is not None:
+            return self.openapi_schema
         document = super().openapi()
         for path, item in document["paths"].items():
             for method, operation in item.items():
                 if "security" in operation and takes_key(method.upper(), path, operation["operationId"]):
                     document_key(operation)
+                document_limit(operation)
                 for response in operation["responses"].values():
                     if MEDIA_TYPE in response.get("content", {}):
                         response["content"].pop("application/json", None)
@@ -60,11 +65,13 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     """The HTTP application over one database."""
 
     last_uses = LastUses(database)
+    limiter = Limiter(database.url, settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with last_uses.written_behind():
             yield
+        await limiter.close()
         await database.close()
 
     app = Application(
@@ -80,6 +87,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.settings = settings
     app.state.database = database
     app.state.last_uses = last_uses
+    app.state.limiter = limiter
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(RequestContext)
     install_problem_handlers(app)

@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from spectral_api.ratelimits import rate_headers
 from spectral_platform.core import clock
 
 logger = structlog.get_logger(__name__)
@@ -34,7 +35,9 @@ class RequestContext:
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message.setdefault("headers", []).append((REQUEST_ID_HEADER, request_id.encode()))
+                headers = message.setdefault("headers", [])
+                headers.append((REQUEST_ID_HEADER, request_id.encode()))
+                headers += [(name.lower().encode(), value.encode()) for name, value in rate_headers(scope["state"]).items()]
                 logger.info(
                     "request",
                     method=scope["method"],

@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from spectral_api.idempotency import answer_once, read_key, takes_key
+from spectral_api.ratelimits import limit_address
 from spectral_api.security import (
     access_cookie,
     admit,
@@ -57,6 +58,8 @@ class StrictRoute(APIRoute):
 
         async def strict(request: Request) -> Response:
             try:
+                if entrance is None:
+                    await limit_address(request)
                 refuse_unknown_parameters(request, known)
                 with unreadable_bodies_as_invalid():
                     if entrance is not None and takes_key(request.method, request.url.path, self.name):

@@ -13,11 +13,12 @@ from structlog.contextvars import bind_contextvars
 from spectral_api.cookies import ACCESS_COOKIE, CSRF_COOKIE, CSRF_HEADER, check_csrf
 from spectral_api.dependencies import Database
 from spectral_api.idempotency import hold_request
+from spectral_api.ratelimits import limit_address, limit_caller
 from spectral_platform.auth.commands import note_visit
 from spectral_platform.auth.errors import CredentialInvalid, CredentialMissing
 from spectral_platform.auth.queries import resolve_caller
 from spectral_platform.core.access import Caller, CallerKind
-from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError
+from spectral_platform.core.errors import AuthenticationError, BusinessRuleViolationError, ForbiddenError
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 
@@ -164,17 +165,22 @@ async def admit(
         raise CredentialMissing
     settings: Settings = request.app.state.settings
     in_path, in_header = request.path_params.get("workspace_id"), request.headers.get(WORKSPACE_HEADER)
-    caller = await resolve_caller(
-        session,
-        credential.credential,
-        keyring=settings.keyring,
-        workspace_id=_id(in_header if names_workspace_by_header else in_path),
-        even_deleted=even_deleted,
-    )
+    try:
+        caller = await resolve_caller(
+            session,
+            credential.credential,
+            keyring=settings.keyring,
+            workspace_id=_id(in_header if names_workspace_by_header else in_path),
+            even_deleted=even_deleted,
+        )
+    except AuthenticationError:  # whoever guesses credentials is held off by address
+        await limit_address(request)
+        raise
     if credential.in_cookie:
         if caller.session_id is None:  # an API key is no session of a browser
             raise CredentialInvalid
         check_csrf(request, settings, caller.session_id)
+    await limit_caller(request, caller)
     request.app.state.last_uses.note(caller)
     bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
     if names_workspace_by_header:

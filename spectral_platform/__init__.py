@@ -7,7 +7,7 @@ A room is one API group. Inside a room each file holds one kind of line: ``error
 Rooms form one staircase and import only downwards::
 
     demo → worker → portability → scans → optimizers → changesets → worlds → evaluations → samples → otel → traces → agents
-         → webhooks → auth → keys → workspaces → accounts → mail → audit → idempotency → llm → statistics → core
+         → webhooks → auth → keys → workspaces → accounts → mail → audit → (idempotency, ratelimits) → llm → statistics → core
 
 Work goes down by ``core.jobs.enqueue``, news (``news.py``: what has happened) goes up by ``core.jobs.publish``: both are rows in
 the caller's transaction.

@@ -15,6 +15,7 @@ from spectral_platform.idempotency import models as idempotency
 from spectral_platform.invites import models as invites
 from spectral_platform.keys import models as keys
 from spectral_platform.llm import models as llm
+from spectral_platform.ratelimits import models as ratelimits
 from spectral_platform.samples import models as samples
 from spectral_platform.scans import models as scans
 from spectral_platform.traces import models as traces
@@ -41,6 +42,7 @@ __all__ = [
     "objectives",
     "passwords",
     "policies",
+    "ratelimits",
     "rubrics",
     "samples",
     "scans",

@@ -90,6 +90,9 @@ class Settings(BaseSettings):
     outbound_https_only: bool | None = None
     access_token_minutes: int = Field(default=60, gt=0)
     refresh_token_days: int = Field(default=30, gt=0)
+    requests_per_minute: int = Field(default=6_000, ge=0)
+    ingestion_requests_per_minute: int = Field(default=60_000, ge=0)
+    public_requests_per_minute: int = Field(default=300, ge=0)
     max_body_bytes: int = Field(default=20_000_000, gt=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     demo_email: str | None = None

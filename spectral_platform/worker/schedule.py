@@ -10,6 +10,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
 from spectral_platform.portability.commands import erase_deleted, expire_traces
+from spectral_platform.ratelimits.commands import prune_rate_windows
 
 DEAD_AFTER = timedelta(seconds=8)
 KEEP_FINISHED_HOURS = 24
@@ -45,9 +46,10 @@ async def prune_jobs(context: WorkerContext) -> None:
 
 
 async def forget_answers(context: WorkerContext) -> None:
-    """Forget the answers that are kept for requests which may be sent again."""
+    """Forget answers that are not replayed any more, and windows of rate limits that are over."""
     async with context.database.transaction() as session:
         await prune_kept_answers(session)
+        await prune_rate_windows(session)
 
 
 SCHEDULE = (
