@@ -87,8 +87,19 @@ async def with_another_owner(person: Person, made: Chosen) -> Chosen:
     body = {"email": f"{uuid4().hex}@example.com", "account_role": "owner"}
     invite = (await person.client.post("/api/v1/account/invites", json=body)).json()
     newcomer = {"email": body["email"], "password": PASSWORD, "invite_token": invite["token"]}
-    assert (await person.client.post("/api/v1/auth/register", json=newcomer)).status_code == 201
-    return {}
+    answer = await person.client.post("/api/v1/auth/register", json=newcomer)
+    assert answer.status_code == 201, answer.text
+    return {"user_id": answer.json()["user_id"]}
+
+
+async def with_invite(person: Person, made: Chosen) -> Chosen:
+    answer = await person.client.post("/api/v1/account/invites", json={"email": f"{uuid4().hex}@example.com"})
+    return {"invite_id": answer.json()["id"]}
+
+
+async def with_workspace_member(person: Person, made: Chosen) -> Chosen:
+    await send(person, "POST", "/members", {"user_id": str(person.user_id), "role": "observer"})
+    return {"user_id": str(person.user_id)}
 
 
 async def with_known_session(person: Person, made: Chosen) -> Chosen:
@@ -97,6 +108,12 @@ async def with_known_session(person: Person, made: Chosen) -> Chosen:
 
 PREPARED: dict[str, Preparation] = {
     "delete_profile": with_another_owner,
+    "update_member": with_another_owner,
+    "remove_member": with_another_owner,
+    "revoke_invite": with_invite,
+    "resend_invite": with_invite,
+    "update_workspace_member": with_workspace_member,
+    "remove_workspace_member": with_workspace_member,
     "end_session": with_known_session,
     "delete_rubric": with_free_rubric,
     "confirm_agent": with_inferred_agent,
@@ -111,6 +128,8 @@ PREPARED: dict[str, Preparation] = {
 BODIES: dict[str, Callable[[Person], Any]] = {
     "register": lambda person: {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "tenant_name": "Another"},
     "login": lambda person: {"email": person.email, "password": PASSWORD},
+    "create_invite": lambda person: {"email": f"{uuid4().hex}@example.com"},
+    "add_workspace_member": lambda person: {"user_id": str(person.user_id), "role": "observer"},
     "change_password": lambda person: {"current_password": PASSWORD, "new_password": f"{PASSWORD} staple"},
 }
 """Bodies of operations whose documented example speaks of somebody else."""
