@@ -2,8 +2,6 @@
 
 import os
 
-import structlog
-
 # Processes that tests start import what earlier ones compiled, instead of compiling all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -12,6 +10,7 @@ for policy in ("REQUESTS", "INGESTION_REQUESTS", "PUBLIC_REQUESTS"):
     os.environ[f"SPECTRAL_{policy}_PER_MINUTE"] = "0"
 
 pytest_plugins = [
+    "tests.fixtures.logs",
     "tests.fixtures.database",
     "tests.fixtures.client",
     "tests.fixtures.callers",
@@ -21,11 +20,3 @@ pytest_plugins = [
     "tests.fixtures.server",
     "tests.fixtures.receiver",
 ]
-
-# The default renderer prints the local variables of every frame, which takes minutes for one unexpected error.
-structlog.configure(
-    processors=[
-        structlog.contextvars.merge_contextvars,
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
-    ]
-)

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.fixtures.logs import keep_log, open_log
+
 # Nothing of the tests' own environment configures the processes, and nothing is coloured or wrapped.
 CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SPECTRAL_")} | {
     "NO_COLOR": "1",
@@ -17,20 +19,25 @@ START_SECONDS = 60
 
 def spectral(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end."""
-    return subprocess.run(
+    ended = subprocess.run(
         [sys.executable, "-m", "spectral_api.cli", *arguments],
         env=CLEAN | environment,
         capture_output=True,
         text=True,
         timeout=START_SECONDS,
     )
+    keep_log("command", ended.stderr)
+    return ended
 
 
 @contextmanager
 def serving(*options: str, **environment: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server on a free port, as ``python -m spectral_api`` starts it: its URL, once it listens, and its process."""
-    command = [sys.executable, "-m", "spectral_api", "--port", "0", "--log-level", "warning", *options]
-    with subprocess.Popen(command, env=CLEAN | environment, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-m", "spectral_api", "--port", "0", *options]
+    with (
+        open_log("server") as log,
+        subprocess.Popen(command, env=CLEAN | environment, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+    ):
         try:
             yield announced_url(process), process
         finally:

@@ -21,10 +21,18 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.worker.runner import run_worker
 from tests.fixtures.callers import Person
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
+from tests.fixtures.logs import open_log
 from tests.scans.workspaces import Scannable, make_scannable
 
 CONCURRENCY = 8
 PATIENCE_S = 240
+
+
+async def start_worker(environment: dict[str, str]) -> asyncio.subprocess.Process:
+    """A worker as a process of its own."""
+    with open_log("worker") as log:
+        command = [sys.executable, "-m", "spectral_platform.worker"]
+        return await asyncio.create_subprocess_exec(*command, env=environment, stderr=log)
 
 
 @pytest.fixture
@@ -182,7 +190,7 @@ async def test_a_killed_worker_costs_no_stored_call(
     }
     kills = 0
     for phase in ("observe", "generate", "evaluate"):
-        worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "spectral_platform.worker", env=environment)
+        worker = await start_worker(environment)
 
         async def is_in_phase(phase: str = phase) -> bool:
             scan = await scannable.get(path)
@@ -195,7 +203,7 @@ async def test_a_killed_worker_costs_no_stored_call(
         kills += 1
 
     model_server.latency_s = 0
-    worker = await asyncio.create_subprocess_exec(sys.executable, "-m", "spectral_platform.worker", env=environment)
+    worker = await start_worker(environment)
 
     async def is_over() -> bool:
         return bool((await scannable.get(path))["status"] == "completed")

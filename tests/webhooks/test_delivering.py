@@ -22,6 +22,7 @@ from spectral_platform.worker.runner import run_worker
 from tests.agents.factories import config, create_agent
 from tests.changesets.factories import change, make_changeset
 from tests.fixtures.callers import Person
+from tests.fixtures.logs import open_log
 from tests.fixtures.receiver import Received, Receiver, receiving, responding
 from tests.webhooks.conftest import Hooks, Json
 
@@ -350,12 +351,14 @@ async def test_a_worker_that_is_killed_while_it_delivers_loses_nothing(
     environment = settings.environment_of_child(database_url=database_url) | {"SPECTRAL_SECRET_KEY": settings.secret}
 
     for arrived, end in ((1, signal.SIGKILL), (2, signal.SIGTERM)):
-        process = await asyncio.create_subprocess_exec(sys.executable, "-m", "spectral_platform.worker", env=environment)
-        try:
-            await receiver.until(arrived)
-        finally:
-            process.send_signal(end)
-            await process.wait()
+        with open_log("worker") as log:
+            command = [sys.executable, "-m", "spectral_platform.worker"]
+            process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=log)
+            try:
+                await receiver.until(arrived)
+            finally:
+                process.send_signal(end)
+                await process.wait()
 
     assert [each["status"] for each in await hooks.deliveries(webhook)] == ["delivered"]
     assert len(receiver.received) == 2
