@@ -6,8 +6,9 @@ A room is one API group. Inside a room each file holds one kind of line: ``error
 
 Rooms form one staircase and import only downwards::
 
-    demo → worker → portability → scans → optimizers → changesets → worlds → evaluations → samples → otel → traces → agents
-         → webhooks → auth → keys → workspaces → accounts → mail → audit → (idempotency, ratelimits) → llm → statistics → core
+    demo → worker → portability → dashboard → scans → optimizers → changesets → worlds → evaluations → samples → otel
+         → traces → agents → webhooks → auth → keys → workspaces → accounts → mail → audit → (idempotency, ratelimits) → llm
+         → statistics → core
 
 Work goes down by ``core.jobs.enqueue``, news (``news.py``: what has happened) goes up by ``core.jobs.publish``: both are rows in
 the caller's transaction.

@@ -3,6 +3,7 @@
 from spectral_api.routing import Router
 from spectral_api.v1.accounts.portability import router as portability
 from spectral_api.v1.accounts.router import router as accounts
+from spectral_api.v1.accounts.usage import router as usage
 from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.router import router as auth
 from spectral_api.v1.changesets.clusters.router import router as clusters
@@ -18,6 +19,7 @@ from spectral_api.v1.scans.router import router as scans
 from spectral_api.v1.traces.router import router as traces
 from spectral_api.v1.webhooks.router import router as webhooks
 from spectral_api.v1.workspaces.deletion import router as deletion
+from spectral_api.v1.workspaces.health import router as health
 from spectral_api.v1.workspaces.policies import router as policies
 from spectral_api.v1.workspaces.router import router as workspaces
 
@@ -26,6 +28,7 @@ router.include_router(auth, prefix="/auth", tags=["Auth"])
 router.include_router(accounts, prefix="/account", tags=["Accounts"])
 router.include_router(invites, prefix="/account/invites", tags=["Invites"])
 router.include_router(portability, prefix="/account", tags=["Accounts"])
+router.include_router(usage, prefix="/account", tags=["Accounts"])
 router.include_router(members, prefix="/account/members", tags=["Members"])
 router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 router.include_router(deletion, prefix="/workspaces", tags=["Workspaces"])
@@ -33,6 +36,7 @@ router.include_router(deletion, prefix="/workspaces", tags=["Workspaces"])
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(workspace_members, prefix="/members", tags=["Members"])
 in_workspace.include_router(policies, tags=["Workspaces"])
+in_workspace.include_router(health, tags=["Workspaces"])
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
 in_workspace.include_router(webhooks, prefix="/webhooks", tags=["Webhooks"])
 in_workspace.include_router(rubrics, prefix="/evaluations/rubrics", tags=["Rubrics"])

@@ -1,0 +1,1 @@
+"""What is read from several rooms at once to show how things stand."""
