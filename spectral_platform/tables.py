@@ -5,6 +5,7 @@ from spectral_platform.agents import models as agents
 from spectral_platform.audit import models as audit
 from spectral_platform.auth import models as auth
 from spectral_platform.auth.lockout import models as lockout
+from spectral_platform.auth.oauth import models as oauth
 from spectral_platform.auth.passwords import models as passwords
 from spectral_platform.changesets import models as changesets
 from spectral_platform.changesets.clusters import models as clusters
@@ -39,6 +40,7 @@ __all__ = [
     "llm",
     "lockout",
     "metadata",
+    "oauth",
     "objectives",
     "passwords",
     "policies",

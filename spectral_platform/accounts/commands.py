@@ -14,7 +14,7 @@ from spectral_platform.core.access import AccountRole, Caller, CallerKind
 from spectral_platform.core.database import bind_tenant, conflict_as
 
 
-async def create_account(session: AsyncSession, *, name: str, email: str, password_hash: str) -> Caller:
+async def create_account(session: AsyncSession, *, name: str, email: str, password_hash: str | None) -> Caller:
     """A new account with its first person, who owns it; the transaction is bound to it from here on."""
     account = Account(id=clock.new_id(), name=name)
     await bind_tenant(session, account_id=account.id)
@@ -25,7 +25,9 @@ async def create_account(session: AsyncSession, *, name: str, email: str, passwo
     return caller
 
 
-async def add_member(session: AsyncSession, account_id: UUID, *, email: str, password_hash: str, role: AccountRole) -> Caller:
+async def add_member(
+    session: AsyncSession, account_id: UUID, *, email: str, password_hash: str | None, role: AccountRole
+) -> Caller:
     """A new person in the bound account, as a part of something larger, whose entry in the audit log tells of it."""
     user = User(id=clock.new_id(), email=email, password_hash=password_hash)
     session.add(user)

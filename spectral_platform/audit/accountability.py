@@ -17,6 +17,7 @@ ARRIVING = ("audit_entries", "audit_heads", "visits")
 """Tables that telling of an arrival writes to."""
 
 BOOKKEEPING = {
+    "oauth_logins": "A login that was begun with a provider is nobody's yet; the session that it ends in is recorded.",
     "failed_attempts": "An attempt that failed changed nothing, and the account that it was meant for may not exist.",
     "kept_answers": "The answer to a request is no change besides the one that the request makes.",
 }

@@ -70,18 +70,18 @@ async def register(
     no connection: a hundred people who come in at once must not keep the others from the database.
     """
     async with database.transaction() as session:
-        await _find_entrance(session, settings, invite_token=invite_token, email=email)
+        await find_entrance(session, settings, invite_token=invite_token, email=email)
     check_password(password, email=email, environment=settings.environment)
     password_hash = await crypto.hash_password(password)
     async with database.transaction() as session:
-        invite = await _find_entrance(session, settings, invite_token=invite_token, email=email)
+        invite = await find_entrance(session, settings, invite_token=invite_token, email=email)
         if invite is None:
             caller = await create_account(session, name=tenant_name, email=email, password_hash=password_hash)
             workspace_id: UUID | None = (await add_workspace(session, caller, name=FIRST_WORKSPACE)).id
         else:
-            caller, workspace_id = await _join(session, invite, email=email, password_hash=password_hash)
+            caller, workspace_id = await join(session, invite, email=email, password_hash=password_hash)
         caller = caller.model_copy(update={"session_id": clock.new_id()})
-        tokens = await _open_session(session, settings, caller, device=device)
+        tokens = await open_session(session, settings, caller, device=device)
         return tokens, workspace_id
 
 
@@ -103,12 +103,12 @@ async def login(database: Database, settings: Settings, *, email: str, password:
     async with database.transaction() as session:
         await forgive(session, subjects)
         await _hold_unchanged(session, user)
-        account_id = await _account_of(session, user)
+        account_id = await account_of(session, user)
         await bind_tenant(session, account_id=account_id)
-        await _refuse_suspended(session, account_id)
+        await refuse_suspended(session, account_id)
         caller = Caller(kind=CallerKind.USER, id=user.id, account_id=account_id, session_id=clock.new_id())
         await record(session, caller, action="session.opened", resource="session", resource_id=str(caller.session_id))
-        return await _open_session(session, settings, caller, device=device)
+        return await open_session(session, settings, caller, device=device)
 
 
 async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: str) -> Tokens | None:
@@ -140,7 +140,7 @@ async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: s
     if user.status is not UserStatus.ACTIVE:
         raise CredentialRevoked
     await bind_tenant(session, account_id=login_session.account_id)
-    await _refuse_suspended(session, login_session.account_id)
+    await refuse_suspended(session, login_session.account_id)
     token.spent_at = login_session.last_used_at = clock.now()
     return await _issue(session, settings, login_session)
 
@@ -222,7 +222,7 @@ async def note_visit(session: AsyncSession, caller: Caller) -> None:
         await record_arrival(session, caller)
 
 
-async def _find_entrance(session: AsyncSession, settings: Settings, *, invite_token: str | None, email: str) -> Invite | None:
+async def find_entrance(session: AsyncSession, settings: Settings, *, invite_token: str | None, email: str) -> Invite | None:
     """The invite to come in by; None for an account of one's own, where that is open."""
     if invite_token is not None:
         return await get_open_invite(session, token=invite_token, email=email)
@@ -231,9 +231,10 @@ async def _find_entrance(session: AsyncSession, settings: Settings, *, invite_to
     return None
 
 
-async def _join(session: AsyncSession, invite: Invite, *, email: str, password_hash: str) -> tuple[Caller, UUID | None]:
+async def join(session: AsyncSession, invite: Invite, *, email: str, password_hash: str | None) -> tuple[Caller, UUID | None]:
+    """A new person in the account that invites them, and the first workspace in their reach."""
     await bind_tenant(session, account_id=invite.account_id)
-    await _refuse_suspended(session, invite.account_id)
+    await refuse_suspended(session, invite.account_id)
     caller = await add_member(session, invite.account_id, email=email, password_hash=password_hash, role=invite.account_role)
     workspace_id = await accept_invite(session, caller, invite, user_id=_user(caller))
     if workspace_id is None and invite.account_role is AccountRole.OWNER:
@@ -241,7 +242,7 @@ async def _join(session: AsyncSession, invite: Invite, *, email: str, password_h
     return caller, workspace_id
 
 
-async def _refuse_suspended(session: AsyncSession, account_id: UUID) -> None:
+async def refuse_suspended(session: AsyncSession, account_id: UUID) -> None:
     """Raise ``AccountSuspended`` unless the bound account may be used; one that is being erased may not."""
     status = await session.scalar(select(Account.status).where(Account.id == account_id, Account.deleted_at.is_(None)))
     if status is not AccountStatus.ACTIVE:
@@ -264,7 +265,8 @@ def _user(caller: Caller) -> UUID:
     return caller.id
 
 
-async def _account_of(session: AsyncSession, user: User) -> UUID:
+async def account_of(session: AsyncSession, user: User) -> UUID:
+    """The account that a person comes in for; binds the transaction to the person. Raises ``LoginRefused`` without one."""
     await bind_user(session, user.id)
     account_id = await session.scalar(select(AccountMember.account_id).where(AccountMember.user_id == user.id))
     if account_id is None:
@@ -272,7 +274,8 @@ async def _account_of(session: AsyncSession, user: User) -> UUID:
     return account_id
 
 
-async def _open_session(session: AsyncSession, settings: Settings, caller: Caller, *, device: Device) -> Tokens:
+async def open_session(session: AsyncSession, settings: Settings, caller: Caller, *, device: Device) -> Tokens:
+    """A session for a caller who was examined, under the id that the caller has for it, and its first tokens."""
     login_session = LoginSession(
         id=caller.session_id,
         user_id=_user(caller),

