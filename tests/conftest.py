@@ -15,6 +15,7 @@ pytest_plugins = [
     "tests.fixtures.client",
     "tests.fixtures.callers",
     "tests.fixtures.worker",
+    "tests.fixtures.identity",
     "tests.fixtures.llm",
     "tests.fixtures.mail",
     "tests.fixtures.server",

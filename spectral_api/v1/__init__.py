@@ -5,6 +5,7 @@ from spectral_api.v1.accounts.portability import router as portability
 from spectral_api.v1.accounts.router import router as accounts
 from spectral_api.v1.accounts.usage import router as usage
 from spectral_api.v1.agents.router import router as agents
+from spectral_api.v1.auth.oauth.router import router as oauth
 from spectral_api.v1.auth.router import router as auth
 from spectral_api.v1.changesets.clusters.router import router as clusters
 from spectral_api.v1.changesets.router import router as changesets
@@ -25,6 +26,7 @@ from spectral_api.v1.workspaces.router import router as workspaces
 
 router = Router()
 router.include_router(auth, prefix="/auth", tags=["Auth"])
+router.include_router(oauth, prefix="/auth", tags=["Auth"])
 router.include_router(accounts, prefix="/account", tags=["Accounts"])
 router.include_router(invites, prefix="/account/invites", tags=["Invites"])
 router.include_router(portability, prefix="/account", tags=["Accounts"])

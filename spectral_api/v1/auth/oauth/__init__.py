@@ -1,0 +1,1 @@
+"""Logging in through identity providers over HTTP."""
