@@ -1,9 +1,11 @@
-"""Strong entity tags (RFC 9110, section 8.8): made of a fingerprint, compared with what the caller holds."""
+"""Entity tags of versioned things (RFC 9110, sections 8.8 and 13.1): told in every answer, and compared for the caller."""
 
-from typing import Annotated
+import re
+from typing import Annotated, Protocol, TypeVar
 
-from fastapi import Header
+from fastapi import Depends, Header, Request, Response
 
+TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\xff]*)"')
 IfMatch = Annotated[
     str | None, Header(description="Write only if the newest version has one of these entity tags; otherwise 412.")
 ]
@@ -12,22 +14,69 @@ IfNoneMatch = Annotated[
 ]
 
 
+class Fingerprinted(Protocol):
+    """Something whose content has a fingerprint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Another one whenever the content is another."""
+        ...
+
+
+T = TypeVar("T", bound=Fingerprinted)
+
+
 def etag(fingerprint: str) -> str:
     """The strong entity tag of a representation with this fingerprint."""
     return f'"{fingerprint}"'
 
 
-def is_held(if_none_match: str | None, fingerprint: str) -> bool:
-    """Whether the caller says that they hold the representation already (weak comparison, as for ``If-None-Match``)."""
-    if if_none_match is None:
-        return False
-    tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-    return "*" in tags or etag(fingerprint) in tags
-
-
-def expected_fingerprints(if_match: str | None) -> set[str] | None:
-    """The fingerprints of which the current one must be one (strong comparison); None where anything will do."""
-    if if_match is None or if_match.strip() == "*":
+def listed(request: Request, header: str) -> list[tuple[bool, str]] | None:
+    """The tags in a header, each with whether it is weak; None where the header is absent or means any version."""
+    lines = request.headers.getlist(header)
+    if not lines or any(line.strip() == "*" for line in lines):
         return None
-    tags = (tag.strip() for tag in if_match.split(","))
-    return {tag[1:-1] for tag in tags if len(tag) > 2 and tag.startswith('"') and tag.endswith('"')}
+    return [(bool(weak), fingerprint) for line in lines for weak, fingerprint in TAG.findall(line)]
+
+
+class Reading:
+    """A request for a versioned thing: ``show`` tags the answer, or leaves it out where the caller holds that version."""
+
+    def __init__(self, request: Request, response: Response, if_none_match: IfNoneMatch = None) -> None:
+        self._request = request
+        self._response = response
+
+    def show(self, found: T) -> T | Response:
+        """What was found with its tag, or a 304. The comparison is weak, as the RFC says for ``If-None-Match``."""
+        self._response.headers["ETag"] = etag(found.fingerprint)
+        held = listed(self._request, "If-None-Match")
+        means_any = held is None and "If-None-Match" in self._request.headers
+        if means_any or (held is not None and found.fingerprint in {fingerprint for _, fingerprint in held}):
+            return Response(status_code=304, headers={"ETag": etag(found.fingerprint)})
+        return found
+
+
+class Writing:
+    """A request that writes a versioned thing: ``expected`` guards the write, ``show`` tags what came of it."""
+
+    def __init__(self, request: Request, response: Response, if_match: IfMatch = None) -> None:
+        self._request = request
+        self._response = response
+
+    @property
+    def expected(self) -> set[str] | None:
+        """The fingerprints of which the newest version must have one; None where any will do.
+
+        The comparison is strong, as the RFC says for ``If-Match``: a weak tag equals none.
+        """
+        tags = listed(self._request, "If-Match")
+        return None if tags is None else {fingerprint for is_weak, fingerprint in tags if not is_weak}
+
+    def show(self, written: T) -> T:
+        """What was written, with its tag."""
+        self._response.headers["ETag"] = etag(written.fingerprint)
+        return written
+
+
+ConditionalRead = Annotated[Reading, Depends(Reading)]
+ConditionalWrite = Annotated[Writing, Depends(Writing)]

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Path, Query, Response, Security
 
 from spectral_api.dependencies import Database
-from spectral_api.etags import IfMatch, IfNoneMatch, etag, expected_fingerprints, is_held
+from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -43,16 +43,11 @@ async def get_config(
     agent_id: UUID,
     caller: Reader,
     database: Database,
-    response: Response,
+    conditional: ConditionalRead,
     label: Annotated[Label, Query(description="The label whose version is wanted.")] = Label.PRODUCTION,
-    if_none_match: IfNoneMatch = None,
 ) -> Any:
     """Fetch what the agent is to run with. Agents poll this with `If-None-Match`; a 304 says that nothing changed."""
-    version = await queries.get_config(database, caller, agent_id, label=label)
-    response.headers["ETag"] = etag(version.fingerprint)
-    if is_held(if_none_match, version.fingerprint):
-        return Response(status_code=304, headers={"ETag": etag(version.fingerprint)})
-    return version
+    return conditional.show(await queries.get_config(database, caller, agent_id, label=label))
 
 
 @router.get(
@@ -86,17 +81,15 @@ async def create_config_version(
     caller: Writer,
     database: Database,
     response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Add a version. It carries no label until it is promoted, so it changes neither what runs nor what is scanned."""
-    expected = expected_fingerprints(if_match)
     version = await commands.create_config_version(
-        database, caller, agent_id, config=body.config, note=body.note, expected=expected
+        database, caller, agent_id, config=body.config, note=body.note, expected=conditional.expected
     )
     path = f"/api/v1/workspaces/{workspace_id}/agents/{agent_id}/config/versions/{version.version}"
     response.headers["Location"] = path
-    response.headers["ETag"] = etag(version.fingerprint)
-    return version
+    return conditional.show(version)
 
 
 @router.get(

@@ -3,11 +3,10 @@
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Body, Response, Security
-from sqlalchemy.ext.asyncio import AsyncSession
+from fastapi import Body, Security
 
 from spectral_api.dependencies import Database
-from spectral_api.etags import IfMatch, IfNoneMatch, etag, expected_fingerprints, is_held
+from spectral_api.etags import ConditionalRead, ConditionalWrite
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
@@ -31,29 +30,10 @@ READING = problems(*IN_WORKSPACE) | {304: {"description": "The caller holds the 
 WRITING = problems(*IN_WORKSPACE, PolicyChanged)
 
 
-async def show(session: AsyncSession, caller: Caller, kind: type[P], response: Response, if_none_match: str | None) -> Any:
-    """A policy with its entity tag, or a 304 for those who hold it."""
-    policy = await queries.get_policy(session, caller, kind)
-    tag = {"ETag": etag(policy.fingerprint)}
-    if is_held(if_none_match, policy.fingerprint):
-        return Response(status_code=304, headers=tag)
-    response.headers.update(tag)
-    return policy
-
-
-async def replace(session: AsyncSession, caller: Caller, policy: P, response: Response, if_match: str | None) -> P:
-    """Store a policy and tell its entity tag."""
-    replaced = await commands.replace_policy(session, caller, policy, expected=expected_fingerprints(if_match))
-    response.headers["ETag"] = etag(replaced.fingerprint)
-    return replaced
-
-
 @router.get("/retention", response_model=Retention, summary="Get the retention policy", responses=READING)
-async def get_retention(
-    workspace_id: UUID, caller: Reader, database: Database, response: Response, if_none_match: IfNoneMatch = None
-) -> Any:
+async def get_retention(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show how long traces are kept."""
-    return await show(database, caller, Retention, response, if_none_match)
+    return conditional.show(await queries.get_policy(database, caller, Retention))
 
 
 @router.put("/retention", response_model=Retention, summary="Replace the retention policy", responses=WRITING)
@@ -62,19 +42,16 @@ async def replace_retention(
     body: Annotated[Retention, Body(openapi_examples={"quarter": {"value": {"traces_days": 90}}})],
     caller: Admin,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Decide how long traces are kept. Older ones are deleted within the hour, and nothing brings them back."""
-    return await replace(database, caller, body, response, if_match)
+    return conditional.show(await commands.replace_policy(database, caller, body, expected=conditional.expected))
 
 
 @router.get("/masking", response_model=Masking, summary="Get the masking policy", responses=READING)
-async def get_masking(
-    workspace_id: UUID, caller: Reader, database: Database, response: Response, if_none_match: IfNoneMatch = None
-) -> Any:
+async def get_masking(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show what is taken out of spans, traces and feedback before they are stored."""
-    return await show(database, caller, Masking, response, if_none_match)
+    return conditional.show(await queries.get_policy(database, caller, Masking))
 
 
 @router.put("/masking", response_model=Masking, summary="Replace the masking policy", responses=WRITING)
@@ -96,22 +73,19 @@ async def replace_masking(
     ],
     caller: Admin,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Decide what is taken out of whatever arrives from now on, on every way in. What is stored already stays as it is.
 
     Patterns are RE2's, which match in linear time; look-around and back-references are refused.
     """
-    return await replace(database, caller, body, response, if_match)
+    return conditional.show(await commands.replace_policy(database, caller, body, expected=conditional.expected))
 
 
 @router.get("/prices", response_model=Prices, summary="Get the model prices", responses=READING)
-async def get_prices(
-    workspace_id: UUID, caller: Reader, database: Database, response: Response, if_none_match: IfNoneMatch = None
-) -> Any:
+async def get_prices(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show the workspace's own model prices."""
-    return await show(database, caller, Prices, response, if_none_match)
+    return conditional.show(await queries.get_policy(database, caller, Prices))
 
 
 @router.put("/prices", response_model=Prices, summary="Replace the model prices", responses=WRITING)
@@ -127,22 +101,19 @@ async def replace_prices(
     ],
     caller: Admin,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Set what models cost in this workspace, in US dollars per million tokens.
 
     These prices come before those of the price book, for spans that arrive from now on and do not report their cost themselves.
     """
-    return await replace(database, caller, body, response, if_match)
+    return conditional.show(await commands.replace_policy(database, caller, body, expected=conditional.expected))
 
 
 @router.get("/autonomy", response_model=Autonomy, summary="Get the autonomy policy", responses=READING)
-async def get_autonomy(
-    workspace_id: UUID, caller: Reader, database: Database, response: Response, if_none_match: IfNoneMatch = None
-) -> Any:
+async def get_autonomy(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show who decides about changesets."""
-    return await show(database, caller, Autonomy, response, if_none_match)
+    return conditional.show(await queries.get_policy(database, caller, Autonomy))
 
 
 @router.put("/autonomy", response_model=Autonomy, summary="Replace the autonomy policy", responses=WRITING)
@@ -151,8 +122,7 @@ async def replace_autonomy(
     body: Annotated[Autonomy, Body(openapi_examples={"recommend": {"value": {"mode": "recommend"}}})],
     caller: Admin,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Decide who decides about changesets. No mode skips a gate of a verdict."""
-    return await replace(database, caller, body, response, if_match)
+    return conditional.show(await commands.replace_policy(database, caller, body, expected=conditional.expected))

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Response, Security
 
 from spectral_api.dependencies import Database
-from spectral_api.etags import IfMatch, IfNoneMatch, etag, expected_fingerprints, is_held
+from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -60,15 +60,10 @@ async def get_objective(
     objective_id: UUID,
     caller: Reader,
     database: Database,
-    response: Response,
-    if_none_match: IfNoneMatch = None,
+    conditional: ConditionalRead,
 ) -> Any:
     """Show one objective."""
-    objective = await queries.get_objective(database, caller, objective_id)
-    response.headers["ETag"] = etag(objective.fingerprint)
-    if is_held(if_none_match, objective.fingerprint):
-        return Response(status_code=304, headers={"ETag": etag(objective.fingerprint)})
-    return objective
+    return conditional.show(await queries.get_objective(database, caller, objective_id))
 
 
 @router.patch(
@@ -83,15 +78,13 @@ async def update_objective(
     body: schemas.ObjectiveUpdate,
     caller: Writer,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Change the named fields; absent ones stay as they are. Making it the default one unsets the other."""
     changes = {field: getattr(body, field) for field in body.model_fields_set}
-    expected = expected_fingerprints(if_match)
-    objective = await commands.update_objective(database, caller, objective_id, changes=changes, expected=expected)
-    response.headers["ETag"] = etag(objective.fingerprint)
-    return objective
+    return conditional.show(
+        await commands.update_objective(database, caller, objective_id, changes=changes, expected=conditional.expected)
+    )
 
 
 @router.put(
@@ -106,14 +99,12 @@ async def replace_objective(
     body: schemas.ObjectiveCreate,
     caller: Writer,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Make the objective say this and nothing else. Making it the default one unsets the other."""
-    expected = expected_fingerprints(if_match)
-    objective = await commands.update_objective(database, caller, objective_id, changes=dict(body), expected=expected)
-    response.headers["ETag"] = etag(objective.fingerprint)
-    return objective
+    return conditional.show(
+        await commands.update_objective(database, caller, objective_id, changes=dict(body), expected=conditional.expected)
+    )
 
 
 @router.delete(
@@ -123,7 +114,7 @@ async def replace_objective(
     responses=problems(*IN_WORKSPACE, ObjectiveNotFound, ObjectiveChanged),
 )
 async def delete_objective(
-    workspace_id: UUID, objective_id: UUID, caller: Writer, database: Database, if_match: IfMatch = None
+    workspace_id: UUID, objective_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> None:
     """Delete the objective. Scans that used it keep what they resolved."""
-    await commands.delete_objective(database, caller, objective_id, expected=expected_fingerprints(if_match))
+    await commands.delete_objective(database, caller, objective_id, expected=conditional.expected)

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Response, Security
 
 from spectral_api.dependencies import Database
-from spectral_api.etags import IfMatch, IfNoneMatch, etag, expected_fingerprints, is_held
+from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -62,16 +62,11 @@ async def get_rubric(
     rubric_id: UUID,
     caller: Reader,
     database: Database,
-    response: Response,
+    conditional: ConditionalRead,
     version: Annotated[int | None, Query(ge=1, le=LARGEST_VERSION, description="Which version; without it, the newest.")] = None,
-    if_none_match: IfNoneMatch = None,
 ) -> Any:
     """Show a rubric in its newest version or an older one. Scans pin the version that they judge by."""
-    rubric = await queries.get_rubric(database, caller, rubric_id, version=version)
-    response.headers["ETag"] = etag(rubric.fingerprint)
-    if is_held(if_none_match, rubric.fingerprint):
-        return Response(status_code=304, headers={"ETag": etag(rubric.fingerprint)})
-    return rubric
+    return conditional.show(await queries.get_rubric(database, caller, rubric_id, version=version))
 
 
 @router.patch(
@@ -86,15 +81,13 @@ async def update_rubric(
     body: schemas.RubricUpdate,
     caller: Writer,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Write a new version in which the named fields differ; older versions stay as they are."""
     changes = {field: getattr(body, field) for field in body.model_fields_set}
-    expected = expected_fingerprints(if_match)
-    rubric = await commands.update_rubric(database, caller, rubric_id, changes=changes, expected=expected)
-    response.headers["ETag"] = etag(rubric.fingerprint)
-    return rubric
+    return conditional.show(
+        await commands.update_rubric(database, caller, rubric_id, changes=changes, expected=conditional.expected)
+    )
 
 
 @router.put(
@@ -109,14 +102,12 @@ async def replace_rubric(
     body: schemas.RubricCreate,
     caller: Writer,
     database: Database,
-    response: Response,
-    if_match: IfMatch = None,
+    conditional: ConditionalWrite,
 ) -> Any:
     """Write a new version that says this and nothing else; older versions stay as they are."""
-    expected = expected_fingerprints(if_match)
-    rubric = await commands.update_rubric(database, caller, rubric_id, changes=dict(body), expected=expected)
-    response.headers["ETag"] = etag(rubric.fingerprint)
-    return rubric
+    return conditional.show(
+        await commands.update_rubric(database, caller, rubric_id, changes=dict(body), expected=conditional.expected)
+    )
 
 
 @router.delete(
@@ -126,7 +117,7 @@ async def replace_rubric(
     responses=problems(*IN_WORKSPACE, RubricNotFound, RubricInUse, RubricChanged),
 )
 async def delete_rubric(
-    workspace_id: UUID, rubric_id: UUID, caller: Writer, database: Database, if_match: IfMatch = None
+    workspace_id: UUID, rubric_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> None:
     """Delete the rubric. Scans that pinned a version of it keep that version."""
-    await commands.delete_rubric(database, caller, rubric_id, expected=expected_fingerprints(if_match))
+    await commands.delete_rubric(database, caller, rubric_id, expected=conditional.expected)
