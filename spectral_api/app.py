@@ -12,7 +12,7 @@ from spectral_api import health, jwks, v1
 from spectral_api.docs.pages import mount_documentation
 from spectral_api.idempotency import document_key, takes_key
 from spectral_api.metrics import install_metrics
-from spectral_api.middleware import BodyLimit, RequestContext
+from spectral_api.middleware import BodyLimit, HeadAsGet, RequestContext
 from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.ratelimits import document_limit
@@ -89,6 +89,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.last_uses = last_uses
     app.state.limiter = limiter
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext)
     install_problem_handlers(app)
     mount_documentation(app)

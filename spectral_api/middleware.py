@@ -50,6 +50,26 @@ class RequestContext:
         await self.app(scope, receive, send_with_id)
 
 
+class HeadAsGet:
+    """Answers ``HEAD`` wherever ``GET`` is answered: with the same headers and without the content (RFC 9110, section 9.3.2)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_without_content(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, send_without_content)
+
+
 class BodyLimit:
     """Refuses bodies over the limit while they arrive.
 

@@ -142,7 +142,9 @@ async def handle_validation(request: Request, error: Exception) -> Response:
     mistakes = error.errors()
     count = len(mistakes)
     errors = [
-        {"location": list(item["loc"]), "message": item["msg"], "type": item["type"]} for item in mistakes[:MOST_MISTAKES_TOLD]
+        # What our own validators say is a sentence already, before which the library writes what class raised it.
+        {"location": list(item["loc"]), "message": item["msg"].removeprefix("Value error, "), "type": item["type"]}
+        for item in mistakes[:MOST_MISTAKES_TOLD]
     ]
     detail = "One part of the request is not valid." if count == 1 else f"{count} parts of the request are not valid."
     return problem(request, slug="validation-error", title=VALIDATION_TITLE, status=422, detail=detail, errors=errors)

@@ -58,6 +58,17 @@ async def test_a_path_with_several_methods_names_all_of_them(owner: Person) -> N
     assert {method.strip() for method in answer.headers["allow"].split(",")} == {"GET", "POST"}
 
 
+async def test_head_answers_as_get_without_content(client: httpx.AsyncClient, owner: Person) -> None:
+    for path in ("/api/v1/health", f"{owner.w}/keys", f"{owner.w}/nothing"):
+        shown, told = await owner.client.get(path), await owner.client.head(path)
+        assert told.status_code == shown.status_code
+        assert told.content == b""
+        assert told.headers["content-length"] == shown.headers["content-length"]
+        assert told.headers["content-type"] == shown.headers["content-type"]
+    problem_free = await client.head(f"{owner.w}/keys")
+    assert (problem_free.status_code, problem_free.content) == (401, b"")
+
+
 @pytest.mark.parametrize(
     "content",
     [b"{", b"", b"\xff\xfe", b'{"name": "x"}}', b"[" * 100_000, b'{"name": "\xc3"}'],
@@ -140,6 +151,7 @@ async def test_a_time_that_utc_cannot_tell_is_invalid(expires_at: str, owner: Pe
     answer = await owner.client.post(f"{owner.w}/keys", json={"name": "CI", "expires_at": expires_at})
 
     assert locations(answer) == [["body", "expires_at"]]
+    assert answer.json()["errors"][0]["message"] == "in UTC this lies outside of the years 1 to 9999"
 
 
 @pytest.mark.parametrize("text", [r"a\u0000b", r"a\ud800b"], ids=["zero character", "lone surrogate"])
