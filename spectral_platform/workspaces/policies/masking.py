@@ -124,12 +124,13 @@ class Masker:
         """The text without what the policy finds in it; in JSON also without the values of masked keys."""
         if self._keys is not None and text[:1] in {"{", "["}:
             text = self._document(text)
+        occurring = self._occurring.Match(text) if self._steps else [self._always]
         # The empty pattern occurs in every text; if even that was not found, the automaton has failed and proves nothing.
-        if not self._steps or self._occurring.Match(text) == [self._always]:
-            return text
-        # What one step puts in may be what the next looks for, so each step looks again.
-        for pattern, mask in self._steps:
-            text = pattern.sub(mask, text)
+        chosen = occurring if self._always in occurring else range(len(self._steps))
+        for index in sorted(chosen):
+            if index != self._always:
+                pattern, mask = self._steps[index]
+                text = pattern.sub(mask, text)
         return text
 
     def optional(self, text: str | None) -> str | None:
