@@ -1,5 +1,6 @@
 """Taking an account out whole, and in again on an empty server."""
 
+import asyncio
 import json
 from collections.abc import Iterable
 from typing import Any
@@ -21,6 +22,7 @@ from spectral_platform.portability.exporting import export_account, seal_of
 from spectral_platform.portability.importing import import_account
 from spectral_platform.portability.inventory import LEFT_OUT, LEFT_OUT_COLUMNS, SEALED, exported
 from spectral_platform.tables import metadata
+from tests.cli.processes import spectral
 from tests.fixtures.callers import Person, register
 from tests.fixtures.database import clone
 
@@ -196,3 +198,16 @@ async def test_a_second_person_may_register_after_an_import(postgres: str, setti
         assert newcomer.account_id != owner.account_id
         await newcomer.client.aclose()
     await imported.close()
+
+
+async def test_an_operator_takes_a_file_in_at_the_console(postgres: str, settings: Settings, owner: Person) -> None:
+    file = settings.data_dir / "account.ndjson"
+    file.write_bytes(b"".join(await exported_lines(owner.client)))
+    environment = {"SPECTRAL_DATABASE_URL": clone(postgres), "SPECTRAL_DATA_DIR": str(settings.data_dir)}
+
+    first, second = [await asyncio.to_thread(spectral, "import", str(file), **environment) for _ in range(2)]
+
+    assert first.returncode == 0, first.stderr
+    assert str(owner.account_id) in first.stdout
+    assert second.returncode == 1
+    assert "has an account already" in second.stderr
