@@ -37,6 +37,8 @@ LEFT_OUT: dict[str, str] = {
     "password_resets": "a link that was mailed is good for an hour, on one server",
     "kept_answers": "kept for a day under the secrets of a server and of a caller, and nobody's without those",
     "failed_attempts": "how often a server refused somebody",
+    "rate_windows": "how much of a limit is used up on a server, within a minute or an hour",
+    "oauth_logins": "a login that is under way lasts minutes, and belongs to nobody yet",
 }
 """Tables that an export leaves out, and why."""
 
