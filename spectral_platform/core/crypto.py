@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from passlib.context import CryptContext
 
 HASHING_THREADS = max(1, (os.cpu_count() or 1) - 1)
-NICENESS = 5  # with 10, logins waited for minutes on a machine whose cores were all busy
+NICENESS = 5  # with 10, twenty logins took over a minute on a machine whose cores were all busy
 
 # RFC 9106's second recommendation, but in one lane: as much work for whoever guesses, and one thread of ours instead of four.
 _passwords = CryptContext(
