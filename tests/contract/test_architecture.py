@@ -36,7 +36,6 @@ OPEN_TRANSACTIONS_OF_THEIR_OWN = {
     "spectral_api/demonstration.py": "no request",
     "spectral_api/health.py": "reads",
     "spectral_api/metrics.py": "reads",
-    "spectral_api/metrics.py": "reads",
     "spectral_api/routing.py": "reads",
     "spectral_api/v1/accounts/router.py": "reads a stream",
     "spectral_api/v1/samples/router.py": "reads a stream",
