@@ -1,11 +1,32 @@
 """The bases of value classes: what is read is what was written, and stays so."""
 
-from typing import Any, ClassVar
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 NUMBERS = {"int", "float", "bool"}
+NUMBER = re.compile(r"\s*[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*", re.IGNORECASE)
+
+
+def _no_number(value: object) -> object:
+    """Refuse seconds since 1970, which would be read as a time as well: the contract has RFC 3339 only."""
+    if isinstance(value, int | float) or (isinstance(value, str) and NUMBER.fullmatch(value)):
+        raise ValueError("a time is written as RFC 3339 says, such as 2026-09-01T08:00:00Z")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("in UTC this lies outside of the years 1 to 9999") from None
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
+"""A time that somebody tells us, in UTC."""
 
 
 def _make_exact(schema: Any) -> None:

@@ -5,9 +5,9 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
-from spectral_platform.core.values import Value
+from spectral_platform.core.values import Moment, Value
 from spectral_platform.evaluations.terms import Constraint, ObjectiveTerm
 from spectral_platform.llm.purposes import Purpose
 
@@ -34,8 +34,8 @@ DEFAULT_STRATEGIES = (SearchStrategy.REFLECTIVE, SearchStrategy.ARMS)
 class TraceWindow(Value):
     """Which traces are looked at."""
 
-    since: AwareDatetime = Field(description="Not before this time.")
-    until: AwareDatetime = Field(description="Before this time.")
+    since: Moment = Field(description="Not before this time.")
+    until: Moment = Field(description="Before this time.")
 
     @model_validator(mode="after")
     def ends_after_it_begins(self) -> "TraceWindow":

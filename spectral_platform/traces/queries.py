@@ -18,7 +18,7 @@ from sqlalchemy.orm import undefer
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.paging import Page, PageRequest, paginate
-from spectral_platform.core.values import Value
+from spectral_platform.core.values import Moment, Value
 from spectral_platform.traces.counting import Measure, period_of
 from spectral_platform.traces.errors import TraceNotFound
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceStatus
@@ -61,8 +61,8 @@ class TraceFilter(Value):
     session_id: str | None = Field(default=None, description="Only traces of this conversation.")
     user_id: str | None = Field(default=None, description="Only traces of this end user.")
     tag: str | None = Field(default=None, description="Only traces that carry this tag.")
-    since: AwareDatetime | None = Field(default=None, description="Only traces that began at this time or later.")
-    until: AwareDatetime | None = Field(default=None, description="Only traces that began before this time.")
+    since: Moment | None = Field(default=None, description="Only traces that began at this time or later.")
+    until: Moment | None = Field(default=None, description="Only traces that began before this time.")
     min_duration_ms: int | None = Field(default=None, ge=0, le=2**62, description="Only traces that took at least so long.")
     min_cost_usd: Decimal | None = Field(default=None, ge=0, description="Only traces known to have cost at least so much.")
     has_feedback: bool | None = Field(default=None, description="Only traces with, or without, feedback.")

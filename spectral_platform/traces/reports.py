@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import orjson
-from pydantic import AfterValidator, AwareDatetime, Field, JsonValue, field_validator
+from pydantic import AfterValidator, Field, JsonValue, field_validator
 
 from spectral_platform.core import clock
 from spectral_platform.core.randomness import derive
-from spectral_platform.core.values import Value
+from spectral_platform.core.values import Moment, Value
 from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 
 DIALECT = "report"
@@ -39,7 +39,7 @@ class TraceReport(Value):
     input: str = Field(description="What the agent was asked.", examples=["Where is my order 1234?"])
     output: str | None = Field(description="What it answered; null when it failed to.", examples=["It left our warehouse today."])
     error: str | bool | None = Field(default=None, description="Why it failed, or `true`; null or `false` = it did not.")
-    started_at: AwareDatetime | None = Field(default=None, description="When it began; by default `latency_ms` ago.")
+    started_at: Moment | None = Field(default=None, description="When it began; by default `latency_ms` ago.")
     latency_ms: int = Field(default=0, ge=0, le=LONGEST_MS, description="How long it took, in milliseconds.", examples=[840])
     model: Label | None = Field(default=None, description="The model that answered.", examples=["gpt-4o-mini"])
     input_tokens: Tokens | None = Field(default=None, description="Tokens that went into the model.", examples=[412])

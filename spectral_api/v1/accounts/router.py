@@ -14,7 +14,6 @@ from spectral_api.dependencies import Database, DatabaseHolder
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.schemas import Moment
 from spectral_api.security import PeopleOnly, authenticate, person
 from spectral_api.v1.accounts import schemas
 from spectral_api.v1.refusals import IN_ACCOUNT
@@ -23,6 +22,7 @@ from spectral_platform.accounts import queries as accounts
 from spectral_platform.audit import queries
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
+from spectral_platform.core.values import Moment
 
 NDJSON = "application/x-ndjson"
 

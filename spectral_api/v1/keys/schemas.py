@@ -4,8 +4,9 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, computed_field
 
-from spectral_api.schemas import Input, Moment, Output, Time
+from spectral_api.schemas import Input, Output, Time
 from spectral_platform.core.access import DEFAULT_KEY_SCOPES, Scope
+from spectral_platform.core.values import Moment
 
 
 class KeyCreate(Input):

@@ -9,13 +9,13 @@ from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.schemas import Moment
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import schemas
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
+from spectral_platform.core.values import Moment
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.scans import commands, queries
 from spectral_platform.scans.errors import (
