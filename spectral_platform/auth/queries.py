@@ -1,10 +1,11 @@
 """Resolving credentials to callers."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, String, Uuid, cast, exists, func, select, true
+from sqlalchemy import ColumnElement, DateTime, Select, String, Uuid, and_, bindparam, cast, exists, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.errors import AccountSuspended
@@ -20,9 +21,98 @@ from spectral_platform.core.signing import Keyring, TokenExpired, TokenInvalid
 from spectral_platform.keys.commands import SECRET_PREFIX
 from spectral_platform.keys.models import ApiKey
 from spectral_platform.workspaces.errors import WorkspaceNotFound
-from spectral_platform.workspaces.queries import Membership, find_owner, list_memberships, select_membership
+from spectral_platform.workspaces.models import RESTORABLE_FOR, Workspace, WorkspaceMember
+from spectral_platform.workspaces.queries import Membership, find_owner, list_memberships
 
 SESSION_COLUMNS = {"created_at": LoginSession.created_at}
+
+
+# Both statements bind the transaction and then read what that lets them see. The reads are lateral to the binding, so they run
+# after it, and bounded, so they are not merged with it. Were it ever otherwise, the policies would show them nothing. They are
+# built once: building one takes longer than asking it.
+
+
+def _bound(**settings: ColumnElement[str]) -> Select[Any]:
+    """Bind the transaction: each setting under its own name, in which the first underscore stands for the dot."""
+    return select(*(func.set_config(name.replace("_", ".", 1), value, true()).label(name) for name, value in settings.items()))
+
+
+def _select_key() -> Select[Any]:
+    held = _bound(spectral_key_digest=bindparam("key_digest", type_=String)).cte("held").prefix_with("MATERIALIZED")
+    key = (
+        select(ApiKey.id, ApiKey.account_id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at)
+        .where(ApiKey.secret_digest == held.c.spectral_key_digest)
+        .limit(1)
+        .lateral("key")
+    )
+    tenant = _bound(
+        spectral_account_id=cast(key.c.account_id, String), spectral_workspace_id=cast(key.c.workspace_id, String)
+    ).add_columns(*key.c)
+    bound = tenant.select_from(held.join(key, true())).cte("bound").prefix_with("MATERIALIZED")
+    account = (
+        select(Account.status.label("account_status"))
+        .where(Account.id == cast(bound.c.spectral_account_id, Uuid))
+        .limit(1)
+        .lateral("account")
+    )
+    place = (
+        select(Workspace.id)
+        .where(Workspace.id == cast(bound.c.spectral_workspace_id, Uuid), Workspace.deleted_at.is_(None))
+        .limit(1)
+        .lateral("place")
+    )
+    return select(
+        bound.c.id,
+        bound.c.account_id,
+        bound.c.scopes,
+        bound.c.expires_at,
+        bound.c.revoked_at,
+        account.c.account_status,
+        place.c.id.label("entered"),
+    ).select_from(bound.join(account, true()).outerjoin(place, true()))
+
+
+def _select_session() -> Select[Any]:
+    names = ("account_id", "workspace_id", "user_id")
+    binding = _bound(**{f"spectral_{name}": bindparam(name, type_=String) for name in names})
+    bound = binding.add_columns(bindparam("session_id", type_=Uuid).label("session_id")).cte("bound").prefix_with("MATERIALIZED")
+    user_id = cast(bound.c.spectral_user_id, Uuid)
+    person = (
+        select(
+            LoginSession.revoked_at,
+            User.status.label("user_status"),
+            Account.status.label("account_status"),
+            AccountMember.role.label("account_role"),
+        )
+        .join(User, User.id == LoginSession.user_id)
+        .join(AccountMember, AccountMember.user_id == User.id)
+        .join(Account, Account.id == AccountMember.account_id)
+        .where(
+            LoginSession.id == bound.c.session_id,
+            User.id == user_id,
+            Account.id == cast(bound.c.spectral_account_id, Uuid),
+        )
+        .limit(1)
+        .lateral("person")
+    )
+    restorable = bindparam("restorable_from", type_=DateTime(timezone=True))
+    place = (
+        select(Workspace.id, WorkspaceMember.role)
+        .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
+        .where(
+            Workspace.id == cast(func.nullif(bound.c.spectral_workspace_id, ""), Uuid),
+            or_(Workspace.deleted_at.is_(None), Workspace.deleted_at > restorable),
+        )
+        .limit(1)
+        .lateral("place")
+    )
+    return select(person, place.c.id.label("entered"), place.c.role.label("workspace_role")).select_from(
+        bound.join(person, true()).outerjoin(place, true())
+    )
+
+
+KEY, SESSION = _select_key(), _select_session()
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +146,7 @@ async def resolve_caller(
 
 
 async def _resolve_key(session: AsyncSession, credential: str, workspace_id: UUID | None) -> Caller:
-    found = (await session.execute(_select_key(crypto.digest_secret(credential)))).one_or_none()
+    found = (await session.execute(KEY, {"key_digest": crypto.digest_secret(credential)})).one_or_none()
     if found is None:
         raise CredentialInvalid
     if found.revoked_at is not None:
@@ -86,11 +176,14 @@ async def _resolve_token(
         raise CredentialExpired from error
     except (TokenInvalid, KeyError, ValueError, TypeError, AttributeError) as error:
         raise CredentialInvalid from error
-    bound = _bound(
-        spectral_account_id=str(account_id), spectral_workspace_id=str(workspace_id or ""), spectral_user_id=str(user_id)
-    )
-    statement = _select_session(bound, session_id, user_id=user_id, even_deleted=even_deleted)
-    found = (await session.execute(statement)).one_or_none()
+    named = {
+        "account_id": str(account_id),
+        "workspace_id": str(workspace_id or ""),
+        "user_id": str(user_id),
+        "session_id": session_id,
+        "restorable_from": clock.now() - RESTORABLE_FOR if even_deleted else NEVER,
+    }
+    found = (await session.execute(SESSION, named)).one_or_none()
     if found is None or found.revoked_at is not None or found.user_status is not UserStatus.ACTIVE:
         raise CredentialRevoked
     if found.account_status is not AccountStatus.ACTIVE:
@@ -119,68 +212,6 @@ async def _visit(session: AsyncSession, caller: Caller, workspace_id: UUID, *, e
 async def find_visit(session: AsyncSession, caller: Caller) -> Visit | None:
     """When the caller's session was last noted in the account that it visits."""
     return await session.get(Visit, {"account_id": caller.account_id, "session_id": caller.session_id})
-
-
-# Both statements bind the transaction and then read what that lets them see. The reads are lateral to the binding, so they run
-# after it, and bounded, so they are not merged with it. Were it ever otherwise, the policies would show them nothing.
-
-
-def _select_key(digest: str) -> Select[Any]:
-    held = _bound(spectral_key_digest=digest).cte("held").prefix_with("MATERIALIZED")
-    key = (
-        select(ApiKey.id, ApiKey.account_id, ApiKey.workspace_id, ApiKey.scopes, ApiKey.expires_at, ApiKey.revoked_at)
-        .where(ApiKey.secret_digest == held.c.spectral_key_digest)
-        .limit(1)
-        .lateral("key")
-    )
-    tenant = _bound(
-        spectral_account_id=cast(key.c.account_id, String), spectral_workspace_id=cast(key.c.workspace_id, String)
-    ).add_columns(*key.c)
-    bound = tenant.select_from(held.join(key, true())).cte("bound").prefix_with("MATERIALIZED")
-    account = (
-        select(Account.status.label("account_status"))
-        .where(Account.id == cast(bound.c.spectral_account_id, Uuid))
-        .limit(1)
-        .lateral("account")
-    )
-    place = select_membership(cast(bound.c.spectral_workspace_id, Uuid), None).limit(1).lateral("place")
-    return select(
-        bound.c.id,
-        bound.c.account_id,
-        bound.c.scopes,
-        bound.c.expires_at,
-        bound.c.revoked_at,
-        account.c.account_status,
-        place.c.id.label("entered"),
-    ).select_from(bound.join(account, true()).outerjoin(place, true()))
-
-
-def _select_session(binding: Select[Any], session_id: UUID, *, user_id: UUID, even_deleted: bool) -> Select[Any]:
-    bound = binding.cte("bound").prefix_with("MATERIALIZED")
-    person = (
-        select(
-            LoginSession.revoked_at,
-            User.status.label("user_status"),
-            Account.status.label("account_status"),
-            AccountMember.role.label("account_role"),
-        )
-        .join(User, User.id == LoginSession.user_id)
-        .join(AccountMember, AccountMember.user_id == User.id)
-        .join(Account, Account.id == AccountMember.account_id)
-        .where(LoginSession.id == session_id, User.id == user_id, Account.id == cast(bound.c.spectral_account_id, Uuid))
-        .limit(1)
-        .lateral("person")
-    )
-    entered = cast(func.nullif(bound.c.spectral_workspace_id, ""), Uuid)
-    place = select_membership(entered, user_id, even_deleted=even_deleted).limit(1).lateral("place")
-    return select(person, place.c.id.label("entered"), place.c.role.label("workspace_role")).select_from(
-        bound.join(person, true()).outerjoin(place, true())
-    )
-
-
-def _bound(**settings: str | ColumnElement[str]) -> Select[Any]:
-    """Bind the transaction: each setting under its own name, in which the first underscore stands for the dot."""
-    return select(*(func.set_config(name.replace("_", ".", 1), value, true()).label(name) for name, value in settings.items()))
 
 
 async def get_session_of(session: AsyncSession, *, refresh_token: str) -> UUID:

@@ -40,20 +40,6 @@ async def list_memberships(session: AsyncSession, *, user_id: UUID, account_role
     return [Membership(workspace, role) for workspace, role in await session.execute(statement)]
 
 
-def select_membership(
-    workspace_id: ColumnElement[UUID], user_id: UUID | None, *, even_deleted: bool = False
-) -> Select[UUID, WorkspaceRole]:
-    """One workspace of the bound account and the person's role there, if one was given.
-
-    A deleted one is in nobody's reach but to restore it.
-    """
-    return (
-        select(Workspace.id, WorkspaceMember.role)
-        .outerjoin(WorkspaceMember, and_(WorkspaceMember.workspace_id == Workspace.id, WorkspaceMember.user_id == user_id))
-        .where(Workspace.id == workspace_id, _is_restorable() if even_deleted else Workspace.deleted_at.is_(None))
-    )
-
-
 async def find_owner(session: AsyncSession, workspace_id: UUID, *, even_deleted: bool = False) -> UUID | None:
     """The account that owns a workspace, whichever that is: for operations staff, before they are bound to it."""
     await session.execute(text("SELECT set_config('spectral.visited_workspace_id', :id, true)"), {"id": str(workspace_id)})
