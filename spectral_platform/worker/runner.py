@@ -4,6 +4,7 @@ A process has one worker for each lane, so that orders that take hours take no p
 """
 
 import asyncio
+import logging
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ from spectral_platform.worker.queue import MENDABLE, Persistence, Unended, is_la
 from spectral_platform.worker.schedule import DEAD_AFTER, SCHEDULE, Periodic, WorkerContext
 
 logger = structlog.get_logger(__name__)
+logging.getLogger("procrastinate.worker").setLevel(logging.CRITICAL)  # it tells of orders with all that is in them
 
 CONCURRENCY = {Lane.LONG: 4, Lane.SHORT: 32}
 HEARTBEAT_S = 2.0
@@ -115,6 +117,7 @@ def _register(app: App, known: Job[Any], context: JobContext) -> None:
                 await known.run(context, order)
             except Exception as error:
                 if isinstance(error, MENDABLE) and not is_last_try(queue.job):
+                    logger.warning("job_comes_back", exc_info=error)
                     raise
                 logger.exception("job_failed")
                 await _give_up(context, known, order)
