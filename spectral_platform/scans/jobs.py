@@ -16,6 +16,7 @@ from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.run import add_event, claim
 from spectral_platform.scans.states import ScanStatus
 from spectral_platform.scans.work import ExecuteScan
+from spectral_platform.workspaces.queries import is_alive
 
 logger = structlog.get_logger(__name__)
 
@@ -61,7 +62,10 @@ async def _take_over(context: JobContext, work: ExecuteScan) -> Tenant | None:
         if scan is None or scan.status in Scan.lifecycle.terminal:
             return None
         tenant = await _supersede(session, work, scan)
-        if scan.status is ScanStatus.CANCELLING:
+        is_for_nobody = not await is_alive(session, account_id=work.account_id, workspace_id=scan.workspace_id)
+        if is_for_nobody and scan.status is ScanStatus.RUNNING:
+            await move(session, scan, ScanStatus.CANCELLING)
+        if is_for_nobody or scan.status is ScanStatus.CANCELLING:
             await _finish(session, tenant, ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None)
             return None
         if scan.attempt > MOST_ATTEMPTS:

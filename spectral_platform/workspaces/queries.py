@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from spectral_platform.accounts.models import AccountMember
+from spectral_platform.accounts.models import Account, AccountMember
 from spectral_platform.core import clock
 from spectral_platform.core.access import AccountRole, Caller, CallerKind, Scope, WorkspaceRole
 from spectral_platform.core.paging import Page, PageRequest, paginate
@@ -73,6 +73,17 @@ async def get_workspace(session: AsyncSession, caller: Caller) -> Workspace:
     if workspace is None:
         raise WorkspaceNotFound(caller.workspace)
     return workspace
+
+
+async def is_alive(session: AsyncSession, *, account_id: UUID, workspace_id: UUID) -> bool:
+    """Whether anything may go on in a workspace of the bound account: neither of the two is deleted."""
+    alive = (
+        select(Workspace.id)
+        .join(Account, Account.id == Workspace.account_id)
+        .where(Workspace.id == workspace_id, Account.id == account_id)
+        .where(Workspace.deleted_at.is_(None), Account.deleted_at.is_(None))
+    )
+    return await session.scalar(alive) is not None
 
 
 async def find_existing(session: AsyncSession, caller: Caller, workspace_ids: Collection[UUID]) -> set[UUID]:

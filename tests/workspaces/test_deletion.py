@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from spectral_platform.core import clock
 from spectral_platform.core.access import WorkspaceRole
@@ -102,3 +103,18 @@ async def test_scans_of_a_deleted_workspace_are_cancelled(owner: Person, databas
     await owner.client.post(f"{owner.w}/restore")
 
     assert (await owner.client.get(f"{owner.w}/scans/{scan['scan_id']}")).json()["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("status", ["scheduled", "running"])
+async def test_a_scan_that_was_begun_while_its_workspace_was_deleted_is_not_run(
+    owner: Person, database: Database, work: Drain, status: str
+) -> None:
+    scan = await (await make_scannable(owner, database, samples=0)).start()
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await session.execute(text("UPDATE workspaces SET deleted_at = now()"))
+        await session.execute(text("UPDATE scans SET status = :status"), {"status": status})
+    await work()
+    await owner.client.post(f"{owner.w}/restore")
+
+    found = (await owner.client.get(f"{owner.w}/scans/{scan['scan_id']}")).json()
+    assert (found["status"], found["cost_usd"]) == ("cancelled", "0")
