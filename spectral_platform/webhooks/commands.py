@@ -7,24 +7,31 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import cast, delete, select, update
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
+from spectral_platform.core.database import bind_upkeep
 from spectral_platform.core.jobs import enqueue
 from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
 from spectral_platform.webhooks import queries
 from spectral_platform.webhooks.errors import TooManyWebhooks, WebhookIsDisabled
 from spectral_platform.webhooks.events import EventType, write_message
-from spectral_platform.webhooks.models import Webhook, WebhookDelivery
+from spectral_platform.webhooks.models import Webhook, WebhookDelivery, unmade
 from spectral_platform.webhooks.states import DeliveryStatus, DisabledReason
 from spectral_platform.webhooks.work import DeliverWebhook
+from spectral_platform.workspaces.commands import hold_workspace
 
 SECRET_PREFIX = "whsec_"
 SECRET_BYTES = 32
 MOST_WEBHOOKS = 50
+KEPT_FOR = timedelta(days=30)
+MOST_FORGOTTEN_AT_ONCE = 1_000
+DISABLED = "The webhook is disabled."
 
 
 async def create_webhook(
@@ -39,6 +46,7 @@ async def create_webhook(
 ) -> tuple[Webhook, str]:
     """A new webhook and its secret, which is never seen again. Raises ``OutboundRefused`` for a URL that may not be called."""
     settings.outbound.check(url)
+    await hold_workspace(session, caller)
     if await queries.count_webhooks(session, caller) >= MOST_WEBHOOKS:
         raise TooManyWebhooks(MOST_WEBHOOKS)
     secret = _new_secret()
@@ -72,8 +80,32 @@ async def update_webhook(
     if "enabled" in changes:
         _switch(webhook, enabled=changes["enabled"])
     await session.flush()
+    if not webhook.enabled:
+        await abandon_deliveries(session, webhook)
     await _record(session, caller, webhook, "updated", changed=sorted(changes), events=webhook.events, enabled=webhook.enabled)
     return webhook
+
+
+async def abandon_deliveries(session: AsyncSession, webhook: Webhook) -> None:
+    """End at once what waits to be delivered to a webhook that is disabled, tests apart."""
+    attempt = cast([unmade(DISABLED).model_dump(mode="json")], JSONB)
+    await session.execute(
+        update(WebhookDelivery)
+        .where(
+            WebhookDelivery.webhook_id == webhook.id,
+            WebhookDelivery.status == DeliveryStatus.PENDING,
+            WebhookDelivery.event != EventType.WEBHOOK_TEST,
+        )
+        .values(
+            status=DeliveryStatus.DEAD,
+            finished_at=clock.now(),
+            next_attempt_at=None,
+            tries=WebhookDelivery.tries + 1,
+            attempt_count=WebhookDelivery.attempt_count + 1,
+            attempts=cast(WebhookDelivery.attempts, JSONB).op("||")(attempt),
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def delete_webhook(session: AsyncSession, caller: Caller, webhook_id: UUID) -> None:
@@ -131,6 +163,23 @@ async def replay_delivery(session: AsyncSession, caller: Caller, delivery_id: UU
     await _order(session, caller, delivery)
     await _record(session, caller, webhook, "replayed", delivery_id=str(delivery.id))
     return delivery
+
+
+async def prune_deliveries(session: AsyncSession) -> bool:
+    """Forget some of the ended deliveries, of whatever workspace, that are older than ``KEPT_FOR``: whether more are left."""
+    await bind_upkeep(session)
+    old = (
+        select(WebhookDelivery.id)
+        .where(WebhookDelivery.status != DeliveryStatus.PENDING, WebhookDelivery.created_at < clock.now() - KEPT_FOR)
+        .limit(MOST_FORGOTTEN_AT_ONCE)
+    )
+    forgotten = await session.scalars(
+        delete(WebhookDelivery)
+        .where(WebhookDelivery.id.in_(old))
+        .returning(WebhookDelivery.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(forgotten.all()) == MOST_FORGOTTEN_AT_ONCE
 
 
 def _new_secret() -> str:

@@ -4,10 +4,8 @@ At least once: an attempt is written down after it was made, so a worker that di
 ``webhook-id``. No transaction is open while the receiver is waited for.
 """
 
-from datetime import timedelta
-
 import structlog
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,27 +15,29 @@ from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import JobContext, enqueue, job, publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
+from spectral_platform.webhooks.commands import DISABLED, abandon_deliveries
 from spectral_platform.webhooks.events import EventType, write_message
-from spectral_platform.webhooks.models import Attempt, Webhook, WebhookDelivery
+from spectral_platform.webhooks.models import Attempt, Webhook, WebhookDelivery, unmade
 from spectral_platform.webhooks.news import WebhookDisabled
 from spectral_platform.webhooks.retrying import next_try
 from spectral_platform.webhooks.sending import Message, send
 from spectral_platform.webhooks.states import DeliveryStatus, DisabledReason
 from spectral_platform.webhooks.work import DeliverWebhook, NotifyWebhooks
+from spectral_platform.workspaces.queries import is_alive
 
 logger = structlog.get_logger(__name__)
 
-KEPT_FOR = timedelta(days=30)
-MOST_FORGOTTEN_AT_ONCE = 1_000
 MOST_ATTEMPTS_KEPT = 30
 GONE = 410
 
 
 @job(NotifyWebhooks)
 async def notify_webhooks(context: JobContext, work: NotifyWebhooks) -> None:
-    """Make a delivery for each webhook that wants this news, once, and forget what is older than a month."""
+    """Make a delivery for each webhook that wants this news, once."""
     assert work.workspace_id is not None
     async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
+        if not await is_alive(session, account_id=work.account_id, workspace_id=work.workspace_id):
+            return
         wanted = Webhook.in_workspace(work.workspace_id).where(
             Webhook.disabled_at.is_(None), or_(Webhook.events == [], Webhook.events.contains([work.event]))
         )
@@ -64,20 +64,6 @@ async def notify_webhooks(context: JobContext, work: NotifyWebhooks) -> None:
                     attempt=1,
                 )
                 await enqueue(session, order)
-        await _forget(session, work)
-
-
-async def _forget(session: AsyncSession, work: NotifyWebhooks) -> None:
-    old = (
-        select(WebhookDelivery.id)
-        .where(
-            WebhookDelivery.workspace_id == work.workspace_id,
-            WebhookDelivery.status != DeliveryStatus.PENDING,
-            WebhookDelivery.created_at < clock.now() - KEPT_FOR,
-        )
-        .limit(MOST_FORGOTTEN_AT_ONCE)
-    )
-    await session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(old)))
 
 
 async def bury(context: JobContext, work: DeliverWebhook) -> None:
@@ -85,7 +71,7 @@ async def bury(context: JobContext, work: DeliverWebhook) -> None:
     async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
         delivery = await _due(session, work)
         if delivery is not None:
-            await _end(session, delivery, DeliveryStatus.DEAD, _unmade("Something went wrong on our side."))
+            await _end(session, delivery, DeliveryStatus.DEAD, unmade("Something went wrong on our side."))
 
 
 @job(DeliverWebhook, on_failure=bury)
@@ -96,10 +82,11 @@ async def deliver_webhook(context: JobContext, work: DeliverWebhook) -> None:
         return
     attempt, retry_after = await send(context.settings.outbound, message)
     async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
+        # In the order in which a webhook is deleted or disabled: its own row, then those of its deliveries.
+        webhook = await session.get(Webhook, work.webhook_id, with_for_update=True)
         delivery = await _due(session, work)
-        if delivery is None:
+        if webhook is None or delivery is None:
             return
-        webhook = await session.get_one(Webhook, work.webhook_id, with_for_update=True)
         if attempt.status_code is not None and 200 <= attempt.status_code < 300:
             webhook.failing_since = None
             await _end(session, delivery, DeliveryStatus.DELIVERED, attempt)
@@ -117,8 +104,13 @@ async def _prepare(context: JobContext, work: DeliverWebhook) -> Message | None:
         if delivery is None:
             return None
         webhook = await session.get_one(Webhook, work.webhook_id)
-        if not webhook.enabled and delivery.event != EventType.WEBHOOK_TEST:
-            await _end(session, delivery, DeliveryStatus.DEAD, _unmade("The webhook is disabled."))
+        reason = None
+        if not await is_alive(session, account_id=work.account_id, workspace_id=webhook.workspace_id):
+            reason = "The workspace is deleted."
+        elif not webhook.enabled and delivery.event != EventType.WEBHOOK_TEST:
+            reason = DISABLED
+        if reason is not None:
+            await _end(session, delivery, DeliveryStatus.DEAD, unmade(reason))
             return None
         return Message(
             id=delivery.message_id, url=webhook.url, body=delivery.payload, secrets=_secrets(webhook, context.settings)
@@ -139,10 +131,6 @@ async def _due(session: AsyncSession, work: DeliverWebhook) -> WebhookDelivery |
     if delivery is None or delivery.status is not DeliveryStatus.PENDING or delivery.attempt_count != work.attempt - 1:
         return None
     return delivery
-
-
-def _unmade(reason: str) -> Attempt:
-    return Attempt(at=clock.now(), status_code=None, latency_ms=None, error=reason, response_excerpt=None)
 
 
 def _count(delivery: WebhookDelivery, attempt: Attempt) -> None:
@@ -184,6 +172,7 @@ async def _fail(
 async def _disable(session: AsyncSession, work: DeliverWebhook, webhook: Webhook, reason: DisabledReason) -> None:
     webhook.disabled_at, webhook.disabled_reason = clock.now(), reason
     await session.flush()
+    await abandon_deliveries(session, webhook)
     caller = system_caller(work.account_id, work.workspace_id)
     await record(session, caller, action="webhook.disabled", resource="webhook", resource_id=webhook.id, reason=reason)
     await publish(

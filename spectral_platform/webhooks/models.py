@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, DateTime, ForeignKey, Index, UniqueConst
 from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
+from spectral_platform.core import clock
 from spectral_platform.core.columns import (
     AccountOwned,
     Created,
@@ -34,6 +35,11 @@ class Attempt(Value):
     latency_ms: int | None = Field(description="How long the answer took; null = no answer.")
     error: str | None = Field(description="Why there was no answer, or why none was asked for; null = there was one.")
     response_excerpt: str | None = Field(description="How the answer's body begins; null = no answer.")
+
+
+def unmade(reason: str) -> Attempt:
+    """What is told of a try that was not made."""
+    return Attempt(at=clock.now(), status_code=None, latency_ms=None, error=reason, response_excerpt=None)
 
 
 class Webhook(Identified, AccountOwned, WorkspaceOwned, Timestamped, Base):
@@ -68,6 +74,7 @@ class WebhookDelivery(Identified, WorkspaceOwned, Created, Base):
     __table_args__ = (
         UniqueConstraint("webhook_id", "news_id"),
         Index("ix_webhook_deliveries_webhook_id_created_at", "webhook_id", "created_at"),
+        Index("ix_webhook_deliveries_created_at", "created_at"),
     )
     lifecycle: ClassVar[Lifecycle[DeliveryStatus]] = DELIVERY
 

@@ -40,6 +40,6 @@ def _asked_for(retry_after: str | None, moment: datetime) -> timedelta:
         return timedelta(seconds=min(int(retry_after[:9]), LONGEST_WAIT.total_seconds()))
     try:
         asked = parsedate_to_datetime(retry_after)
-    except ValueError:
+    except (ValueError, OverflowError):  # numbers without end are a date to nobody
         return timedelta()
     return asked - moment if asked.tzinfo else timedelta()

@@ -11,6 +11,7 @@ from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
 from spectral_platform.portability.commands import erase_deleted, expire_traces
 from spectral_platform.ratelimits.commands import prune_rate_windows
+from spectral_platform.webhooks.commands import prune_deliveries
 
 DEAD_AFTER = timedelta(seconds=8)
 KEEP_FINISHED_HOURS = 24
@@ -52,10 +53,19 @@ async def forget_answers(context: WorkerContext) -> None:
         await prune_rate_windows(session)
 
 
+async def forget_deliveries(context: WorkerContext) -> None:
+    """Forget what webhooks were told long ago, also where nothing has happened since."""
+    are_more = True
+    while are_more:
+        async with context.database.transaction() as session:
+            are_more = await prune_deliveries(session)
+
+
 SCHEDULE = (
     Periodic(every=timedelta(seconds=2), run=rescue_jobs),
     Periodic(every=timedelta(hours=1), run=prune_jobs),
     Periodic(every=timedelta(hours=1), run=forget_answers),
+    Periodic(every=timedelta(hours=1), run=forget_deliveries),
     Periodic(every=timedelta(minutes=1), run=erase_deleted),
     Periodic(every=timedelta(hours=1), run=expire_traces),
 )

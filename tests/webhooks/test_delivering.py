@@ -15,8 +15,8 @@ from spectral_platform.changesets.states import ChangesetStatus
 from spectral_platform.core.settings import Settings
 from spectral_platform.scans.models import Scan
 from spectral_platform.scans.states import SCAN
+from spectral_platform.webhooks.commands import KEPT_FOR, prune_deliveries
 from spectral_platform.webhooks.events import EventType
-from spectral_platform.webhooks.jobs import KEPT_FOR
 from spectral_platform.webhooks.retrying import WAITS
 from spectral_platform.worker.runner import run_worker
 from tests.agents.factories import config, create_agent
@@ -230,12 +230,13 @@ async def test_what_is_pending_when_a_webhook_is_disabled_is_not_sent_and_can_be
     await hooks.work()
     path = f"{owner.w}/webhooks/{webhook['id']}"
     await owner.client.patch(path, json={"enabled": False})
-    await hooks.come_due()
-    await hooks.work()
 
-    assert len(receiver.received) == 1
     (delivery,) = await hooks.deliveries(webhook)
     assert (delivery["status"], delivery["attempts"][-1]["error"]) == ("dead", "The webhook is disabled.")
+    assert (delivery["next_attempt_at"], delivery["attempt_count"]) == (None, 2)
+    await hooks.come_due()
+    await hooks.work()
+    assert len(receiver.received) == 1
     replay = f"{owner.w}/webhooks/deliveries/{delivery['id']}/replay"
     assert (await owner.client.post(replay)).json()["type"].endswith("/business-rule-violation")
     await owner.client.patch(path, json={"enabled": True})
@@ -244,6 +245,36 @@ async def test_what_is_pending_when_a_webhook_is_disabled_is_not_sent_and_can_be
     assert (answer.status_code, answer.json()["status"]) == (200, "pending")
     await hooks.work()
     assert [each["status"] for each in await hooks.deliveries(webhook)] == ["delivered"]
+
+
+async def test_what_waits_for_a_receiver_that_is_gone_ends_with_it(hooks: Hooks, receiver: Receiver) -> None:
+    webhook = await hooks.create(receiver)
+    receiver.respond = lambda received: responding(500)
+    await hooks.happen()
+    await hooks.work()
+    receiver.respond = lambda received: responding(410)
+    await hooks.happen()
+    await hooks.work()
+
+    assert [each["status"] for each in await hooks.deliveries(webhook)] == ["dead", "dead"]
+
+
+async def test_a_deleted_workspace_sends_nothing_and_what_it_had_to_say_can_be_replayed(
+    hooks: Hooks, receiver: Receiver, owner: Person
+) -> None:
+    webhook = await hooks.create(receiver)
+    await hooks.test(webhook)
+    await hooks.happen()
+    await owner.client.delete(owner.w)
+    await hooks.work()
+
+    assert receiver.received == []
+    await owner.client.post(f"{owner.w}/restore")
+    (delivery,) = await hooks.deliveries(webhook)
+    assert (delivery["status"], delivery["attempts"][-1]["error"]) == ("dead", "The workspace is deleted.")
+    await owner.client.post(f"{owner.w}/webhooks/deliveries/{delivery['id']}/replay")
+    await hooks.work()
+    assert [read(received, webhook)["type"] for received in receiver.received] == ["webhook.test"]
 
 
 async def test_a_replay_sends_the_same_message_and_one_at_a_time(hooks: Hooks, receiver: Receiver, owner: Person) -> None:
@@ -313,8 +344,9 @@ async def test_deliveries_older_than_a_month_are_forgotten_unless_they_are_pendi
     async with hooks.database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         age = {"age": KEPT_FOR + timedelta(days=1)}
         await session.execute(text("UPDATE webhook_deliveries SET created_at = now() - CAST(:age AS interval)"), age)
-    await hooks.happen()
-    await hooks.work()
+
+    async with hooks.database.transaction() as session:
+        await prune_deliveries(session)
 
     left = {each["id"] for each in await hooks.deliveries(webhook)}
     assert pending["id"] in left
