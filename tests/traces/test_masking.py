@@ -83,6 +83,21 @@ def test_values_of_masked_keys_are_gone_however_deep_they_are() -> None:
     assert masker.text('{"password": unclosed') == '{"password": unclosed'
 
 
+@pytest.mark.parametrize("wrap", [lambda text: f" \n{text}", lambda text: json.dumps([{"arguments": text}])])
+def test_keys_are_found_in_json_behind_spaces_and_in_json_in_json(wrap: Any) -> None:
+    masked = Masker(Masking(keys=("password",))).text(wrap(json.dumps({"password": "hunter2hunter2", "user": "ann"})))
+
+    assert "hunter2hunter2" not in masked
+    assert "ann" in masked
+
+
+@pytest.mark.parametrize("depth", [300, 1_000])
+def test_what_is_nested_too_deep_to_be_looked_into_is_not_stored(depth: int) -> None:
+    masked = Masker(Masking(keys=("password",))).text("[" * depth + '{"password": "hunter2"}' + "]" * depth)
+
+    assert masked == "[key]"
+
+
 def test_a_card_that_is_a_number_is_masked_too() -> None:
     assert Masker(EVERYTHING).value({"card": 4111111111111111, "order": 4111}) == {"card": "[card]", "order": 4111}
 

@@ -122,8 +122,7 @@ class Masker:
 
     def text(self, text: str) -> str:
         """The text without what the policy finds in it; in JSON also without the values of masked keys."""
-        if self._keys is not None and text[:1] in {"{", "["}:
-            text = self._document(text)
+        text = self._document(text)
         occurring = self._occurring.Match(text) if self._steps else [self._always]
         # The empty pattern occurs in every text; if even that was not found, the automaton has failed and proves nothing.
         chosen = occurring if self._always in occurring else range(len(self._steps))
@@ -159,12 +158,17 @@ class Masker:
         }
 
     def _document(self, text: str) -> str:
+        if self._keys is None or text.lstrip()[:1] not in {"{", "["}:
+            return text
         try:
             document = orjson.loads(text)
         except orjson.JSONDecodeError:
             return text
-        masked = self._without_keys(document)
-        return text if masked == document else orjson.dumps(masked).decode()
+        try:
+            masked = self._without_keys(document)
+            return text if masked == document else orjson.dumps(masked).decode()
+        except (RecursionError, TypeError):  # nested deeper than can be looked into or written: nothing proves it harmless
+            return self._masked_key
 
     def _without_keys(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -172,4 +176,6 @@ class Masker:
                 key: self._masked_key if self.matches_key(key) and item is not None else self._without_keys(item)
                 for key, item in value.items()
             }
-        return [self._without_keys(item) for item in value] if isinstance(value, list) else value
+        if isinstance(value, list):
+            return [self._without_keys(item) for item in value]
+        return self._document(value) if isinstance(value, str) else value  # arguments of tool calls are JSON in JSON
