@@ -1,6 +1,7 @@
 """Rate limits of every route, and the headers that tell of them (draft-ietf-httpapi-ratelimit-headers-10)."""
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address, ip_address, ip_network
 from typing import Any
 
 from fastapi import Request
@@ -42,7 +43,18 @@ async def limit_address(request: Request) -> None:
     """Count a request whose sender is not known, by the address it comes from. Raises ``TooManyRequests``."""
     if getattr(request.scope.get("route"), "name", None) not in UNLIMITED:
         policy = Policy("public", request.app.state.settings.public_requests_per_minute)
-        await _count(request, policy, request.client.host if request.client else "")
+        await _count(request, policy, origin(request.client.host if request.client else ""))
+
+
+def origin(host: str) -> str:
+    """Whom an address stands for: who has one of IPv6 has at least a network of 64 bits (RFC 6177), and all addresses in it."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ip_network((address, 64), strict=False))
 
 
 async def _count(request: Request, policy: Policy, whom: str) -> None:

@@ -18,7 +18,7 @@ from spectral_platform.auth.commands import note_visit
 from spectral_platform.auth.errors import CredentialInvalid, CredentialMissing
 from spectral_platform.auth.queries import resolve_caller
 from spectral_platform.core.access import Caller, CallerKind
-from spectral_platform.core.errors import AuthenticationError, BusinessRuleViolationError, ForbiddenError
+from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError, SpectralError
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 
@@ -173,14 +173,14 @@ async def admit(
             workspace_id=_id(in_header if names_workspace_by_header else in_path),
             even_deleted=even_deleted,
         )
-    except AuthenticationError:  # whoever guesses credentials is held off by address
+    except SpectralError:  # whoever guesses credentials or workspaces is held off by address
         await limit_address(request)
         raise
+    await limit_caller(request, caller)
     if credential.in_cookie:
         if caller.session_id is None:  # an API key is no session of a browser
             raise CredentialInvalid
         check_csrf(request, settings, caller.session_id)
-    await limit_caller(request, caller)
     request.app.state.last_uses.note(caller)
     bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
     if names_workspace_by_header:

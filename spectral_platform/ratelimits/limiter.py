@@ -86,10 +86,12 @@ class Limiter:
         await self._database.close()
 
     def _share(self, bucket: str) -> Share:
-        if len(self._shares) >= MOST_BUCKETS:
-            moment = time.monotonic()
-            self._shares = {name: share for name, share in self._shares.items() if share.ends > moment or share.taking.locked()}
-        return self._shares.setdefault(bucket, Share())
+        """The bucket's share, which is now the last to be forgotten. What is forgotten is lost to its window, no more."""
+        share = self._shares.pop(bucket, None) or Share()
+        self._shares[bucket] = share
+        if len(self._shares) > MOST_BUCKETS:
+            del self._shares[next(iter(self._shares))]
+        return share
 
     async def _take(self, policy: Policy, bucket: str, share: Share) -> None:
         wanted = max(1, policy.quota // SHARES)

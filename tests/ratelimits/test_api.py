@@ -13,9 +13,10 @@ import pytest
 
 from spectral_api.app import create_app
 from spectral_api.problems import MEDIA_TYPE
-from spectral_api.ratelimits import UNLIMITED
+from spectral_api.ratelimits import UNLIMITED, origin
 from spectral_platform.core.database import Database, connection_string
 from spectral_platform.core.settings import Settings
+from spectral_platform.ratelimits import limiter
 from tests.contract.documents import documented_operations
 from tests.fixtures.callers import PASSWORD, Person, register
 
@@ -124,6 +125,42 @@ async def test_who_guesses_credentials_is_held_off(owner: Person, process: Proce
 
     assert [answer.status_code for answer in guesses] == [401, 401, 429]
     assert (await client.get(f"{owner.w}/keys", headers=as_person(owner))).status_code == 200
+
+
+@pytest.mark.own_database
+async def test_who_guesses_workspaces_is_held_off(owner: Person, stranger: Person, process: Process) -> None:
+    client = await process(public_requests_per_minute=2)
+    guesses = [await client.get(f"{owner.w}/keys", headers=as_person(stranger)) for _ in range(3)]
+
+    assert [answer.status_code for answer in guesses] == [404, 404, 429]
+
+
+@pytest.mark.parametrize(
+    ("host", "whom"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2::7", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::9%eth0", "2001:db8:1:2::/64"),
+        ("", ""),
+    ],
+)
+def test_a_network_of_one_customer_is_one_sender(host: str, whom: str) -> None:
+    assert origin(host) == whom
+
+
+async def test_a_process_remembers_so_many_buckets_and_forgets_no_count(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limiter, "MOST_BUCKETS", 2)
+    counting = limiter.Limiter(database_url, Settings(database_url=database_url, data_dir=tmp_path))
+    policy, whom = limiter.Policy(f"test-{uuid4().hex}", 3), ("a", "b", "c", "d")
+
+    allowed = [(await counting.count(policy, each)).is_allowed for _ in range(5) for each in whom]
+
+    assert allowed == [True] * 12 + [False] * 8
+    assert len(counting._shares) == 2
+    await counting.close()
 
 
 async def test_a_quota_comes_back_with_the_next_window(owner: Person, process: Process, database_url: str) -> None:
