@@ -7,6 +7,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import text
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.queries import verify_audit_log
@@ -16,13 +17,23 @@ from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.sealing import Seal, SealBroken
 from spectral_platform.portability.errors import ImportRefused
 from spectral_platform.portability.exporting import FORMAT, row_heading
-from spectral_platform.portability.inventory import SEALED, exported, exported_columns, forward_references
+from spectral_platform.portability.inventory import MEMBERS, SEALED, exported, exported_columns, forward_references
 
 ROWS_PER_STATEMENT = 500
 BYTES_PER_STATEMENT = 8_000_000
 _GUARDED = text(
     "SELECT DISTINCT c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
     " WHERE NOT t.tgisinternal AND c.relnamespace = 'public'::regnamespace AND c.relname NOT LIKE 'procrastinate%'"
+)
+_FOREIGN = text(
+    f"""
+    SELECT EXISTS (SELECT FROM accounts WHERE id <> :account_id) OR EXISTS (SELECT FROM users WHERE id NOT IN ({MEMBERS}))
+    """
+)
+# Operations staff reach every account of a server: that is granted by who runs it, and by no file.
+_DEMOTIONS = (
+    text("UPDATE account_members SET role = 'owner' WHERE role = 'operations'"),
+    text("UPDATE invites SET account_role = 'member' WHERE account_role = 'operations'"),
 )
 
 
@@ -44,17 +55,25 @@ async def import_account(session: AsyncSession, lines: Iterable[bytes], seal: Se
     account_id = await _check(session, next(remaining, b""))
     columns = {holding.table.name: exported_columns(holding.table) for holding in exported()}
     stored = 0
-    async with _laid_open(session):
-        for batch in _batches(remaining, set(columns), seal):
-            names = ", ".join(f'"{column}"' for column in columns[batch.table])
-            await session.execute(
-                text(
-                    f'INSERT INTO "{batch.table}" ({names})'
-                    f' SELECT {names} FROM json_populate_recordset(NULL::"{batch.table}", CAST(:rows AS json))'
-                ),
-                {"rows": f"[{','.join(batch.rows)}]"},
-            )
-            stored += len(batch.rows)
+    try:
+        async with _laid_open(session):
+            for batch in _batches(remaining, set(columns), seal):
+                names = ", ".join(f'"{column}"' for column in columns[batch.table])
+                await session.execute(
+                    text(
+                        f'INSERT INTO "{batch.table}" ({names})'
+                        f' SELECT {names} FROM json_populate_recordset(NULL::"{batch.table}", CAST(:rows AS json))'
+                    ),
+                    {"rows": f"[{','.join(batch.rows)}]"},
+                )
+                stored += len(batch.rows)
+    except (DataError, IntegrityError) as error:
+        reason = getattr(getattr(error.orig, "diag", None), "message_primary", None) or type(error).__name__
+        raise ImportRefused(f"The file has rows that cannot be stored: {reason}.") from None  # a traceback would show them
+    if await session.scalar(_FOREIGN, {"account_id": account_id}):
+        raise ImportRefused("The file has accounts or people besides those of the account that it says it is of.")
+    for statement in _DEMOTIONS:
+        await session.execute(statement)
     await bind_tenant(session, account_id=account_id)
     verification = await verify_audit_log(session, system_caller(account_id))
     if not verification.valid:
@@ -75,7 +94,10 @@ async def _check(session: AsyncSession, heading: bytes) -> UUID:
         )
     if await session.scalar(text("SELECT EXISTS (SELECT FROM accounts)")):
         raise ImportRefused("This server has an account already; import into an empty one.")
-    return UUID(str(document.get("account_id")))
+    try:
+        return UUID(str(document.get("account_id")))
+    except ValueError:
+        raise ImportRefused("The file's first line does not say which account it is of.") from None
 
 
 def _batches(lines: Iterator[bytes], known: set[str], seal: Seal) -> Iterator[Batch]:

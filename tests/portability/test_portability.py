@@ -137,6 +137,59 @@ async def test_a_file_that_is_not_whole_is_refused_and_leaves_nothing(
     await take_in(elsewhere, await exported_lines(owner.client), seal_of(settings))  # still empty
 
 
+OTHER = "0198c5a2-7b1e-7c3d-9f00-3b6f4c1d2e5a"
+
+
+def with_another_account(lines: list[bytes]) -> list[bytes]:
+    (account,) = [line for line in lines if line.startswith(b'{"table":"accounts"')]
+    row = json.loads(account)
+    row["row"]["id"] = OTHER
+    return renumbered([*lines[:-1], json.dumps(row, separators=(",", ":")).encode() + b"\n", lines[-1]])
+
+
+def renumbered(lines: list[bytes]) -> list[bytes]:
+    return [*lines[:-1], json.dumps({"complete": True, "rows": len(lines) - 2}).encode()]
+
+
+@pytest.mark.parametrize(
+    ("forge", "complaint"),
+    [
+        (with_another_account, "besides those of the account"),
+        (lambda lines: renumbered([*lines[:-1], b'{"table":"users","row":{"id":"%s"}}\n' % OTHER.encode(), lines[-1]]), "stored"),
+        (lambda lines: renumbered([*lines[:-1], b'{"table":"users","row":{"id":"\'; DROP"}}\n', lines[-1]]), "stored"),
+        (lambda lines: renumbered([*lines[:-1], b'{"table":"users","row":{},"x":1}\n', lines[-1]]), "stored"),
+        (lambda lines: [json.dumps(json.loads(lines[0]) | {"account_id": "me"}).encode() + b"\n", *lines[1:]], "which account"),
+    ],
+)
+async def test_a_forged_file_is_refused_in_plain_words(
+    forge: Any, complaint: str, postgres: str, settings: Settings, owner: Person
+) -> None:
+    lines = forge(await exported_lines(owner.client))
+
+    with pytest.raises(ImportRefused, match=complaint):
+        await take_in(clone(postgres), lines, seal_of(settings))
+
+
+async def test_no_file_makes_anybody_operations_staff(postgres: str, settings: Settings, owner: Person) -> None:
+    await owner.client.post("/api/v1/account/invites", json={"email": "a@example.com", "account_role": "member"})
+    lines = await exported_lines(owner.client)
+    forged = [
+        line.replace(b'"role":"owner"', b'"role":"operations"').replace(b'_role":"member"', b'_role":"operations"')
+        if line.startswith((b'{"table":"account_members"', b'{"table":"invites"'))
+        else line
+        for line in lines
+    ]
+    assert len([1 for before, after in zip(lines, forged, strict=True) if before != after]) == 2
+    elsewhere = clone(postgres)
+    await take_in(elsewhere, forged, seal_of(settings))
+
+    engine = create_async_engine(driver_url(elsewhere))
+    async with AsyncSession(engine) as session:
+        roles = await session.scalars(text("SELECT role FROM account_members UNION ALL SELECT account_role FROM invites"))
+        assert roles.all() == ["owner", "member"]
+    await engine.dispose()
+
+
 async def test_a_file_with_another_history_is_refused(postgres: str, settings: Settings, owner: Person) -> None:
     lines = await exported_lines(owner.client)
     forged = [line.replace(b"account.created", b"account.forgery") for line in lines]
