@@ -176,7 +176,7 @@ async def list_usage(
     ``UsageTooLong``.
     """
     until = until or clock.now().astimezone(UTC).date() + timedelta(days=1)
-    since = since or until - timedelta(days=30)
+    since = since or until - min(timedelta(days=30), until - date.min)
     if (until - since).days > MOST_DAYS:
         raise UsageTooLong(MOST_DAYS)
     window = {"since": datetime.combine(since, time(), UTC), "until": datetime.combine(until, time(), UTC)}

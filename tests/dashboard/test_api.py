@@ -96,6 +96,13 @@ async def test_a_trace_whose_spans_arrive_twice_is_counted_once(owner: Person) -
     assert (day["spans"], day["traces"]) == (1, 1)
 
 
+@pytest.mark.parametrize(
+    "window", [{"until": "0001-01-01"}, {"since": "9999-12-31"}, {"since": "0001-01-01", "until": "0001-01-02"}]
+)
+async def test_usage_of_days_on_which_nobody_lived_is_nothing(owner: Person, window: dict[str, str]) -> None:
+    assert (await usage(owner.client, **window))["results"] == []
+
+
 async def test_usage_is_told_of_a_year_at_most(owner: Person) -> None:
     answer = await owner.client.get("/api/v1/account/usage", params={"since": "2020-01-01", "until": "2026-01-01"})
 
