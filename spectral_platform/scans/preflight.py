@@ -139,6 +139,19 @@ def named(thing: str) -> Iterator[None]:
         raise ScanNotPossible(absent.detail, missing=[thing]) from absent
 
 
+async def check_named(session: AsyncSession, caller: Caller, asked: ScanSettings) -> None:
+    """Raise ``ScanNotPossible`` if the settings name something that the workspace does not have."""
+    with named("agents"):
+        for agent_id in asked.agent_ids or ():
+            await get_agent(session, caller, agent_id)
+    if asked.objective_id is not None:
+        await _choose_objective(session, caller, asked.objective_id)
+    if asked.rubric_id is not None:
+        await _choose_rubric(session, caller, asked.rubric_id, None)
+    with named("samples"):
+        await find_published_version(session, caller.workspace, asked.sample_set_id)
+
+
 async def _pin_agents(
     session: AsyncSession, caller: Caller, agent_ids: tuple[UUID, ...] | None
 ) -> list[tuple[PinnedAgent, AgentConfig]]:

@@ -14,6 +14,8 @@ from spectral_api.v1.refusals import IN_ACCOUNT, IN_WORKSPACE
 from spectral_api.v1.workspaces import schemas
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
+from spectral_platform.scans.errors import ScanNotPossible
+from spectral_platform.scans.preflight import check_named
 from spectral_platform.workspaces import commands, queries
 
 router = Router()
@@ -56,8 +58,12 @@ async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) 
 
 
 @router.patch(
-    "/{workspace_id}", response_model=schemas.Workspace, summary="Change a workspace", responses=problems(*IN_WORKSPACE)
+    "/{workspace_id}",
+    response_model=schemas.Workspace,
+    summary="Change a workspace",
+    responses=problems(*IN_WORKSPACE, ScanNotPossible),
 )
 async def update_workspace(workspace_id: UUID, body: schemas.WorkspaceUpdate, caller: Admin, database: Database) -> Any:
-    """Change the named fields; the others stay as they are."""
+    """Change the named fields; the others stay as they are. What `scan_defaults` name must be there."""
+    await check_named(database, caller, body.scan_defaults)
     return await commands.update_workspace(database, caller, changes=body.model_dump(mode="json", exclude_unset=True))
