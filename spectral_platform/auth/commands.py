@@ -27,7 +27,7 @@ from spectral_platform.auth.lockout.commands import count_attempt, forgive, refu
 from spectral_platform.auth.lockout.subjects import PASSWORDS, subjects_of
 from spectral_platform.auth.models import LoginSession, RefreshToken, Visit
 from spectral_platform.auth.passwords.rules import check_password
-from spectral_platform.auth.queries import find_visit
+from spectral_platform.auth.queries import find_visit, get_refresh_token
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import AccountRole, Caller, CallerKind
 from spectral_platform.core.database import Database, bind_tenant, bind_user
@@ -117,17 +117,11 @@ async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: s
     None means that a spent token came back: somebody copied it, so its whole session has been ended, and the caller must commit
     that before refusing. Raises ``CredentialInvalid``, ``CredentialExpired``, ``CredentialRevoked`` or ``AccountSuspended``.
     """
-    row = (
-        await session.execute(
-            select(RefreshToken, LoginSession)
-            .join(LoginSession, LoginSession.id == RefreshToken.session_id)
-            .where(RefreshToken.digest == crypto.digest_secret(refresh_token))
-            .with_for_update()
-        )
-    ).one_or_none()
-    if row is None:
+    token = await get_refresh_token(session, refresh_token)
+    login_session = await session.get(LoginSession, token.session_id, with_for_update=True)
+    if login_session is None:
         raise CredentialInvalid
-    token, login_session = row
+    await session.refresh(token)  # whoever exchanged it at the same time held the session
     if login_session.revoked_at is not None:
         raise CredentialRevoked
     if token.spent_at is not None:
@@ -139,7 +133,6 @@ async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: s
     user = await session.get_one(User, login_session.user_id)
     if user.status is not UserStatus.ACTIVE:
         raise CredentialRevoked
-    await bind_tenant(session, account_id=login_session.account_id)
     await refuse_suspended(session, login_session.account_id)
     token.spent_at = login_session.last_used_at = clock.now()
     return await _issue(session, settings, login_session)
@@ -293,6 +286,7 @@ async def _issue(session: AsyncSession, settings: Settings, login_session: Login
     refresh_token = crypto.new_secret("rt_")
     session.add(
         RefreshToken(
+            account_id=login_session.account_id,
             session_id=login_session.id,
             digest=crypto.digest_secret(refresh_token),
             expires_at=clock.now() + timedelta(days=settings.refresh_token_days),

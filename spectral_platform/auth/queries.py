@@ -112,6 +112,7 @@ def _select_session() -> Select[Any]:
 
 
 KEY, SESSION = _select_key(), _select_session()
+HELD_TOKEN = _bound(spectral_token_digest=bindparam("token_digest", type_=String))
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -214,13 +215,18 @@ async def find_visit(session: AsyncSession, caller: Caller) -> Visit | None:
     return await session.get(Visit, {"account_id": caller.account_id, "session_id": caller.session_id})
 
 
-async def get_session_of(session: AsyncSession, *, refresh_token: str) -> UUID:
-    """The session that a refresh token belongs to, spent or not. Raises ``CredentialInvalid``."""
+async def get_refresh_token(session: AsyncSession, refresh_token: str) -> RefreshToken:
+    """The row of a refresh token, spent or not; the transaction is bound to its account from here on.
+
+    Who holds the token may see its row before any tenant is bound. Raises ``CredentialInvalid``.
+    """
     digest = crypto.digest_secret(refresh_token)
-    session_id = await session.scalar(select(RefreshToken.session_id).where(RefreshToken.digest == digest))
-    if session_id is None:
+    await session.execute(HELD_TOKEN, {"token_digest": digest})
+    token = await session.scalar(select(RefreshToken).where(RefreshToken.digest == digest))
+    if token is None:
         raise CredentialInvalid
-    return session_id
+    await bind_tenant(session, account_id=token.account_id)
+    return token
 
 
 async def get_profile(session: AsyncSession, caller: Caller) -> Profile:

@@ -99,7 +99,7 @@ async def refresh(
     if not refresh_token:
         raise CredentialMissing
     if in_cookie is not None:
-        check_csrf(request, settings, await queries.get_session_of(database, refresh_token=in_cookie))
+        check_csrf(request, settings, (await queries.get_refresh_token(database, in_cookie)).session_id)
     tokens = await commands.refresh(database, settings, refresh_token=refresh_token)
     if tokens is None:  # the session's end must be committed, so this is answered and not raised
         return render(request, CredentialRevoked())

@@ -86,17 +86,19 @@ async def _enter(
 ) -> Tokens:
     known = select(User).join(Identity, Identity.user_id == User.id)
     user = await session.scalar(known.where(Identity.issuer == claims.issuer, Identity.subject == claims.subject))
+    is_linked = user is not None
     if user is None:
         if claims.email is None:
             raise EmailUnverified
         user = await find_user(session, email=claims.email)
         if user is None:
             return await _register(session, settings, claims, email=claims.email, invite_token=invite_token, device=device)
-        await _link(session, settings, user, claims)
     if user.status is not UserStatus.ACTIVE:
         raise LoginRefused
     account_id = await account_of(session, user)
     await bind_tenant(session, account_id=account_id)
+    if not is_linked:
+        await _link(session, settings, user, claims)
     await refuse_suspended(session, account_id)
     caller = Caller(kind=CallerKind.USER, id=user.id, account_id=account_id, session_id=clock.new_id())
     await record(
