@@ -6,6 +6,7 @@ import structlog
 
 from spectral_platform.core import clock
 from spectral_platform.core.jobs import JobContext, enqueue, job
+from spectral_platform.mail.commands import can_send
 from spectral_platform.mail.delivery import deliver
 from spectral_platform.mail.errors import MailDelayed, MailRefused
 from spectral_platform.mail.letter import Letter
@@ -25,6 +26,9 @@ async def deliver_mail(context: JobContext, work: SendMail) -> None:
     than the queue's own tries last.
     """
     letter = Letter.model_validate_json(context.settings.seal.open(work.letter))
+    if not can_send(context.settings):  # it was configured when the letter was written; what is in it is for no log
+        logger.error("mail_given_up", letter=str(letter.id), tries=work.tries, reason="no SMTP server is configured any more")
+        return
     if context.settings.smtp_host is None:
         logger.warning(
             "mail_not_sent", reason="no SMTP server is configured", to=letter.to, subject=letter.subject, text=letter.text

@@ -189,6 +189,16 @@ async def test_without_smtp_a_production_server_refuses_to_promise_mail(database
     assert await orders(database) == []
 
 
+async def test_a_letter_that_a_production_server_can_no_longer_send_is_in_no_log(database: Database, settings: Settings) -> None:
+    await write(database, settings)
+    with capture_logs() as logged:
+        await run(settings.model_copy(update={"smtp_host": None, "environment": Environment.PRODUCTION}))
+
+    assert "mail_given_up" in [entry["event"] for entry in logged]
+    assert SOMEBODY not in str(logged)
+    assert WORDS not in str(logged)
+
+
 def test_a_server_without_a_sender_is_misconfigured() -> None:
     with pytest.raises(ValidationError, match="SPECTRAL_MAIL_FROM"):
         Settings(smtp_host="localhost")
