@@ -66,5 +66,5 @@ async def hold_member(session: AsyncSession, caller: Caller, user_id: UUID) -> A
 
 async def require_another_owner(session: AsyncSession, member: AccountMember) -> None:
     """Raise ``LastOwner`` if the account could not do without this member, who must be held."""
-    if member.is_active_owner and not await queries.exists_other_owner(session, member):
+    if member.is_active_administrator and not await queries.exists_other_owner(session, member):
         raise LastOwner

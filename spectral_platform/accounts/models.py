@@ -71,6 +71,6 @@ class AccountMember(AccountOwned, Timestamped, Base):
     user: Mapped[User] = relationship(lazy="raise", viewonly=True)
 
     @property
-    def is_active_owner(self) -> bool:
-        """Whether the person owns the account and may come in."""
-        return self.role is AccountRole.OWNER and self.user.status is UserStatus.ACTIVE
+    def is_active_administrator(self) -> bool:
+        """Whether the person runs the account and may come in; operations staff run the one that they belong to."""
+        return self.role is not AccountRole.MEMBER and self.user.status is UserStatus.ACTIVE

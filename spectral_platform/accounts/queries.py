@@ -56,9 +56,9 @@ async def find_member(
 
 
 async def exists_other_owner(session: AsyncSession, member: AccountMember) -> bool:
-    """Whether somebody besides this member owns the account and may come in."""
+    """Whether somebody besides this member owns the account and may come in; operations staff may stand in for their like."""
     others = select(User.id).join(AccountMember, AccountMember.user_id == User.id)
-    others = others.where(AccountMember.account_id == member.account_id, AccountMember.role == AccountRole.OWNER)
+    others = others.where(AccountMember.account_id == member.account_id, AccountMember.role.in_({AccountRole.OWNER, member.role}))
     others = others.where(User.status == UserStatus.ACTIVE, User.id != member.user_id)
     return await session.scalar(others.limit(1)) is not None
 

@@ -12,6 +12,7 @@ from spectral_platform.core.access import AccountRole, WorkspaceRole
 from spectral_platform.core.database import Database
 from spectral_platform.members.commands import update_member
 from tests.fixtures.callers import PASSWORD, Person, joined
+from tests.fixtures.database import run_sql
 
 ACCOUNT = "/api/v1/account"
 MEMBERS = f"{ACCOUNT}/members"
@@ -156,6 +157,21 @@ async def test_the_last_owner_can_neither_leave_nor_be_demoted_nor_revoked(
 
     assert (refused.status_code, slug(refused)) == (400, "business-rule-violation")
     assert (await owner.client.get(ACCOUNT)).status_code == 200
+
+
+@pytest.mark.parametrize("change", [{"role": "member"}, {"status": "revoked"}, None])
+async def test_operations_staff_leave_an_account_only_to_an_owner(
+    change: dict[str, str] | None, database_url: str, owner: Person, member: Person
+) -> None:
+    run_sql(database_url, f"UPDATE account_members SET role = 'operations' WHERE user_id = '{owner.user_id}'")
+
+    async def give_up() -> httpx.Response:
+        path = f"{MEMBERS}/{owner.user_id}"
+        return await (owner.client.patch(path, json=change) if change else owner.client.delete("/api/v1/auth/me"))
+
+    assert (await give_up()).status_code == 400
+    assert (await owner.client.patch(f"{MEMBERS}/{member.user_id}", json={"role": "owner"})).status_code == 200
+    assert (await give_up()).status_code in {200, 204}
 
 
 async def test_a_revoked_owner_does_not_count_as_one(owner: Person, second: Person) -> None:
