@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
@@ -21,7 +21,7 @@ async def get_account(session: AsyncSession, caller: Caller) -> Account:
 
 async def find_user(session: AsyncSession, *, email: str) -> User | None:
     """The person with this email address, whatever its case."""
-    return await session.scalar(select(User).where(func.lower(User.email) == email.lower()))
+    return await session.scalar(select(User).where(_has_address(email)))
 
 
 async def get_membership(session: AsyncSession, *, user_id: UUID) -> AccountMember:
@@ -51,7 +51,7 @@ async def find_member(
     session: AsyncSession, caller: Caller, *, user_id: UUID | None = None, email: str | None = None
 ) -> AccountMember | None:
     """The person of the caller's account with this id or email address."""
-    person = User.id == user_id if user_id is not None else func.lower(User.email) == (email or "").lower()
+    person = User.id == user_id if user_id is not None else _has_address(email or "")
     return await session.scalar(_members(caller).where(person))
 
 
@@ -61,6 +61,11 @@ async def exists_other_owner(session: AsyncSession, member: AccountMember) -> bo
     others = others.where(AccountMember.account_id == member.account_id, AccountMember.role.in_({AccountRole.OWNER, member.role}))
     others = others.where(User.status == UserStatus.ACTIVE, User.id != member.user_id)
     return await session.scalar(others.limit(1)) is not None
+
+
+def _has_address(email: str) -> ColumnElement[bool]:
+    """Whether a person has the address, as the unique index compares them: Postgres and Python disagree about some letters."""
+    return func.lower(User.email) == func.lower(email)
 
 
 def _members(caller: Caller) -> Select[AccountMember]:

@@ -115,6 +115,21 @@ async def test_the_case_of_an_email_makes_no_other_person(client: httpx.AsyncCli
     assert (await log_in(client, owner.email, PASSWORD)).status_code == 429
 
 
+async def test_another_way_to_write_a_letter_makes_no_other_person(client: httpx.AsyncClient) -> None:
+    """Of the dotted capital I, Postgres makes one letter and Python two."""
+    name = f"{uuid4().hex[:8]}@example.com"
+    body = {"email": f"İnci{name}", "password": PASSWORD, "tenant_name": "Test"}
+    assert (await client.post("/api/v1/auth/register", json=body)).status_code == 201
+
+    for spelling in (f"İnci{name}", f"inci{name}", f"INCI{name}"):
+        assert (await log_in(client, spelling, PASSWORD)).status_code == 200
+    for spelling in (f"İnci{name}", f"i\u0307nci{name}", f"inci{name}"):
+        await log_in(client, spelling)
+        await log_in(client, spelling)
+
+    assert (await log_in(client, f"İnci{name}", PASSWORD)).status_code == 429
+
+
 async def test_of_twenty_guesses_at_once_no_more_are_answered_than_one_by_one(client: httpx.AsyncClient, owner: Person) -> None:
     answers = await asyncio.gather(*(log_in(client, owner.email, f"guess {number}") for number in range(20)))
 

@@ -1,5 +1,6 @@
 """Whose attempts are counted, and how long who fails too often has to wait."""
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -53,9 +54,15 @@ class Subject:
 
 def subjects_of(rule: Rule, secret: str, *, email: str | None, ip: str | None) -> tuple[Subject, ...]:
     """Whose attempt this is: the email address's, whether or not anybody has it, and the client address's."""
-    by_email = () if email is None else (Subject.of(rule, secret, email.lower()),)
+    by_email = () if email is None else (Subject.of(rule, secret, _folded(email)),)
     network = network_of(ip)
     return by_email if network is None else (*by_email, Subject.of(ADDRESSES, secret, network))
+
+
+def _folded(email: str) -> str:
+    """The address without case and accents: nobody may have more guesses at a person by writing them in another way."""
+    decomposed = unicodedata.normalize("NFKD", email.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 
 def network_of(ip: str | None) -> str | None:
