@@ -21,7 +21,7 @@ async def create_account(session: AsyncSession, *, name: str, email: str, passwo
     session.add(account)
     await session.flush()
     caller = await add_member(session, account.id, email=email, password_hash=password_hash, role=AccountRole.OWNER)
-    await record(session, caller, action="account.created", resource="account", resource_id=account.id, name=name)
+    await record(session, caller, action="account.created", resource="account", resource_id=account.id)
     return caller
 
 
