@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -39,6 +39,7 @@ from spectral_platform.workspaces.commands import add_workspace
 from spectral_platform.workspaces.queries import find_first_workspace
 
 FIRST_WORKSPACE = "Default"
+FIRST_ACCOUNT_LOCK = 0x5EC7_0003
 VISIT_NOTED_EVERY = timedelta(hours=1)
 
 
@@ -219,8 +220,11 @@ async def find_entrance(session: AsyncSession, settings: Settings, *, invite_tok
     """The invite to come in by; None for an account of one's own, where that is open."""
     if invite_token is not None:
         return await get_open_invite(session, token=invite_token, email=email)
-    if settings.registration_mode == "invite" and await exists_account(session):
-        raise RegistrationClosed
+    if settings.registration_mode == "invite":
+        # Of several who want to be the first, each waits for the one before and then sees the account.
+        await session.execute(select(func.pg_advisory_xact_lock(FIRST_ACCOUNT_LOCK)))
+        if await exists_account(session):
+            raise RegistrationClosed
     return None
 
 

@@ -1,8 +1,17 @@
 """Registration, login, refresh and logout over HTTP."""
 
-import httpx
+import asyncio
 
+import httpx
+import pytest
+
+from spectral_platform.accounts.commands import create_account
+from spectral_platform.auth.commands import find_entrance
+from spectral_platform.auth.errors import RegistrationClosed
+from spectral_platform.core.database import Database
+from spectral_platform.core.settings import Settings
 from tests.fixtures.callers import PASSWORD, Person
+from tests.fixtures.database import somebody_waits
 
 
 async def test_registering_gives_an_account_a_workspace_and_a_login(client: httpx.AsyncClient, owner: Person) -> None:
@@ -73,3 +82,21 @@ async def test_an_api_key_has_no_profile(client: httpx.AsyncClient, owner: Perso
     answer = await client.get("/api/v1/auth/me", headers=owner.bearing(await owner.key()))
 
     assert answer.status_code == 403
+
+
+@pytest.mark.own_database
+async def test_of_two_who_want_to_be_the_first_one_is(database: Database, settings: Settings) -> None:
+    by_invite = settings.model_copy(update={"registration": "invite"})
+
+    async def come_second() -> None:
+        async with database.transaction() as session:
+            await find_entrance(session, by_invite, invite_token=None, email="second@example.com")
+
+    async with database.transaction() as session:
+        assert await find_entrance(session, by_invite, invite_token=None, email="first@example.com") is None
+        second = asyncio.create_task(come_second())
+        await somebody_waits(database)
+        await create_account(session, name="First", email="first@example.com", password_hash=None)
+
+    with pytest.raises(RegistrationClosed):
+        await second
