@@ -64,6 +64,15 @@ async def hold_member(session: AsyncSession, caller: Caller, user_id: UUID) -> A
     return await queries.get_member(session, caller, user_id)
 
 
+async def keep_account(session: AsyncSession, account_id: UUID) -> None:
+    """Let nobody delete the bound account until this transaction ends.
+
+    Whoever adds people, sessions or tokens to an account holds it first and then what is in it, as its deletion does: so the two
+    wait for each other once, and what was added is either deleted too or refused.
+    """
+    await session.execute(select(Account.id).where(Account.id == account_id).with_for_update(read=True, key_share=True))
+
+
 async def require_another_owner(session: AsyncSession, member: AccountMember) -> None:
     """Raise ``LastOwner`` if the account could not do without this member, who must be held."""
     if member.is_active_administrator and not await queries.exists_other_owner(session, member):

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.accounts.commands import add_member, create_account, hold_member, require_another_owner
+from spectral_platform.accounts.commands import add_member, create_account, hold_member, keep_account, require_another_owner
 from spectral_platform.accounts.errors import AccountSuspended
 from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.accounts.queries import exists_account, find_user
@@ -103,9 +103,8 @@ async def login(database: Database, settings: Settings, *, email: str, password:
         raise LoginRefused
     async with database.transaction() as session:
         await forgive(session, subjects)
-        await _hold_unchanged(session, user)
         account_id = await account_of(session, user)
-        await bind_tenant(session, account_id=account_id)
+        await _hold_unchanged(session, user)
         await refuse_suspended(session, account_id)
         caller = Caller(kind=CallerKind.USER, id=user.id, account_id=account_id, session_id=clock.new_id())
         await record(session, caller, action="session.opened", resource="session", resource_id=str(caller.session_id))
@@ -119,6 +118,7 @@ async def refresh(session: AsyncSession, settings: Settings, *, refresh_token: s
     that before refusing. Raises ``CredentialInvalid``, ``CredentialExpired``, ``CredentialRevoked`` or ``AccountSuspended``.
     """
     token = await get_refresh_token(session, refresh_token)
+    await keep_account(session, token.account_id)
     login_session = await session.get(LoginSession, token.session_id, with_for_update=True)
     if login_session is None:
         raise CredentialInvalid
@@ -231,6 +231,7 @@ async def find_entrance(session: AsyncSession, settings: Settings, *, invite_tok
 async def join(session: AsyncSession, invite: Invite, *, email: str, password_hash: str | None) -> tuple[Caller, UUID | None]:
     """A new person in the account that invites them, and the first workspace in their reach."""
     await bind_tenant(session, account_id=invite.account_id)
+    await keep_account(session, invite.account_id)
     await refuse_suspended(session, invite.account_id)
     caller = await add_member(session, invite.account_id, email=email, password_hash=password_hash, role=invite.account_role)
     workspace_id = await accept_invite(session, caller, invite, user_id=_user(caller))
@@ -263,11 +264,16 @@ def _user(caller: Caller) -> UUID:
 
 
 async def account_of(session: AsyncSession, user: User) -> UUID:
-    """The account that a person comes in for; binds the transaction to the person. Raises ``LoginRefused`` without one."""
+    """The account that a person comes in for, to which the transaction is bound; it cannot be deleted until that ends.
+
+    Raises ``LoginRefused`` without one.
+    """
     await bind_user(session, user.id)
     account_id = await session.scalar(select(AccountMember.account_id).where(AccountMember.user_id == user.id))
     if account_id is None:
         raise LoginRefused
+    await bind_tenant(session, account_id=account_id)
+    await keep_account(session, account_id)
     return account_id
 
 

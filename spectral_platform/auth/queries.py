@@ -51,7 +51,7 @@ def _select_key() -> Select[Any]:
     bound = tenant.select_from(held.join(key, true())).cte("bound").prefix_with("MATERIALIZED")
     account = (
         select(Account.status.label("account_status"))
-        .where(Account.id == cast(bound.c.spectral_account_id, Uuid))
+        .where(Account.id == cast(bound.c.spectral_account_id, Uuid), Account.deleted_at.is_(None))
         .limit(1)
         .lateral("account")
     )
@@ -91,6 +91,7 @@ def _select_session() -> Select[Any]:
             LoginSession.id == bound.c.session_id,
             User.id == user_id,
             Account.id == cast(bound.c.spectral_account_id, Uuid),
+            Account.deleted_at.is_(None),
         )
         .limit(1)
         .lateral("person")
@@ -206,6 +207,8 @@ async def _visit(session: AsyncSession, caller: Caller, workspace_id: UUID, *, e
     if account_id is None:
         raise WorkspaceNotFound(workspace_id)
     await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
+    if await session.scalar(select(Account.deleted_at).where(Account.id == account_id)) is not None:  # is being erased
+        raise WorkspaceNotFound(workspace_id)
     place = {"account_id": account_id, "workspace_id": workspace_id, "visitor_from": caller.account_id}
     return caller.model_copy(update=place | {"scopes": resolve_scopes(AccountRole.OPERATIONS, None)})
 

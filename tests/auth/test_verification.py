@@ -10,12 +10,14 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event, text
+from sqlalchemy import event, select, text
 
 from spectral_api.app import create_app
 from spectral_platform.auth.last_uses import LastUses
-from spectral_platform.auth.queries import resolve_caller
+from spectral_platform.auth.models import LoginSession, RefreshToken
+from spectral_platform.auth.queries import HELD_TOKEN, resolve_caller
 from spectral_platform.core import clock
+from spectral_platform.core.crypto import digest_secret
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from tests.auth.test_sessions import newest_session
@@ -77,6 +79,7 @@ ENDINGS = {
     "user": ("UPDATE users SET status = 'revoked' WHERE id = :user", 401, "token-revoked"),
     "membership": ("DELETE FROM account_members WHERE user_id = :user", 401, "token-revoked"),
     "account": ("UPDATE accounts SET status = 'suspended' WHERE id = :account", 403, "account-suspended"),
+    "deletion": ("UPDATE accounts SET deleted_at = now() WHERE id = :account", 401, ""),
 }
 
 
@@ -87,7 +90,9 @@ async def test_what_is_taken_away_is_refused_at_once_in_every_process(
     """Two applications with pools of their own stand for two processes; both have seen the credential work a moment ago."""
     statement, status, slug = ENDINGS[ending]
     by_key, by_token = await owner.key("read:workspace"), owner.tokens["access_token"]
-    concerned = {"key": [by_key], "expiry": [by_key], "account": [by_key, by_token]}.get(ending, [by_token])
+    concerned = {"key": [by_key], "expiry": [by_key], "account": [by_key, by_token], "deletion": [by_key, by_token]}.get(
+        ending, [by_token]
+    )
     databases = [Database(database_url), Database(database_url)]
     processes = [
         httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app(settings, each)), base_url="http://testserver")
@@ -206,3 +211,11 @@ async def test_a_workspace_in_the_header_is_checked_with_the_credential(owner: P
         answer = await owner.client.get(path, headers={"X-Workspace-Id": header})
         assert answer.status_code == status
     assert (await stranger.client.get(path, headers={"X-Workspace-Id": "x"})).status_code == 404
+
+
+async def test_a_refresh_token_shows_its_own_row_and_no_other(owner: Person, stranger: Person, database: Database) -> None:
+    async with database.transaction() as session:
+        assert (await session.scalars(select(RefreshToken))).all() == []
+        await session.execute(HELD_TOKEN, {"token_digest": digest_secret(owner.tokens["refresh_token"])})
+        assert [each.account_id for each in await session.scalars(select(RefreshToken))] == [owner.account_id]
+        assert (await session.scalars(select(LoginSession))).all() == []

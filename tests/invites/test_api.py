@@ -16,7 +16,9 @@ from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.invites.models import Invite
+from spectral_platform.portability.commands import delete_account
 from tests.fixtures.callers import PASSWORD, Person, joined
+from tests.fixtures.database import somebody_waits
 
 INVITES = "/api/v1/account/invites"
 
@@ -249,3 +251,16 @@ async def test_the_audit_log_tells_of_invites_without_addresses_or_tokens(client
     assert actions[:5] == ["invite.accepted", "invite.created", "invite.revoked", "invite.resent", "invite.created"]
     assert "@" not in log.text
     assert "invite_" not in log.text.replace("invite_id", "")
+
+
+async def test_who_joins_while_the_account_is_deleted_stays_outside(
+    client: httpx.AsyncClient, owner: Person, database: Database
+) -> None:
+    invited = await invite(owner)
+    async with database.transaction(account_id=owner.account_id) as session:
+        await delete_account(session, owner.caller())
+        joining = asyncio.create_task(join(client, invited))
+        await somebody_waits(database)
+
+    refused = await joining
+    assert (refused.status_code, slug(refused)) == (403, "account-suspended")

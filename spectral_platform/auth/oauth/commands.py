@@ -27,7 +27,7 @@ from spectral_platform.auth.oauth.protocol import authorize_url, redeem
 from spectral_platform.auth.oauth.providers import Claims, Transaction, get_provider
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import Caller, CallerKind
-from spectral_platform.core.database import Database, bind_tenant, conflict_as
+from spectral_platform.core.database import Database, conflict_as
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.commands import add_workspace
 
@@ -96,7 +96,6 @@ async def _enter(
     if user.status is not UserStatus.ACTIVE:
         raise LoginRefused
     account_id = await account_of(session, user)
-    await bind_tenant(session, account_id=account_id)
     if not is_linked:
         await _link(session, settings, user, claims)
     await refuse_suspended(session, account_id)
