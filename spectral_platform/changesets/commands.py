@@ -5,6 +5,7 @@ labels. So decisions about the same agents come one after the other, each sees w
 """
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -112,10 +113,11 @@ async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: 
         item.approved_before, item.accepted_version = item.base_version, version.version
         await set_labels(session, agent, {Label.APPROVED: version.version})
     superseded = await _supersede_others(session, changeset)
-    await _remember(session, caller, changeset, came_from=ChangesetStatus.PROPOSED)
+    ended = [str(other.id) for other in superseded]
+    await _remember(session, caller, changeset, came_from=ChangesetStatus.PROPOSED, superseded=ended)
     system = system_caller(caller.account_id, caller.workspace)
     for other in superseded:
-        await _remember(session, system, other, came_from=ChangesetStatus.PROPOSED, reason=_superseded_by(changeset))
+        await _tell(session, system, other, came_from=ChangesetStatus.PROPOSED, reason=_superseded_by(changeset))
     return await queries.get_changeset(session, caller, changeset_id)
 
 
@@ -270,8 +272,26 @@ async def _remember(
     *,
     came_from: ChangesetStatus | None,
     reason: str | None = None,
+    **detail: Any,
 ) -> None:
-    """Write a move into the changeset's history and into the audit log, and tell it."""
+    """Tell of a move, and write it into the audit log."""
+    await _tell(session, caller, changeset, came_from=came_from, reason=reason)
+    await record(
+        session,
+        caller,
+        action=f"changeset.{changeset.status}",
+        resource="changeset",
+        resource_id=changeset.id,
+        scan_id=str(changeset.scan_id),
+        reason=reason,
+        **detail,
+    )
+
+
+async def _tell(
+    session: AsyncSession, caller: Caller, changeset: Changeset, *, came_from: ChangesetStatus | None, reason: str | None
+) -> None:
+    """Write a move into the changeset's history, and publish it."""
     session.add(
         ChangesetMove(
             workspace_id=changeset.workspace_id,
@@ -297,13 +317,4 @@ async def _remember(
             risk=changeset.risk,
             simulated=changeset.simulated,
         ),
-    )
-    await record(
-        session,
-        caller,
-        action=f"changeset.{changeset.status}",
-        resource="changeset",
-        resource_id=changeset.id,
-        scan_id=str(changeset.scan_id),
-        reason=reason,
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from spectral_platform.audit.models import AuditEntry
 from spectral_platform.audit.queries import AuditFilter, list_audit_log, verify_audit_log
 from spectral_platform.changesets.states import CHANGESET, ChangesetStatus, Outcome
 from spectral_platform.core.database import Database
@@ -288,12 +289,15 @@ async def test_every_step_is_in_the_audit_log(database: Database, owner: Person)
     await done(owner, changeset_id, "accept", "apply", "rollback")
     await owner.client.post(f"{owner.w}/changesets/{changeset_id}/comments", json={"comment": "A pity."})
 
-    async def actions(resource_id: UUID) -> list[str]:
+    async def entries(resource_id: UUID) -> list[AuditEntry]:
         async with database.transaction(account_id=owner.account_id) as session:
             assert (await verify_audit_log(session, owner.caller())).valid
             filter = AuditFilter(resource="changeset", resource_id=str(resource_id))
             page = await list_audit_log(session, owner.caller(), filter=filter, page=PageRequest(sort="created_at"))
-        return [entry.action.removeprefix("changeset.") for entry in page.results]
+        return list(page.results)
 
-    assert await actions(changeset_id) == ["proposed", "accepted", "applied", "rolled_back", "commented"]
-    assert await actions(rival) == ["proposed", "superseded"]
+    told = await entries(changeset_id)
+    actions = [entry.action.removeprefix("changeset.") for entry in told]
+    assert actions == ["proposed", "accepted", "applied", "rolled_back", "commented"]
+    assert told[1].detail["superseded"] == [str(rival)]
+    assert [entry.action for entry in await entries(rival)] == ["changeset.proposed"]

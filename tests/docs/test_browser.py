@@ -104,8 +104,9 @@ async def test_authorize_sends_the_token_and_survives_a_reload(visit: Visit, own
     page = visit.page
     await page.goto("/docs")
     await page.locator(".auth-wrapper .authorize").click()
-    await page.locator(".auth-container input").fill(str(owner.tokens["access_token"]))
-    await page.locator(".auth-container .authorize").click()
+    by_token = page.locator(".auth-container").filter(has_text="(http, Bearer)")
+    await by_token.locator("input").fill(str(owner.tokens["access_token"]))
+    await by_token.locator(".authorize").click()
     await page.reload()
     await page.locator("#operations-tag-Auth .expand-operation").click()
     operation = page.locator("#operations-Auth-get_profile")
