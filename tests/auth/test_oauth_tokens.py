@@ -1,5 +1,6 @@
 """ID tokens that prove nothing: not for this login, or not signed by the issuer."""
 
+import asyncio
 import base64
 import json
 from collections.abc import Callable
@@ -10,8 +11,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey, RSAKey
 
+from spectral_platform.auth.oauth import protocol
 from spectral_platform.core.settings import Settings
-from tests.auth.oauth import OAUTH, come_back, refused, with_providers
+from tests.auth.oauth import CALLBACK, OAUTH, begin, come_back, refused, with_providers
 from tests.fixtures.identity import CLIENT_ID, CLIENT_SECRET, Claims, Gateway, Somebody
 
 
@@ -95,3 +97,17 @@ async def test_a_discovery_document_of_another_issuer_is_refused(client: httpx.A
     gateway.documents["/.well-known/openid-configuration"] = changed(issuer="https://evil.example")
 
     assert (await client.get(OAUTH)).status_code == 503
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/oauth2/token", "/jwks"])
+async def test_an_answer_of_another_shape_is_the_providers_fault(
+    path: str, client: httpx.AsyncClient, gateway: Gateway, somebody: Somebody
+) -> None:
+    begun = await begin(client)
+    sent = await asyncio.to_thread(gateway.log_in, begun["authorize_url"], somebody[0])
+    protocol._discovered.clear()
+    gateway.documents[path] = lambda document: [document]  # type: ignore[assignment,return-value]  # that is what is wrong
+
+    answer = await client.post(CALLBACK, json={"provider": "acme", "code": sent["code"], "state": sent["state"]})
+
+    assert answer.status_code == 503

@@ -88,8 +88,12 @@ async def _redeem_at_github(provider: Provider, transaction: Transaction, code: 
     if not isinstance(token, str):
         raise AuthorizationRefused
     person = await _get(f"{api}/user", bearer=token)
-    addresses = await _get(f"{api}/user/emails", bearer=token)
-    if not isinstance(addresses, list) or not isinstance(person.get("id"), int):
+    addresses = _json(await _fetch(f"{api}/user/emails", token))
+    if (
+        not isinstance(addresses, list)
+        or not all(isinstance(each, dict) for each in addresses)
+        or not isinstance(person.get("id"), int)
+    ):
         raise ProviderUnavailable("it tells nothing about the person")
     vouched = (each.get("email") for each in addresses if each.get("primary") is True and each.get("verified") is True)
     return Claims(base, str(person["id"]), _text(next(vouched, None)), _text(person.get("name") or person.get("login")))
@@ -122,13 +126,15 @@ async def _token(provider: Provider, endpoint: str, transaction: Transaction, co
     answer = await _call("POST", endpoint, data=form)
     if answer.is_client_error:
         raise AuthorizationRefused
-    told: Document = _document(answer)
-    return told
+    return _document(answer)
 
 
-async def _get(url: str, *, bearer: str | None = None) -> Any:
-    headers = {} if bearer is None else {"Authorization": f"Bearer {bearer}"}
-    return _document(await _call("GET", url, headers=headers))
+async def _get(url: str, *, bearer: str | None = None) -> Document:
+    return _document(await _fetch(url, bearer))
+
+
+async def _fetch(url: str, bearer: str | None) -> httpx.Response:
+    return await _call("GET", url, headers={} if bearer is None else {"Authorization": f"Bearer {bearer}"})
 
 
 async def _call(
@@ -141,7 +147,14 @@ async def _call(
         raise ProviderUnavailable(type(error).__name__) from None
 
 
-def _document(answer: httpx.Response) -> Any:
+def _document(answer: httpx.Response) -> Document:
+    told = _json(answer)
+    if not isinstance(told, dict):
+        raise ProviderUnavailable("no JSON object")
+    return told
+
+
+def _json(answer: httpx.Response) -> Any:
     if not answer.is_success:
         raise ProviderUnavailable(f"status {answer.status_code}")
     try:
