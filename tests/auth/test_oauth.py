@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -20,6 +20,7 @@ from spectral_platform.core.database import Database
 from spectral_platform.core.settings import OAuthClient, Settings
 from tests.auth.oauth import CALLBACK, ME, OAUTH, begin, come_back, profile, refused, with_providers
 from tests.fixtures.callers import PASSWORD, Person
+from tests.fixtures.database import somebody_waits
 from tests.fixtures.identity import CLIENT_ID, Claims, Gateway, Somebody
 
 
@@ -305,6 +306,18 @@ async def test_a_revoked_person_does_not_come_in_by_another_door(
         await session.execute(update(User).where(User.id == found).values(status="revoked"))
 
     assert refused(await come_back(client, gateway, somebody[0]))
+
+
+async def test_who_is_shut_out_while_they_come_back_stays_outside(
+    client: httpx.AsyncClient, gateway: Gateway, somebody: Somebody, database: Database
+) -> None:
+    told = await profile(client, await come_back(client, gateway, somebody[0]))
+    async with database.transaction(account_id=told["account"]["id"]) as session:
+        await session.execute(update(User).where(User.id == UUID(told["id"])).values(status="revoked"))
+        coming = asyncio.create_task(come_back(client, gateway, somebody[0]))
+        await somebody_waits(database)
+
+    assert refused(await coming)
 
 
 async def test_a_provider_that_is_not_configured_is_not_found(client: httpx.AsyncClient) -> None:

@@ -93,9 +93,11 @@ async def _enter(
         user = await find_user(session, email=claims.email)
         if user is None:
             return await _register(session, settings, claims, email=claims.email, invite_token=invite_token, device=device)
-    if user.status is not UserStatus.ACTIVE:
-        raise LoginRefused
     account_id = await account_of(session, user)
+    # Whoever is shut out or erased at this moment is not let in; nobody changes them until the session is there.
+    held = await session.get(User, user.id, with_for_update={"key_share": True}, populate_existing=True)
+    if held is None or held.status is not UserStatus.ACTIVE:
+        raise LoginRefused
     if not is_linked:
         await _link(session, settings, user, claims)
     await refuse_suspended(session, account_id)
