@@ -17,6 +17,17 @@ from spectral_platform.core.database import Database
 WORKER_SILENCE_S = 30
 QUEUE_WAIT_S = 300
 
+VERSION = version("spectral-api")
+QUEUE_STATE = text(
+    """
+    SELECT (SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers),
+           (SELECT extract(epoch FROM now() - min(e.at)) FROM procrastinate_jobs j
+            JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
+            WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()))
+    """
+)
+"""Seconds since the last sign of a worker, and since the oldest job that could be taken up was added."""
+
 router = Router(tags=["Health"])
 
 
@@ -66,16 +77,7 @@ async def examine(database: Database) -> Checks:
             up = Check(status=CheckStatus.OK, detail="answers")
             if current is None:
                 return Checks(database=up, migrations=migrations, worker=unknown, queue=unknown)
-            silence = await session.scalar(
-                text("SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers")
-            )
-            waiting = await session.scalar(
-                text(
-                    "SELECT extract(epoch FROM now() - min(e.at)) FROM procrastinate_jobs j"
-                    " JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'"
-                    " WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now())"
-                )
-            )
+            silence, waiting = (await session.execute(QUEUE_STATE)).one()
     except (SQLAlchemyError, OSError):
         down = Check(status=CheckStatus.UNAVAILABLE, detail="does not answer")
         return Checks(database=down, migrations=unknown, worker=unknown, queue=unknown)
@@ -116,4 +118,4 @@ async def get_health(request: Request, response: Response) -> Health:
         response.status_code = 503
     else:
         status = CheckStatus.DEGRADED if CheckStatus.DEGRADED in states else CheckStatus.OK
-    return Health(status=status, version=version("spectral-api"), checks=checks)
+    return Health(status=status, version=VERSION, checks=checks)

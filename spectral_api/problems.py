@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import psycopg
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -227,7 +228,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, handle_http)
     app.add_exception_handler(DataError, handle_data)
     app.add_exception_handler(UnicodeEncodeError, handle_half_characters)
-    for outage in (OperationalError, InterfaceError, PoolTimeout):
+    for outage in (OperationalError, InterfaceError, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError):
         app.add_exception_handler(outage, handle_outage)
     app.add_exception_handler(Exception, handle_unexpected)
 

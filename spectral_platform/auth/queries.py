@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from psycopg import AsyncConnection
+from psycopg.rows import namedtuple_row
 from sqlalchemy import ColumnElement, DateTime, Select, String, Uuid, and_, bindparam, cast, exists, func, or_, select, true
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.errors import AccountSuspended
@@ -14,7 +17,7 @@ from spectral_platform.accounts.queries import get_account
 from spectral_platform.auth.errors import CredentialExpired, CredentialInvalid, CredentialRevoked
 from spectral_platform.auth.models import LoginSession, RefreshToken, Visit
 from spectral_platform.core import clock, crypto
-from spectral_platform.core.access import ACCOUNT_SCOPES, AccountRole, Caller, CallerKind, Scope, resolve_scopes
+from spectral_platform.core.access import ACCOUNT_SCOPES, AccountRole, Caller, CallerKind, Scope, WorkspaceRole, resolve_scopes
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.core.signing import Keyring, TokenExpired, TokenInvalid
@@ -30,6 +33,9 @@ SESSION_COLUMNS = {"created_at": LoginSession.created_at}
 # Both statements bind the transaction and then read what that lets them see. The reads are lateral to the binding, so they run
 # after it, and bounded, so they are not merged with it. Were it ever otherwise, the policies would show them nothing. They are
 # built once: building one takes longer than asking it.
+
+
+PSYCOPG = PGDialect_psycopg()  # type: ignore[no-untyped-call] # as SQLAlchemy has it
 
 
 def _bound(**settings: ColumnElement[str]) -> Select[Any]:
@@ -112,9 +118,25 @@ def _select_session() -> Select[Any]:
     )
 
 
-KEY, SESSION = _select_key(), _select_session()
+def _written(statement: Select[Any]) -> tuple[bytes, dict[str, Any]]:
+    """A statement as the driver takes it, and the values that never change."""
+    compiled = statement.compile(dialect=PSYCOPG)
+    return str(compiled).encode(), {name: value for name, value in compiled.params.items() if value is not None}
+
+
+KEY, SESSION = _written(_select_key()), _written(_select_session())
 HELD_TOKEN = _bound(spectral_token_digest=bindparam("token_digest", type_=String))
 NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+async def _ask(session: AsyncSession, statement: tuple[bytes, dict[str, Any]], values: dict[str, Any]) -> Any:
+    """One row or none, straight from the driver: every request asks this, and the layers above it would take as long again."""
+    written, constants = statement
+    raw = await (await session.connection()).get_raw_connection()
+    connection: AsyncConnection[Any] = raw.driver_connection  # type: ignore[assignment] # psycopg's, as the dialect says
+    async with connection.cursor(row_factory=namedtuple_row) as cursor:
+        await cursor.execute(written, {**constants, **values})
+        return await cursor.fetchone()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +170,14 @@ async def resolve_caller(
 
 
 async def _resolve_key(session: AsyncSession, credential: str, workspace_id: UUID | None) -> Caller:
-    found = (await session.execute(KEY, {"key_digest": crypto.digest_secret(credential)})).one_or_none()
+    found = await _ask(session, KEY, {"key_digest": crypto.digest_secret(credential)})
     if found is None:
         raise CredentialInvalid
     if found.revoked_at is not None:
         raise CredentialRevoked
     if found.expires_at is not None and found.expires_at <= clock.now():
         raise CredentialExpired
-    if found.account_status is not AccountStatus.ACTIVE:
+    if found.account_status != AccountStatus.ACTIVE:
         raise AccountSuspended
     if found.entered is None or workspace_id not in {None, found.entered}:
         raise WorkspaceNotFound(workspace_id)
@@ -185,19 +207,20 @@ async def _resolve_token(
         "session_id": session_id,
         "restorable_from": clock.now() - RESTORABLE_FOR if even_deleted else NEVER,
     }
-    found = (await session.execute(SESSION, named)).one_or_none()
-    if found is None or found.revoked_at is not None or found.user_status is not UserStatus.ACTIVE:
+    found = await _ask(session, SESSION, named)
+    if found is None or found.revoked_at is not None or found.user_status != UserStatus.ACTIVE:
         raise CredentialRevoked
-    if found.account_status is not AccountStatus.ACTIVE:
+    if found.account_status != AccountStatus.ACTIVE:
         raise AccountSuspended
     caller = Caller(kind=CallerKind.USER, id=user_id, account_id=account_id, session_id=session_id)
+    account_role = AccountRole(found.account_role)
     if workspace_id is None:
-        return caller.model_copy(update={"scopes": ACCOUNT_SCOPES[found.account_role]})
-    if found.entered is None and found.account_role is AccountRole.OPERATIONS:
+        return caller.model_copy(update={"scopes": ACCOUNT_SCOPES[account_role]})
+    if found.entered is None and account_role is AccountRole.OPERATIONS:
         return await _visit(session, caller, workspace_id, even_deleted=even_deleted)
-    if found.entered is None or (found.workspace_role is None and found.account_role is AccountRole.MEMBER):
+    if found.entered is None or (found.workspace_role is None and account_role is AccountRole.MEMBER):
         raise WorkspaceNotFound(workspace_id)
-    scopes = resolve_scopes(found.account_role, found.workspace_role)
+    scopes = resolve_scopes(account_role, found.workspace_role and WorkspaceRole(found.workspace_role))
     return caller.model_copy(update={"workspace_id": workspace_id, "scopes": scopes})
 
 

@@ -1,13 +1,15 @@
 """The database schema's version: upgrading to it, telling whether it is there, and the policies that tables get."""
 
 import importlib.util
+from functools import cache
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from psycopg.errors import UndefinedTable
 from sqlalchemy import Connection, create_engine, make_url, pool, text
+from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.database import APPLICATION_ROLE, driver_url
@@ -34,8 +36,9 @@ def configure(connection: Connection | None = None) -> Config:
     return configuration
 
 
+@cache
 def head() -> str:
-    """The revision that this code needs."""
+    """The revision that this code needs. Finding it out reads every migration, so it is done once."""
     revision = ScriptDirectory.from_config(configure()).get_current_head()
     assert revision is not None
     return revision
@@ -74,14 +77,15 @@ def application_login(url: str) -> str:
     return make_url(url).set(username=APPLICATION_ROLE).render_as_string(hide_password=False)
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
-
-
 async def current(session: AsyncSession) -> str | None:
-    """The revision that the database is at; None before the first migration."""
-    connection = await session.connection()
-    return await connection.run_sync(_revision)
+    """The revision that the database is at; None before the first migration, which also ends what the transaction can do."""
+    try:
+        revision: str | None = await session.scalar(text("SELECT version_num FROM alembic_version"))
+    except ProgrammingError as error:
+        if isinstance(error.orig, UndefinedTable):
+            return None
+        raise
+    return revision
 
 
 def tenant_policy(table: str, *, column: str = "workspace_id", setting: str = "spectral.workspace_id") -> list[str]:

@@ -10,7 +10,8 @@ from uuid import uuid4
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import event, select, text
+from psycopg import AsyncCursor
+from sqlalchemy import select, text
 
 from spectral_api.app import create_app
 from spectral_platform.auth.last_uses import LastUses
@@ -25,19 +26,24 @@ from tests.fixtures.callers import PASSWORD, Person
 from tests.fixtures.database import run_sql
 
 
+PING = ";"
+"""With which the pool asks whether a connection still lives."""
+
+
 @contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    """Every statement that is sent to the database."""
+def statements() -> Iterator[list[str]]:
+    """Every statement that this process sends to a database."""
     sent: list[str] = []
+    execute = AsyncCursor.execute
 
-    def remember(*details: Any) -> None:
-        sent.append(details[2])
+    async def remember(cursor: Any, query: Any, *arguments: Any, **options: Any) -> Any:
+        if query != PING:
+            sent.append(query.decode() if isinstance(query, bytes) else query)
+        return await execute(cursor, query, *arguments, **options)
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", remember)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AsyncCursor, "execute", remember)
         yield sent
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", remember)
 
 
 async def key_row(owner: Person) -> dict[str, Any]:
@@ -49,7 +55,7 @@ async def test_a_credential_is_verified_in_one_statement(owner: Person, database
     token, key = owner.tokens["access_token"], await owner.key()
     for credential, workspace_id in [(token, None), (token, owner.workspace_id), (key, None), (key, owner.workspace_id)]:
         async with database.transaction() as session:
-            with statements(database) as sent:
+            with statements() as sent:
                 caller = await resolve_caller(session, credential, keyring=settings.keyring, workspace_id=workspace_id)
             assert len(sent) == 1
             assert caller.account_id == owner.account_id
@@ -121,7 +127,7 @@ async def test_a_use_is_noted_without_a_statement_and_written_later(app: FastAPI
     key = await owner.key("read:workspace")
     uses: LastUses = app.state.last_uses
     await uses.write()
-    with statements(database) as sent:
+    with statements() as sent:
         assert (await owner.client.get(owner.w, headers=owner.bearing(key))).status_code == 200
     assert [each for each in sent if "last_used_at" in each or each.startswith(("INSERT", "UPDATE"))] == []
     assert (await key_row(owner))["last_used_at"] is None
