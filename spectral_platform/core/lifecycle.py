@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, Update, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core import clock
@@ -57,16 +57,24 @@ async def move(session: AsyncSession, row: HasLifecycle, to: StrEnum, **changes:
     that the loser's error names the state that it lost to.
     """
     kind: Any = type(row)
-    lifecycle = row.lifecycle
-    stamp = {lifecycle.stamps[to]: clock.now()} if to in lifecycle.stamps else {}
-    moved = await session.execute(
-        update(kind)
-        .where(kind.id == row.id, kind.status.in_(lifecycle.sources(to)))
-        .values(status=to, **stamp, **changes)
-        .returning(kind.id)
-        .execution_options(synchronize_session=False)
-    )
+    moved = await session.execute(_move(kind, to, changes).where(kind.id == row.id).returning(kind.id))
     won = moved.scalar_one_or_none() is not None
     await session.refresh(row)
     if not won:
         raise InvalidTransitionError(kind.__name__, str(row.status), str(to))
+
+
+async def move_all(session: AsyncSession, kind: Any, to: StrEnum, *conditions: ColumnElement[bool], **changes: Any) -> None:
+    """Move all rows of a kind that meet the conditions and may enter the state. What the session holds of them is out of date."""
+    await session.execute(_move(kind, to, changes).where(*conditions))
+
+
+def _move(kind: Any, to: StrEnum, changes: Mapping[str, Any]) -> Update:
+    lifecycle = kind.lifecycle
+    stamp = {lifecycle.stamps[to]: clock.now()} if to in lifecycle.stamps else {}
+    return (
+        update(kind)
+        .where(kind.status.in_(lifecycle.sources(to)))
+        .values(status=to, **stamp, **changes)
+        .execution_options(synchronize_session=False)
+    )

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import cast, delete, select, update
+from sqlalchemy import cast, delete, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -16,7 +16,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_upkeep
 from spectral_platform.core.jobs import enqueue
-from spectral_platform.core.lifecycle import move
+from spectral_platform.core.lifecycle import move, move_all
 from spectral_platform.core.settings import Settings
 from spectral_platform.webhooks import queries
 from spectral_platform.webhooks.errors import TooManyWebhooks, WebhookIsDisabled
@@ -89,22 +89,16 @@ async def update_webhook(
 async def abandon_deliveries(session: AsyncSession, webhook: Webhook) -> None:
     """End at once what waits to be delivered to a webhook that is disabled, tests apart."""
     attempt = cast([unmade(DISABLED).model_dump(mode="json")], JSONB)
-    await session.execute(
-        update(WebhookDelivery)
-        .where(
-            WebhookDelivery.webhook_id == webhook.id,
-            WebhookDelivery.status == DeliveryStatus.PENDING,
-            WebhookDelivery.event != EventType.WEBHOOK_TEST,
-        )
-        .values(
-            status=DeliveryStatus.DEAD,
-            finished_at=clock.now(),
-            next_attempt_at=None,
-            tries=WebhookDelivery.tries + 1,
-            attempt_count=WebhookDelivery.attempt_count + 1,
-            attempts=cast(WebhookDelivery.attempts, JSONB).op("||")(attempt),
-        )
-        .execution_options(synchronize_session=False)
+    await move_all(
+        session,
+        WebhookDelivery,
+        DeliveryStatus.DEAD,
+        WebhookDelivery.webhook_id == webhook.id,
+        WebhookDelivery.event != EventType.WEBHOOK_TEST,
+        next_attempt_at=None,
+        tries=WebhookDelivery.tries + 1,
+        attempt_count=WebhookDelivery.attempt_count + 1,
+        attempts=cast(WebhookDelivery.attempts, JSONB).op("||")(attempt),
     )
 
 

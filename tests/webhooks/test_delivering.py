@@ -247,36 +247,6 @@ async def test_what_is_pending_when_a_webhook_is_disabled_is_not_sent_and_can_be
     assert [each["status"] for each in await hooks.deliveries(webhook)] == ["delivered"]
 
 
-async def test_what_waits_for_a_receiver_that_is_gone_ends_with_it(hooks: Hooks, receiver: Receiver) -> None:
-    webhook = await hooks.create(receiver)
-    receiver.respond = lambda received: responding(500)
-    await hooks.happen()
-    await hooks.work()
-    receiver.respond = lambda received: responding(410)
-    await hooks.happen()
-    await hooks.work()
-
-    assert [each["status"] for each in await hooks.deliveries(webhook)] == ["dead", "dead"]
-
-
-async def test_a_deleted_workspace_sends_nothing_and_what_it_had_to_say_can_be_replayed(
-    hooks: Hooks, receiver: Receiver, owner: Person
-) -> None:
-    webhook = await hooks.create(receiver)
-    await hooks.test(webhook)
-    await hooks.happen()
-    await owner.client.delete(owner.w)
-    await hooks.work()
-
-    assert receiver.received == []
-    await owner.client.post(f"{owner.w}/restore")
-    (delivery,) = await hooks.deliveries(webhook)
-    assert (delivery["status"], delivery["attempts"][-1]["error"]) == ("dead", "The workspace is deleted.")
-    await owner.client.post(f"{owner.w}/webhooks/deliveries/{delivery['id']}/replay")
-    await hooks.work()
-    assert [read(received, webhook)["type"] for received in receiver.received] == ["webhook.test"]
-
-
 async def test_a_replay_sends_the_same_message_and_one_at_a_time(hooks: Hooks, receiver: Receiver, owner: Person) -> None:
     webhook = await hooks.create(receiver)
     delivery = await hooks.test(webhook)
