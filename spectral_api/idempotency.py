@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
+from python_multipart.multipart import parse_options_header
 from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 
 from spectral_api.problems import MEDIA_TYPE, problems, render, status_of
@@ -76,11 +77,24 @@ async def hold_request(request: Request, session: AsyncSession, caller: Caller) 
         method=request.method,
         path=request.url.path,
         key=key,
-        request=request.url.query.encode() + b"\n" + await request.body(),
+        request=await _what_is_asked(request),
     )
     if answer := await claim_request(session, claim):
         raise AnsweredBefore(answer)
     request.state.held = Held(session, claim, await session.begin_nested())
+
+
+async def _what_is_asked(request: Request) -> bytes:
+    """Everything of a request that says what it wants: parameters, the version that it is for, and the body.
+
+    The boundary between parts of a form is none of it: clients draw a new one each time that they send the form.
+    """
+    _, options = parse_options_header(request.headers.get("Content-Type"))
+    body, boundary = await request.body(), options.get(b"boundary")
+    if boundary:
+        body = body.replace(boundary, b"")
+    versions = ",".join(request.headers.getlist("If-Match"))
+    return b"\n".join((request.url.query.encode(), versions.encode(), body))
 
 
 async def answer_once(request: Request, handle: Callable[[Request], Awaitable[Response]]) -> Response:

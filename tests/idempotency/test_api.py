@@ -17,6 +17,7 @@ from spectral_platform.core.database import Database, connection_string
 from spectral_platform.core.settings import Settings
 from spectral_platform.idempotency.claims import Claim
 from spectral_platform.idempotency.commands import KEPT_FOR, claim_request, prune_kept_answers
+from tests.agents.factories import config, create_agent
 from tests.contract.documents import documented_operations, examples_of
 from tests.fixtures.callers import Person
 
@@ -81,6 +82,31 @@ async def test_an_uploaded_file_is_taken_in_once(owner: Person) -> None:
     assert (first.status_code, second.status_code) == (201, 201), first.text
     assert first.content == second.content
     assert (await owner.client.get(path)).json()["pagination"]["total"] == 1
+
+
+async def test_a_form_that_is_sent_again_is_the_same_though_its_boundary_is_another(owner: Person) -> None:
+    made = (await owner.client.post(f"{owner.w}/samples/sets", json={"name": "Refunds"})).json()
+    path = f"{owner.w}/samples/sets/{made['id']}/samples"
+    answers = [
+        await owner.client.post(path, files={"file": ("a.jsonl", b'{"input": "%s"}' % text)}, headers=keyed("form"))
+        for text in (b"Hello", b"Hello", b"Goodbye")
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 201, 422], answers[0].text
+    assert answers[1].headers["idempotent-replayed"] == "true"
+    assert slug(answers[2]) == "idempotency-key-reused"
+
+
+async def test_the_version_that_a_request_is_for_is_part_of_it(owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    path, body = f"{owner.w}/agents/{agent['id']}/config/versions", {"config": config("Be brief.")}
+    first, again, other = [
+        await owner.client.post(path, json=body, headers=keyed("version") | {"If-Match": tag}) for tag in ('"a"', '"a"', '"b"')
+    ]
+
+    assert (first.status_code, again.status_code) == (412, 412)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert (other.status_code, slug(other)) == (422, "idempotency-key-reused")
 
 
 @pytest.mark.own_database
