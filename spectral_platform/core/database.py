@@ -11,7 +11,8 @@ from typing import Self
 from uuid import UUID
 
 import orjson
-from sqlalchemy import MetaData, make_url, text
+from sqlalchemy import MetaData, event, make_url, text
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
@@ -66,6 +67,7 @@ class Database:
             hide_parameters=True,  # errors reach the log, and parameters are the tenants' content
             connect_args={"options": f"-c role={APPLICATION_ROLE}", "connect_timeout": 10},
         )
+        event.listen(self.engine.sync_engine, "handle_error", _leave_rows_out)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._before_commit: BeforeCommit | None = None
 
@@ -104,6 +106,16 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+
+
+def _leave_rows_out(context: ExceptionContext) -> None:
+    """Take out of an error what Postgres shows of the rows concerned: errors reach the log, as parameters would."""
+    original = context.original_exception
+    primary = getattr(getattr(original, "diag", None), "message_primary", None)
+    if primary is not None:
+        original.args = (primary,)
+        if context.sqlalchemy_exception is not None:
+            context.sqlalchemy_exception.args = (f"({type(original).__name__}) {primary}",)
 
 
 async def bind_tenant(session: AsyncSession, *, account_id: UUID, workspace_id: UUID | None = None) -> None:
