@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import Request
 
+from spectral_api.cookies import ACCESS_COOKIE
 from spectral_api.dependencies import CurrentSettings
 from spectral_platform.core.errors import UnavailableError
 
@@ -30,7 +31,7 @@ async def receive_body(request: Request, settings: CurrentSettings) -> AsyncIter
 
     A request without a credential is refused further on; its body is not worth reading. Raises Busy when memory is spoken for.
     """
-    if "Authorization" not in request.headers:
+    if "Authorization" not in request.headers and ACCESS_COOKIE not in request.cookies:
         yield b""
         return
     limit = settings.max_body_bytes

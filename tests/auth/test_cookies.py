@@ -43,6 +43,21 @@ def set_by(answer: httpx.Response) -> SimpleCookie:
     return cookies
 
 
+async def test_spans_that_a_page_sends_with_the_cookie_are_taken_in(browser: httpx.AsyncClient, owner: Person) -> None:
+    span = {
+        "traceId": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "spanId": "00f067aa0ba902b7",
+        "name": "click",
+        "startTimeUnixNano": "1795323600000000000",
+        "endTimeUnixNano": "1795323600840000000",
+    }
+    headers = csrf(browser) | {"X-Workspace-Id": str(owner.workspace_id)}
+    body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    assert (await browser.post("/otel/v1/traces", json=body, headers=headers)).status_code == 200
+
+    assert (await owner.client.get(f"{owner.w}/traces/{span['traceId']}")).status_code == 200
+
+
 @pytest.mark.parametrize("environment", list(Environment))
 async def test_cookies_are_kept_from_scripts_from_other_sites_and_from_the_clear(
     environment: Environment, database: Database, settings: Settings, owner: Person
