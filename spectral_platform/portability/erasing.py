@@ -22,6 +22,9 @@ _DELETE_TRACES = text(
     ))
     """
 )
+_FORGET_SAMPLES = text(
+    "UPDATE ingest_counts SET sample = NULL WHERE workspace_id = :workspace_id AND period < :before AND sample IS NOT NULL"
+)
 _DELETE_ORDERS = "DELETE FROM procrastinate_jobs WHERE status <> 'doing' AND args #>> '{work,%s}' = :owner"
 
 
@@ -58,9 +61,13 @@ async def _empty(database: Database, place: Place, table: str) -> None:
 
 
 async def expire_traces(database: Database, expiry: Expiry) -> int:
-    """Delete the traces that are older than their workspace keeps them, but for those that are cited. Returns how many."""
+    """Delete the traces that are older than their workspace keeps them, but for those that are cited. Returns how many.
+
+    What was refused so long ago is only counted any more.
+    """
     place = expiry.place
     async with database.transaction(account_id=place.account_id, workspace_id=place.workspace_id) as session:
+        await session.execute(_FORGET_SAMPLES, {"workspace_id": place.workspace_id, "before": expiry.before})
         cited = list(await list_cited_traces(session, place.workspace_id))
     values = {"workspace_id": place.workspace_id, "before": expiry.before, "cited": cited, "most": TRACES_AT_ONCE}
     expired, deleted = 0, TRACES_AT_ONCE

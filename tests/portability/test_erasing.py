@@ -112,6 +112,28 @@ async def test_traces_expire_when_their_workspace_says_so_and_no_others(
     assert await listed(stranger) == set(elsewhere)
 
 
+async def test_what_was_refused_long_ago_is_only_counted(owner: Person, context: JobContext) -> None:
+    headers = {"X-Workspace-Id": str(owner.workspace_id)}
+    refused = {"resourceSpans": [{"scopeSpans": [{"spans": [{"name": "what somebody wrote"}]}]}]}
+    await owner.client.post("/otel/v1/traces", json=refused, headers=headers)
+    await owner.client.put(f"{owner.w}/retention", json={"traces_days": 1})
+
+    async def rejection() -> dict[str, Any]:
+        statistics = await owner.client.get("/otel/v1/traces/stats", params={"window": "7d"}, headers=headers)
+        (only,) = statistics.json()["rejections"]
+        return dict(only)
+
+    before = await rejection()
+    await expire_traces(context)
+    assert await rejection() == before
+    async with context.database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await session.execute(text("UPDATE ingest_counts SET period = period - interval '2 days'"))
+    await expire_traces(context)
+
+    assert "what somebody wrote" in before["sample"]
+    assert await rejection() == before | {"sample": None}
+
+
 async def test_traces_that_samples_were_made_of_do_not_expire(owner: Person, context: JobContext) -> None:
     cited, published, gone = await send(owner, 100, 100, 100)
     sample_set = (await owner.client.post(f"{owner.w}/samples/sets", json={"name": "Cited"})).json()["id"]
