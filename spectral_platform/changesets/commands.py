@@ -175,7 +175,7 @@ async def comment_on_changeset(session: AsyncSession, caller: Caller, changeset_
     changeset, _ = await _lock(session, caller, changeset_id)
     changeset.explainability = _explained(changeset, caller, comment)
     await session.flush()
-    await record(session, caller, action="changeset.commented", resource="changeset", resource_id=changeset_id, comment=comment)
+    await record(session, caller, action="changeset.commented", resource="changeset", resource_id=changeset_id)
     return await queries.get_changeset(session, caller, changeset_id)
 
 
@@ -283,7 +283,6 @@ async def _remember(
         resource="changeset",
         resource_id=changeset.id,
         scan_id=str(changeset.scan_id),
-        reason=reason,
         **detail,
     )
 

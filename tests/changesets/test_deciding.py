@@ -301,3 +301,13 @@ async def test_every_step_is_in_the_audit_log(database: Database, owner: Person)
     assert actions == ["proposed", "accepted", "applied", "rolled_back", "commented"]
     assert told[1].detail["superseded"] == [str(rival)]
     assert [entry.action for entry in await entries(rival)] == ["changeset.proposed"]
+
+
+async def test_what_people_write_is_not_in_the_audit_log_where_nobody_could_erase_it(database: Database, owner: Person) -> None:
+    _, changeset_id = await proposed(database, owner)
+    path = f"{owner.w}/changesets/{changeset_id}"
+    assert (await owner.client.post(f"{path}/comments", json={"comment": "Mrs Lee complained."})).status_code == 200
+    assert (await owner.client.post(f"{path}/reject", json={"reason": "Mrs Lee complained."})).status_code == 200
+
+    assert "Lee" not in (await owner.client.get("/api/v1/account/audit-log")).text
+    assert "Lee" in (await owner.client.get(path)).text

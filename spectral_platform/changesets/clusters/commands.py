@@ -81,7 +81,15 @@ async def update_cluster(session: AsyncSession, caller: Caller, cluster_id: UUID
     for field in changes.keys() - {"status"}:
         setattr(cluster, field, changes[field])
     await session.flush()
-    await record(session, caller, action="cluster.updated", resource="cluster", resource_id=cluster_id, changes=changes)
+    await record(
+        session,
+        caller,
+        action="cluster.updated",
+        resource="cluster",
+        resource_id=cluster_id,
+        fields=sorted(changes),
+        status=cluster.status,
+    )
     return await queries.get_cluster(session, caller, cluster_id)
 
 
