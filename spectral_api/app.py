@@ -88,6 +88,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.database = database
     app.state.last_uses = last_uses
     app.state.limiter = limiter
+    app.state.streams = 0
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext)

@@ -2,16 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from spectral_api.app import create_app
+from spectral_api.streaming import STREAMS_AT_ONCE, stream
 from spectral_platform.audit.queries import verify_audit_log
 from spectral_platform.core import schema
 from spectral_platform.core.database import Database, driver_url
@@ -228,6 +230,23 @@ async def test_sealed_rows_open_only_under_the_secret_that_closed_them(
 
     with pytest.raises(ImportRefused, match="SPECTRAL_PREVIOUS_SECRET_KEYS"):
         await take_in(clone(postgres), lines, Seal(["another server's secret"], context="export"))
+
+
+async def test_exports_that_nobody_reads_hold_up_nobody_else(app: FastAPI, owner: Person) -> None:
+    async def unread() -> AsyncGenerator[bytes]:
+        yield b"x"
+
+    request = Request({"type": "http", "app": app})
+    begun = [await stream(request, unread()) for _ in range(STREAMS_AT_ONCE)]
+    for path in ("export", "audit-log/export"):
+        refused = await owner.client.get(f"/api/v1/account/{path}")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert (await owner.client.get("/api/v1/account")).status_code == 200
+    assert (await owner.client.get("/api/v1/account/audit-log", params={"action": "account.exported"})).json()["results"] == []
+
+    await begun.pop().body_iterator.aclose()  # type: ignore[attr-defined] # a generator
+    assert (await owner.client.get("/api/v1/account/export")).status_code == 200
+    assert app.state.streams == STREAMS_AT_ONCE - 1
 
 
 async def test_only_those_who_administer_the_account_export_it(client: httpx.AsyncClient, owner: Person) -> None:

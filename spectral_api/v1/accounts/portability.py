@@ -1,6 +1,6 @@
 """Endpoints that take the account out whole, and that end it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated
 
 from fastapi import Request, Response, Security
@@ -10,6 +10,7 @@ from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
+from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.refusals import IN_ACCOUNT
 from spectral_platform.audit.commands import record
 from spectral_platform.core.access import Caller, Scope
@@ -17,7 +18,6 @@ from spectral_platform.portability import commands
 from spectral_platform.portability.exporting import export_account as export_lines
 from spectral_platform.portability.exporting import seal_of
 
-NDJSON = "application/x-ndjson"
 CHUNK_BYTES = 65_536
 
 router = Router()
@@ -28,7 +28,7 @@ Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
     "/export",
     summary="Export the account",
     response_class=StreamingResponse,
-    responses=problems(*IN_ACCOUNT)
+    responses=problems(*IN_ACCOUNT, TooManyStreams)
     | {200: {"description": "Lines of JSON.", "content": {NDJSON: {"schema": {"type": "string"}}}}},
 )
 async def export_account(request: Request, caller: Admin, database: Database, settings: CurrentSettings) -> Response:
@@ -42,10 +42,10 @@ async def export_account(request: Request, caller: Admin, database: Database, se
     """
     await record(database, caller, action="account.exported", resource="account", resource_id=caller.account_id)
     lines = export_lines(request.app.state.database, caller.account_id, seal_of(settings))
-    return StreamingResponse(_chunks(lines), media_type=NDJSON)
+    return await stream(request, _chunks(lines))
 
 
-async def _chunks(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chunks(lines: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     """The lines in pieces that are worth sending."""
     piece = bytearray()
     async for line in lines:

@@ -1,13 +1,13 @@
 """Endpoints of the account."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Query, Security
+from fastapi import Depends, Query, Request, Security
 from fastapi.responses import StreamingResponse
 
 from spectral_api.dependencies import Database, DatabaseHolder
@@ -15,6 +15,7 @@ from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import PeopleOnly, authenticate, person
+from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.accounts import schemas
 from spectral_api.v1.refusals import IN_ACCOUNT
 from spectral_platform.accounts import commands
@@ -23,8 +24,6 @@ from spectral_platform.audit import queries
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.values import Moment
-
-NDJSON = "application/x-ndjson"
 
 router = Router()
 AnyCaller = Annotated[Caller, Security(authenticate)]
@@ -94,18 +93,18 @@ async def verify_audit_log(caller: Admin, database: Database) -> Any:
     response_class=StreamingResponse,
     summary="Export the audit log",
     responses={
-        **problems(*IN_ACCOUNT),
+        **problems(*IN_ACCOUNT, TooManyStreams),
         200: {"description": "One entry a line, then the end of the chain.", "content": {NDJSON: {"schema": {"type": "string"}}}},
     },
 )
-async def export_audit_log(caller: Admin, holder: DatabaseHolder) -> StreamingResponse:
+async def export_audit_log(request: Request, caller: Admin, holder: DatabaseHolder) -> StreamingResponse:
     """Stream the whole log as JSON Lines, oldest first, so that an auditor can check the chain without this server.
 
     The last line is `{"complete": true, "rows": N, "sequence": N, "entry_hash": "…"}`: without it the export was cut off. Keep
     its hash somewhere else, and no later log from which something was taken can pass for whole.
     """
 
-    async def lines() -> AsyncIterator[bytes]:
+    async def lines() -> AsyncGenerator[bytes]:
         rows, end = 0, None
         async with (
             holder.transaction(account_id=caller.account_id) as session,
@@ -121,4 +120,4 @@ async def export_audit_log(caller: Admin, holder: DatabaseHolder) -> StreamingRe
         yield orjson.dumps(last, option=orjson.OPT_APPEND_NEWLINE)
 
     name = f"audit-log-{caller.account_id}.jsonl"
-    return StreamingResponse(lines(), media_type=NDJSON, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return await stream(request, lines(), {"Content-Disposition": f'attachment; filename="{name}"'})

@@ -1,6 +1,6 @@
 """Endpoints of sample sets and samples."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
+from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.samples import schemas
 from spectral_api.v1.samples.uploads import REQUEST_BODY, SamplesMediaTypeUnsupported, read_lines
@@ -38,8 +39,6 @@ Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE]
 NewestFirst = Annotated[PageRequest, Depends(page_request)]
 
 Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the version.")]
-
-NDJSON = "application/x-ndjson"
 
 
 @router.get("/sets", response_model=Results[schemas.SampleSet], summary="List sample sets", responses=problems(*IN_WORKSPACE))
@@ -211,7 +210,7 @@ async def get_sample_set_version(
     response_class=StreamingResponse,
     summary="Export a sample set",
     responses={
-        **problems(*IN_WORKSPACE, SampleSetNotFound, SampleSetVersionNotFound),
+        **problems(*IN_WORKSPACE, SampleSetNotFound, SampleSetVersionNotFound, TooManyStreams),
         200: {"description": "One sample a line.", "content": {NDJSON: {"schema": {"type": "string"}}}},
     },
 )
@@ -230,7 +229,7 @@ async def export_sample_set(
     frozen = await queries.get_sample_set_version(database, caller, sample_set_id, number=version) if version else None
     holder: platform_database.Database = request.app.state.database
 
-    async def lines() -> AsyncIterator[bytes]:
+    async def lines() -> AsyncGenerator[bytes]:
         # The endpoint's own transaction is over when the first byte leaves.
         async with holder.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
             version_id = frozen.id if frozen else None
@@ -238,7 +237,7 @@ async def export_sample_set(
                 yield orjson.dumps(content.model_dump(mode="json"), option=orjson.OPT_APPEND_NEWLINE)
 
     name = f"samples-{sample_set_id}{f'-v{version}' if version else ''}.jsonl"
-    return StreamingResponse(lines(), media_type=NDJSON, headers={"Content-Disposition": f'attachment; filename="{name}"'})
+    return await stream(request, lines(), {"Content-Disposition": f'attachment; filename="{name}"'})
 
 
 @router.get(
