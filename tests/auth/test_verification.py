@@ -25,7 +25,6 @@ from tests.auth.test_sessions import newest_session
 from tests.fixtures.callers import PASSWORD, Person
 from tests.fixtures.database import run_sql
 
-
 PING = ";"
 """With which the pool asks whether a connection still lives."""
 
