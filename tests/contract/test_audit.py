@@ -107,7 +107,14 @@ async def with_known_session(person: Person, made: Chosen) -> Chosen:
     return {"session_id": await logged_in(person)}
 
 
+async def with_workspace_deleted(person: Person, made: Chosen) -> Chosen:
+    answer = await person.client.delete(person.w)
+    assert answer.status_code == 204, answer.text
+    return {}
+
+
 PREPARED: dict[str, Preparation] = {
+    "restore_workspace": with_workspace_deleted,
     "delete_profile": with_another_owner,
     "update_member": with_another_owner,
     "remove_member": with_another_owner,
