@@ -91,9 +91,12 @@ class Problem(BaseModel):
 
 
 class ValidationProblem(Problem):
-    """A request whose shape is wrong, with one entry for each mistake."""
+    """A request that was read and makes no sense."""
 
-    errors: list[FieldProblem] = Field(description="The mistakes that were found, the first hundred at most.")
+    errors: list[FieldProblem] = Field(
+        default_factory=list,
+        description="What is wrong with its shape, the first hundred mistakes at most; absent where the shape is right.",
+    )
 
 
 def status_of(error: SpectralError | type[SpectralError]) -> int:
