@@ -144,7 +144,7 @@ async def handle_validation(request: Request, error: Exception) -> Response:
     """Answer 422 with the mistakes in the request's shape; what was sent is not echoed."""
     assert isinstance(error, RequestValidationError)
     mistakes = error.errors()
-    if any(item["loc"][0] == "path" for item in mistakes) and request.method not in allowed_methods(request):
+    if request.method not in allowed_methods(request):
         return await handle_http(request, HTTPException(405))  # "DELETE sets" is no deletion of something with the id "sets"
     count = len(mistakes)
     errors = [
@@ -172,9 +172,8 @@ async def handle_http(request: Request, error: Exception) -> Response:
 
 def allowed_methods(request: Request) -> set[str]:
     """The methods of a path: of all routes that name it, and not of those that could take its last part for an id."""
-    matching = [
-        route for route in iter_route_contexts(request.app.routes) if route.methods and route.path_regex.match(request.url.path)
-    ]
+    path = request.scope["path"]  # the URL's own leaves line breaks out
+    matching = [route for route in iter_route_contexts(request.app.routes) if route.methods and route.path_regex.match(path)]
     fewest = min((len(route.param_convertors) for route in matching), default=0)
     return set().union(*(route.methods or () for route in matching if len(route.param_convertors) == fewest))
 

@@ -1,7 +1,7 @@
 """The bases of value classes: what is read is what was written, and stays so."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
@@ -14,7 +14,7 @@ NUMBER = re.compile(r"\s*[-+]?[0-9.]+(e[-+]?[0-9]+)?\s*", re.IGNORECASE)
 def _no_number(value: object) -> object:
     """Refuse seconds since 1970, which would be read as a time as well: the contract has RFC 3339 only."""
     if isinstance(value, int | float) or (isinstance(value, str) and NUMBER.fullmatch(value)):
-        raise ValueError("a time is written as RFC 3339 says, such as 2026-09-01T08:00:00Z")
+        raise ValueError("a time is written as RFC 3339 says, such as 2026-09-01T08:00:00Z, and a day as 2026-09-01")
     return value
 
 
@@ -27,6 +27,8 @@ def _in_utc(value: datetime) -> datetime:
 
 Moment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
 """A time that somebody tells us, in UTC."""
+Day = Annotated[date, BeforeValidator(_no_number)]
+"""A day that somebody tells us."""
 
 
 def _make_exact(schema: Any) -> None:

@@ -16,6 +16,7 @@ from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_ACCOUNT
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
+from spectral_platform.core.values import Day
 from spectral_platform.dashboard import queries
 from spectral_platform.dashboard.errors import UsageTooLong
 
@@ -41,8 +42,8 @@ class UsageDay(Output):
 async def list_usage(
     caller: Admin,
     database: Database,
-    since: Annotated[date | None, Query(description="The first day; by default 30 days before `until`.")] = None,
-    until: Annotated[date | None, Query(description="The day after the last; by default tomorrow.")] = None,
+    since: Annotated[Day | None, Query(description="The first day; by default 30 days before `until`.")] = None,
+    until: Annotated[Day | None, Query(description="The day after the last; by default tomorrow.")] = None,
     limit: Limit = 20,
     offset: Offset = 0,
 ) -> Any:

@@ -134,6 +134,7 @@ async def change_password(
     "/reset-password",
     status_code=202,
     response_model=None,
+    response_class=Response,
     summary="Set a new password by mail",
     responses=problems(MailUnconfigured, ResetTokenInvalid, PasswordTooWeak, TooManyAttempts)
     | {204: {"description": "The password was set; every session of the person has ended."}},
