@@ -4,6 +4,7 @@ It starts a Postgres of its own and, for what is measured over HTTP, a server pr
 """
 
 import asyncio
+import gc
 import os
 import platform
 import random
@@ -84,6 +85,8 @@ async def measure_verification(url: str, directory: Path, table: Table) -> None:
         owner = await resolve_caller(session, tokens.access_token, keyring=settings.keyring, workspace_id=workspace_id)
         keys = [crypto.new_secret(SECRET_PREFIX) for _ in range(KEYS)]
         session.add_all(key_of(owner, secret) for secret in keys)
+    gc.collect()
+    gc.freeze()  # as the server does
     chosen = random.Random(0)
     asked: dict[str, Callable[[AsyncSession], Awaitable[object]]] = {
         "SELECT 1": lambda session: session.execute(text("SELECT 1")),

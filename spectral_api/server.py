@@ -5,6 +5,7 @@ Postgres nor workers behind. A Ctrl-C reaches this process alone; it drains HTTP
 """
 
 import asyncio
+import gc
 import signal
 import socket
 import sys
@@ -117,6 +118,8 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
             async with worker_processes(settings, url):
                 await server.serve([listener])
 
+        gc.collect()
+        gc.freeze()  # what is there now stays; going through it again and again would stop every request for tens of milliseconds
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(run())
 
