@@ -124,5 +124,9 @@ async def replace_autonomy(
     database: Database,
     conditional: ConditionalWrite,
 ) -> Any:
-    """Decide who decides about changesets. No mode skips a gate of a verdict."""
+    """Decide who decides about changesets. No mode skips a gate of a verdict.
+
+    `observe_only` refuses accepting and applying, `recommend` refuses applying. What `bounded_auto` and more than one required
+    approval ask for is kept and not carried out yet: until then people decide, one at a time.
+    """
     return conditional.show(await commands.replace_policy(database, caller, body, expected=conditional.expected))
