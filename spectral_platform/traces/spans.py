@@ -39,7 +39,8 @@ class SpanDraft:
     Not frozen and not validated on construction, because tens of thousands are made per second; whoever makes one
     guarantees hex ids, aware times with ``ended_at >= started_at``, and counts that are not negative. ``input_tokens``
     includes the cached ones and those written to the cache, ``output_tokens`` the reasoning ones. ``cost_usd`` is what
-    the span itself reported.
+    the span itself reported. ``otlp`` is what the protocol says of a span beyond this model, named as there and without defaults:
+    its kind, trace state, flags, counts of what was dropped, and what microseconds cannot hold of its times.
     """
 
     trace_id: str
@@ -73,6 +74,8 @@ class SpanDraft:
     events: Sequence[Mapping[str, Any]] = ()
     links: Sequence[Mapping[str, Any]] = ()
     resource: Mapping[str, Any] = field(default_factory=dict)
+    scope: Mapping[str, Any] = field(default_factory=dict)
+    otlp: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
