@@ -1,0 +1,145 @@
+"""A Spectral server of a measurement's own: its process, its Postgres, a workspace with a key, and how much it all uses."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkdtemp
+from uuid import uuid4
+
+import httpx
+import psutil
+import psycopg
+
+from spectral_platform.core.database import connection_string
+from spectral_platform.core.embedded import join
+from spectral_platform.core.postgres_binaries import PostgresBinaries, ServerUser
+
+SECRET = "a secret that only this measurement uses, and nobody else"
+STOP_SECONDS = 60
+UNLIMITED = str(10**9)
+"""Requests in a minute: they are counted as ever, and never refused for being many."""
+
+
+class ServerEnded(Exception):
+    """The server ended before it listened."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Seconds of processor that the server process and Postgres have used."""
+
+    api: float
+    postgres: float
+
+    def __sub__(self, earlier: "Usage") -> "Usage":
+        return Usage(self.api - earlier.api, self.postgres - earlier.postgres)
+
+
+class Server:
+    """One server process without workers over a data directory; it can be ended in every way and started again."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._process: subprocess.Popen[str] | None = None
+        self.url = ""
+
+    def start(self) -> None:
+        """Start the server and wait until it listens."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SPECTRAL_")} | {
+            "SPECTRAL_SECRET_KEY": SECRET,
+            "SPECTRAL_REQUESTS_PER_MINUTE": UNLIMITED,
+            "SPECTRAL_INGESTION_REQUESTS_PER_MINUTE": UNLIMITED,
+            "COLUMNS": "200",
+        }
+        options = ["--port", "0", "--workers", "0", "--log-level", "error", "--data-dir", str(self.directory)]
+        command = [sys.executable, "-m", "spectral_api", *options]
+        log = self.directory.with_suffix(".log").open("a")
+        with log:
+            self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if "Spectral runs at" in line:
+                self.url = line.split()[-1].replace("localhost", "127.0.0.1")
+                return
+        raise ServerEnded(self.directory.with_suffix(".log").read_text()[-2000:])
+
+    def stop(self) -> None:
+        """End the server as an operator would, and by force if that does not help."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process = None
+
+    @property
+    def api(self) -> psutil.Process:
+        """The server process."""
+        assert self._process is not None
+        return psutil.Process(self._process.pid)
+
+    @property
+    def postmaster(self) -> psutil.Process:
+        """The process that Postgres' other processes are children of."""
+        return next(child for child in self.api.children() if child.name() == "postgres")
+
+    @property
+    def cluster(self) -> Path:
+        """Postgres' data directory."""
+        return (self.directory / "postgres").resolve() / "data"
+
+    def usage(self) -> Usage:
+        """What has been used since the start. A connection that ended in between is counted with the postmaster."""
+        api, postmaster = self.api.cpu_times(), self.postmaster
+        own = postmaster.cpu_times()
+        postgres = own.user + own.system + own.children_user + own.children_system
+        for child in postmaster.children(recursive=True):
+            times = child.cpu_times()
+            postgres += times.user + times.system
+        return Usage(api.user + api.system, postgres)
+
+    def connect(self) -> psycopg.Connection:
+        """A connection of the superuser, which sees every tenant's rows."""
+        return psycopg.connect(connection_string(join(self.directory)), autocommit=True)
+
+    def binary(self, name: str) -> Path:
+        """A program of the Postgres that runs."""
+        found = PostgresBinaries.find(ServerUser.current(), chosen=None, copies=self.cluster.parent)
+        return found.folder / name
+
+
+@contextmanager
+def serving() -> Iterator[Server]:
+    """A server over a new data directory, which is deleted at the end."""
+    parent = "/var/lib" if os.geteuid() == 0 else None  # where the user whom Postgres runs as can reach it
+    directory = Path(mkdtemp(prefix="spectral-bench-", dir=parent))
+    directory.chmod(0o711)
+    server = Server(directory)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory)
+        directory.with_suffix(".log").unlink(missing_ok=True)
+
+
+def new_key(url: str) -> dict[str, str]:
+    """The headers of a key that may send traces to a new workspace of a new account."""
+    with httpx.Client(base_url=f"{url}/api/v1", timeout=60) as client:
+        person = {"email": f"{uuid4()}@example.com", "password": "correct horse battery", "tenant_name": "Bench"}
+        registered = client.post("/auth/register", json=person).raise_for_status().json()
+        bearer = {"Authorization": f"Bearer {registered['access_token']}"}
+        (workspace,) = client.get("/workspaces", headers=bearer).raise_for_status().json()["results"]
+        key = client.post(f"/workspaces/{workspace['id']}/keys", json={"name": "bench"}, headers=bearer).raise_for_status()
+        return {"Authorization": f"Bearer {key.json()['key']}"}
