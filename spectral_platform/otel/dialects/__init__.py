@@ -7,10 +7,11 @@ from spectral_platform.otel.dialects.dialect import READERS, label
 from spectral_platform.otel.dialects.genai import GENAI
 from spectral_platform.otel.dialects.openinference import OPENINFERENCE
 from spectral_platform.otel.dialects.plain import PLAIN
+from spectral_platform.otel.dialects.vercel import VERCEL
 from spectral_platform.otel.received import NO_PARENT, Origin, ReceivedSpan, instant
 from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 
-DIALECTS = (GENAI, OPENINFERENCE, PLAIN)
+DIALECTS = (VERCEL, GENAI, OPENINFERENCE, PLAIN)
 STATUSES = {1: SpanStatus.OK, 2: SpanStatus.ERROR}
 
 # One table over all dialects: attribute → dialect, precedence, field and reader. A span is read in one pass over the
@@ -40,6 +41,9 @@ def draft(span: ReceivedSpan, source: Origin) -> SpanDraft:
     """Map a checked span to the one span model."""
     attributes, events = span.attributes, span.events
     fields, spoken = _read(attributes)
+    revise = DIALECTS[spoken].revise
+    if revise is not None:
+        revise(attributes, fields)
     kind: SpanKind | None = None
     question: str | None = None
     answer: str | None = None

@@ -24,7 +24,7 @@ class Dialect:
     ``fields`` maps attributes to the span field that they fill; where several fill the same one, the earlier wins.
     ``vocabulary`` holds the other attributes by which the dialect is recognised. ``kind`` and ``content`` (input and
     output, as text) read what takes more than one attribute; both answer None for what they do not know, so that the
-    next dialect is asked.
+    next dialect is asked. ``revise`` puts right what single attributes say wrong, such as a usage without its cached part.
     """
 
     name: str
@@ -32,6 +32,7 @@ class Dialect:
     vocabulary: frozenset[str]
     kind: Callable[[Attributes], SpanKind | None]
     content: Callable[[Attributes, Events], Content]
+    revise: Callable[[Attributes, dict[str, Any]], None] | None = None
 
 
 def label(value: Any) -> str | None:

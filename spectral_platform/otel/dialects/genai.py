@@ -81,6 +81,7 @@ KINDS = {
     "create_agent": SpanKind.AGENT,
     "invoke_agent": SpanKind.AGENT,
     "invoke_workflow": SpanKind.CHAIN,
+    "agent_step": SpanKind.CHAIN,  # of Vercel's AI SDK
     "retrieval": SpanKind.RETRIEVAL,
 }
 IMPLIED_KINDS = (
