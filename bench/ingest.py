@@ -95,7 +95,8 @@ def empty(database: psycopg.Connection) -> None:
 
 def measure(server: Server, senders: ProcessPoolExecutor, case: Case, options: Options) -> Result:
     """Send for some seconds, after a warm-up, as a new workspace."""
-    url, headers = f"{server.url}/otel/v1/traces", new_key(server.url)
+    url = f"{server.url}/otel/v1/traces"
+    headers, _ = new_key(server.url)
     load = Load(url, headers, case.batch, case.clients, options.seconds, options.trace_spans)
     senders.submit(send, replace(load, seconds=max(options.seconds / 4, 1))).result()
     with server.connect() as database:

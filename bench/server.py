@@ -5,11 +5,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import psutil
@@ -82,6 +82,25 @@ class Server:
             self._process.stdout.close()
         self._process = None
 
+    def kill(self) -> None:
+        """End the server process without its knowing; its Postgres ends with it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def kill_postgres(self) -> None:
+        """End all processes of Postgres without their knowing."""
+        postmaster = self.postmaster
+        for process in (postmaster, *postmaster.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def stop_postgres_immediately(self) -> None:
+        """End Postgres without a checkpoint, so that it has to recover from its log."""
+        arguments = ("stop", "--mode=immediate", f"--pgdata={self.cluster}")
+        status, output = ServerUser.current().run(str(self.binary("pg_ctl")), *arguments)
+        assert status == 0, output
+
     @property
     def api(self) -> psutil.Process:
         """The server process."""
@@ -134,12 +153,12 @@ def serving() -> Iterator[Server]:
         directory.with_suffix(".log").unlink(missing_ok=True)
 
 
-def new_key(url: str) -> dict[str, str]:
-    """The headers of a key that may send traces to a new workspace of a new account."""
+def new_key(url: str) -> tuple[dict[str, str], UUID]:
+    """The headers of a key that may send traces to a new workspace of a new account, and that workspace."""
     with httpx.Client(base_url=f"{url}/api/v1", timeout=60) as client:
         person = {"email": f"{uuid4()}@example.com", "password": "correct horse battery", "tenant_name": "Bench"}
         registered = client.post("/auth/register", json=person).raise_for_status().json()
         bearer = {"Authorization": f"Bearer {registered['access_token']}"}
         (workspace,) = client.get("/workspaces", headers=bearer).raise_for_status().json()["results"]
         key = client.post(f"/workspaces/{workspace['id']}/keys", json={"name": "bench"}, headers=bearer).raise_for_status()
-        return {"Authorization": f"Bearer {key.json()['key']}"}
+        return {"Authorization": f"Bearer {key.json()['key']}"}, UUID(workspace["id"])
