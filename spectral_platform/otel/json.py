@@ -1,14 +1,14 @@
 """The JSON encoding of OTLP: hex ids, camel or snake case, integers as strings or numbers, unknown fields ignored."""
 
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import orjson
 
 from spectral_platform.otel.errors import MalformedBody, RefusedSpan
-from spectral_platform.otel.received import DEEPEST, ReceivedSpan, timestamp
+from spectral_platform.otel.json_values import attributes_in, count_in, enum_in, id_in, list_in, object_in, text_in, time_in
+from spectral_platform.otel.received import KINDS, Facts, ReceivedSpan, beyond, stated, timestamp
 
 ESCAPE = re.compile(
     rb"""(?P<whole> \\u d[89ab][0-9a-f]{2} \\u d[c-f][0-9a-f]{2} | \\u (?!d[89a-f]) | \\[^u] ) | \\u d[89a-f][0-9a-f]{2}""",
@@ -17,26 +17,79 @@ ESCAPE = re.compile(
 """One escape in a JSON string; ``whole`` unless it is half of a surrogate pair."""
 REPLACEMENT = rb"\ufffd"
 STATUS_CODES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
+SPAN_KINDS = {f"SPAN_KIND_{name.upper()}": kind for kind, name in KINDS.items()}
 
 
-def spans(body: bytes) -> Iterator[tuple[dict[str, Any], list[Any]]]:
-    """The resources of a request, each with its attributes and its spans."""
-    request = _parse(body)
-    try:
-        for resource_spans in _list(_object(request), "resourceSpans", "resource_spans"):
-            resource_spans = _object(resource_spans)
-            resource = _object(resource_spans.get("resource") or {})
-            attributes = _attributes(_list(resource, "attributes"))
-            yield (
-                attributes,
-                [
-                    span
-                    for scope_spans in _list(resource_spans, "scopeSpans", "scope_spans")
-                    for span in _list(_object(scope_spans), "spans")
-                ],
-            )
-    except RefusedSpan as error:
-        raise MalformedBody(f"The body is not an ExportTraceServiceRequest in JSON: {error}.") from None
+class JsonRequest:
+    """A request in JSON. Anything of the wrong type inside a span refuses this span only."""
+
+    def __init__(self, body: bytes) -> None:
+        self._request = _parse(body)
+
+    def groups(self) -> Iterator[tuple[Any, Any, Sequence[Any]]]:
+        """Every resource and scope with its spans."""
+        try:
+            for resource_spans in list_in(object_in(self._request), "resourceSpans", "resource_spans"):
+                for scope_spans in list_in(object_in(resource_spans), "scopeSpans", "scope_spans"):
+                    yield resource_spans, scope_spans, list_in(object_in(scope_spans), "spans")
+        except RefusedSpan as error:
+            raise MalformedBody(f"The body is not an ExportTraceServiceRequest in JSON: {error}.") from None
+
+    def read_resource(self, resource: Any) -> tuple[dict[str, Any], Facts]:
+        """The attributes of a resource and what else is said of it."""
+        said = object_in(resource.get("resource") or {})
+        return attributes_in(list_in(said, "attributes")), stated(
+            dropped_attributes_count=count_in(said, "droppedAttributesCount", "dropped_attributes_count"),
+            entity_refs=[_entity(object_in(each)) for each in list_in(said, "entityRefs", "entity_refs")],
+            schema_url=text_in(resource, "schemaUrl", "schema_url"),
+        )
+
+    def read_scope(self, scope: Any) -> Facts:
+        """The instrumentation scope."""
+        said = object_in(scope.get("scope") or {})
+        return stated(
+            name=text_in(said, "name"),
+            version=text_in(said, "version"),
+            attributes=attributes_in(list_in(said, "attributes")),
+            dropped_attributes_count=count_in(said, "droppedAttributesCount", "dropped_attributes_count"),
+            schema_url=text_in(scope, "schemaUrl", "schema_url"),
+        )
+
+    def name_of(self, span: Any) -> str:
+        """The span's name, for a rejection to mention."""
+        return str(span.get("name") or "") if isinstance(span, dict) else ""
+
+    def read(self, span: Any) -> ReceivedSpan:
+        """One span as plain values."""
+        span = object_in(span)
+        status = object_in(span.get("status") or {})
+        started_ns = time_in(span, "startTimeUnixNano", "start_time_unix_nano")
+        ended_ns = time_in(span, "endTimeUnixNano", "end_time_unix_nano")
+        return ReceivedSpan(
+            trace_id=id_in(span, "traceId", "trace_id"),
+            span_id=id_in(span, "spanId", "span_id"),
+            parent_span_id=id_in(span, "parentSpanId", "parent_span_id"),
+            name=text_in(span, "name"),
+            started_ns=started_ns,
+            ended_ns=ended_ns,
+            status_code=enum_in(status.get("code"), STATUS_CODES),
+            status_message=text_in(status, "message"),
+            attributes=attributes_in(list_in(span, "attributes")),
+            events=[_event(object_in(event)) for event in list_in(span, "events")],
+            links=[_link(object_in(link)) for link in list_in(span, "links")],
+            facts=beyond(
+                enum_in(span.get("kind"), SPAN_KINDS),
+                count_in(span, "flags"),
+                text_in(span, "traceState", "trace_state"),
+                (
+                    count_in(span, "droppedAttributesCount", "dropped_attributes_count"),
+                    count_in(span, "droppedEventsCount", "dropped_events_count"),
+                    count_in(span, "droppedLinksCount", "dropped_links_count"),
+                ),
+                started_ns,
+                ended_ns,
+            ),
+        )
 
 
 def _parse(body: bytes) -> Any:
@@ -52,171 +105,32 @@ def _parse(body: bytes) -> Any:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
 
 
-def name_of(span: Any) -> str:
-    """The span's name, for a rejection to mention."""
-    return str(span.get("name", "")) if isinstance(span, dict) else ""
-
-
-def read(span: Any) -> ReceivedSpan:
-    """One span as plain values; anything of the wrong type refuses this span only."""
-    span = _object(span)
-    status = _object(span.get("status") or {})
-    code = status.get("code") or 0
-    return ReceivedSpan(
-        trace_id=_text(span, "traceId", "trace_id").lower(),
-        span_id=_text(span, "spanId", "span_id").lower(),
-        parent_span_id=_text(span, "parentSpanId", "parent_span_id").lower(),
-        name=_text(span, "name"),
-        started_ns=_nanoseconds(span, "startTimeUnixNano", "start_time_unix_nano"),
-        ended_ns=_nanoseconds(span, "endTimeUnixNano", "end_time_unix_nano"),
-        status_code=STATUS_CODES.get(code, 0) if isinstance(code, str) else _integer(code),
-        status_message=_text(status, "message"),
-        attributes=_attributes(_list(span, "attributes")),
-        events=[_event(_object(event)) for event in _list(span, "events")],
-        links=[_link(_object(link)) for link in _list(span, "links")],
-    )
-
-
 def _event(event: dict[str, Any]) -> dict[str, Any]:
     return {
-        "name": _text(event, "name"),
-        "at": timestamp(_nanoseconds(event, "timeUnixNano", "time_unix_nano")),
-        "attributes": _attributes(_list(event, "attributes")),
+        "name": text_in(event, "name"),
+        "at": timestamp(time_in(event, "timeUnixNano", "time_unix_nano")),
+        "attributes": attributes_in(list_in(event, "attributes")),
+        **stated(dropped_attributes_count=count_in(event, "droppedAttributesCount", "dropped_attributes_count")),
     }
 
 
 def _link(link: dict[str, Any]) -> dict[str, Any]:
     return {
-        "trace_id": _text(link, "traceId", "trace_id").lower(),
-        "span_id": _text(link, "spanId", "span_id").lower(),
-        "attributes": _attributes(_list(link, "attributes")),
+        "trace_id": id_in(link, "traceId", "trace_id"),
+        "span_id": id_in(link, "spanId", "span_id"),
+        "attributes": attributes_in(list_in(link, "attributes")),
+        **stated(
+            trace_state=text_in(link, "traceState", "trace_state"),
+            flags=count_in(link, "flags"),
+            dropped_attributes_count=count_in(link, "droppedAttributesCount", "dropped_attributes_count"),
+        ),
     }
 
 
-def _field(holder: dict[str, Any], *names: str) -> Any:
-    for name in names:
-        value = holder.get(name)
-        if value is not None:
-            return value
-    return None
-
-
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise RefusedSpan("an object is expected where there is none")
-    return value
-
-
-def _list(holder: dict[str, Any], *names: str) -> list[Any]:
-    value = _field(holder, *names)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise RefusedSpan(f"{names[0]} is not a list")
-    return value
-
-
-def _text(holder: dict[str, Any], *names: str) -> str:
-    value = _field(holder, *names)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise RefusedSpan(f"{names[0]} is not a string")
-    return value
-
-
-def _nanoseconds(holder: dict[str, Any], *names: str) -> int:
-    value = _integer(_field(holder, *names) or 0)
-    if not 0 <= value < 1 << 64:
-        raise RefusedSpan(f"{names[0]} is not a 64-bit time")
-    return value
-
-
-def _integer(value: Any) -> int:
-    try:
-        if isinstance(value, (int, str)) and not isinstance(value, bool):
-            return int(value)
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-    except ValueError:
-        pass
-    raise RefusedSpan("an integer is expected where there is none")
-
-
-def _attributes(pairs: list[Any], depth: int = 0) -> dict[str, Any]:
-    attributes: dict[str, Any] = {}
-    for pair in pairs:
-        pair = _object(pair)
-        attributes[_text(pair, "key")] = _value(pair.get("value"), depth)
-    return attributes
-
-
-def _value(value: Any, depth: int) -> Any:
-    if value is None:
-        return None
-    if depth > DEEPEST:
-        raise RefusedSpan(f"an attribute is nested deeper than {DEEPEST} levels")
-    for name, content in _object(value).items():
-        reader = _READERS.get(name)
-        if reader is not None and content is not None:
-            return reader(content, depth)
-    return None
-
-
-def _string(content: Any, depth: int) -> str:
-    if not isinstance(content, str):
-        raise RefusedSpan("an attribute's stringValue is not a string")
-    return content
-
-
-def _boolean(content: Any, depth: int) -> bool:
-    if not isinstance(content, bool):
-        raise RefusedSpan("an attribute's boolValue is not true or false")
-    return content
-
-
-def _signed(content: Any, depth: int) -> int:
-    value = _integer(content)
-    if not -(1 << 63) <= value < 1 << 63:
-        raise RefusedSpan("an attribute's intValue does not fit in 64 bits")
-    return value
-
-
-def _double(content: Any, depth: int) -> float:
-    try:
-        return float(content)
-    except (ValueError, TypeError, OverflowError):
-        raise RefusedSpan("an attribute's doubleValue is not a number") from None
-
-
-def _bytes(content: Any, depth: int) -> str:
-    try:
-        return b64encode(b64decode(content, validate=True)).decode()
-    except (ValueError, TypeError):
-        raise RefusedSpan("an attribute's bytesValue is not base64") from None
-
-
-def _array(content: Any, depth: int) -> list[Any]:
-    return [_value(item, depth + 1) for item in _list(_object(content), "values")]
-
-
-def _mapping(content: Any, depth: int) -> dict[str, Any]:
-    return _attributes(_list(_object(content), "values"), depth + 1)
-
-
-_READERS: dict[str, Callable[[Any, int], Any]] = {
-    "stringValue": _string,
-    "boolValue": _boolean,
-    "intValue": _signed,
-    "doubleValue": _double,
-    "bytesValue": _bytes,
-    "arrayValue": _array,
-    "kvlistValue": _mapping,
-    "string_value": _string,
-    "bool_value": _boolean,
-    "int_value": _signed,
-    "double_value": _double,
-    "bytes_value": _bytes,
-    "array_value": _array,
-    "kvlist_value": _mapping,
-}
+def _entity(reference: dict[str, Any]) -> dict[str, Any]:
+    return stated(
+        type=text_in(reference, "type"),
+        id_keys=[str(key) for key in list_in(reference, "idKeys", "id_keys")],
+        description_keys=[str(key) for key in list_in(reference, "descriptionKeys", "description_keys")],
+        schema_url=text_in(reference, "schemaUrl", "schema_url"),
+    )

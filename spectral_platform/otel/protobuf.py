@@ -1,77 +1,163 @@
 """The protobuf encoding of OTLP, parsed by the compiled runtime and read straight into plain values."""
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from spectral_platform.otel.errors import MalformedBody
-from spectral_platform.otel.received import ReceivedSpan, timestamp
+from spectral_platform.otel.errors import MalformedBody, RefusedSpan
+from spectral_platform.otel.messages import AnyValue, ExportTraceServiceRequest, KeyValue
+from spectral_platform.otel.received import Facts, ReceivedSpan, beyond, check_depth, number, stated, timestamp
 
-
-def spans(body: bytes) -> Iterator[tuple[dict[str, Any], list[Span]]]:
-    """The resources of a request, each with its attributes and its spans."""
-    request = ExportTraceServiceRequest()
-    try:
-        request.ParseFromString(body)
-    except DecodeError:
-        raise MalformedBody("The body is not an ExportTraceServiceRequest in protobuf.") from None
-    for resource_spans in request.resource_spans:
-        attributes = _attributes(resource_spans.resource.attributes)
-        yield attributes, [span for scope_spans in resource_spans.scope_spans for span in scope_spans.spans]
+LONGEST_REPEATED = 128
+"""Attributes of up to so many bytes are remembered, because the next span is likely to have some of them too."""
 
 
-def name_of(span: Span) -> str:
-    """The span's name, for a rejection to mention."""
-    return span.name
+class ProtobufRequest:
+    """A request in protobuf."""
+
+    def __init__(self, body: bytes) -> None:
+        try:
+            self._request = ExportTraceServiceRequest.FromString(body)
+        except DecodeError:
+            raise MalformedBody("The body is not an ExportTraceServiceRequest in protobuf.") from None
+        self._remembered: dict[bytes, tuple[str, Any]] = {}
+
+    def groups(self) -> Iterator[tuple[Any, Any, Sequence[Any]]]:
+        """Every resource and scope with its spans."""
+        for resource_spans in self._request.resource_spans:
+            for scope_spans in resource_spans.scope_spans:
+                yield resource_spans, scope_spans, scope_spans.spans
+
+    def read_resource(self, resource: Any) -> tuple[dict[str, Any], Facts]:
+        """The attributes of a resource and what else is said of it."""
+        said = resource.resource
+        return self._attributes(said.attributes), stated(
+            dropped_attributes_count=said.dropped_attributes_count,
+            entity_refs=[_entity(each) for each in said.entity_refs],
+            schema_url=_text(resource.schema_url),
+        )
+
+    def read_scope(self, scope: Any) -> Facts:
+        """The instrumentation scope."""
+        said = scope.scope
+        return stated(
+            name=_text(said.name),
+            version=_text(said.version),
+            attributes=self._attributes(said.attributes),
+            dropped_attributes_count=said.dropped_attributes_count,
+            schema_url=_text(scope.schema_url),
+        )
+
+    def name_of(self, span: Any) -> str:
+        """The span's name, for a rejection to mention."""
+        return _text(span.name)
+
+    def read(self, span: Any) -> ReceivedSpan:
+        """One span as plain values."""
+        started_ns, ended_ns, status = span.start_time_unix_nano, span.end_time_unix_nano, span.status
+        events, links = span.events, span.links
+        return ReceivedSpan(
+            trace_id=span.trace_id.hex(),
+            span_id=span.span_id.hex(),
+            parent_span_id=span.parent_span_id.hex(),
+            name=_text(span.name),
+            started_ns=started_ns,
+            ended_ns=ended_ns,
+            status_code=status.code,
+            status_message=_text(status.message),
+            attributes=self._attributes(span.attributes),
+            events=[self._event(event) for event in events] if events else [],
+            links=[self._link(link) for link in links] if links else [],
+            facts=beyond(
+                span.kind,
+                span.flags,
+                _text(span.trace_state),
+                (span.dropped_attributes_count, span.dropped_events_count, span.dropped_links_count),
+                started_ns,
+                ended_ns,
+            ),
+        )
+
+    def _event(self, event: Any) -> dict[str, Any]:
+        return {
+            "name": _text(event.name),
+            "at": timestamp(event.time_unix_nano),
+            "attributes": self._attributes(event.attributes),
+            **stated(dropped_attributes_count=event.dropped_attributes_count),
+        }
+
+    def _link(self, link: Any) -> dict[str, Any]:
+        return {
+            "trace_id": link.trace_id.hex(),
+            "span_id": link.span_id.hex(),
+            "attributes": self._attributes(link.attributes),
+            **stated(
+                trace_state=_text(link.trace_state),
+                flags=link.flags,
+                dropped_attributes_count=link.dropped_attributes_count,
+            ),
+        }
+
+    def _attributes(self, pairs: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
+        attributes: dict[str, Any] = {}
+        remembered = self._remembered
+        for pair in pairs:
+            known = remembered.get(pair)
+            if known is None:
+                known = self._attribute(pair, depth)
+            attributes[known[0]] = known[1]
+        return attributes
+
+    def _attribute(self, pair: bytes, depth: int) -> tuple[str, Any]:
+        try:
+            read = KeyValue.FromString(pair)
+        except DecodeError:
+            raise RefusedSpan("an attribute is not a KeyValue") from None
+        value = read.value
+        # Most attributes are strings, and asking for one is twice as fast as asking which kind it is.
+        text = value.string_value
+        known = _text(read.key), _text(text) if text else self._value(value, depth)
+        if len(pair) <= LONGEST_REPEATED:
+            self._remembered[pair] = known
+        return known
+
+    def _value(self, value: Any, depth: int) -> Any:
+        kind = value.WhichOneof("value")
+        match kind:
+            case None:
+                return None
+            case "string_value":
+                return _text(value.string_value)
+            case "double_value":
+                return number(value.double_value)
+            case "bytes_value":
+                return b64encode(value.bytes_value).decode()
+            case "array_value":
+                check_depth(depth)
+                return [self._item(item, depth + 1) for item in value.array_value.values]
+            case "kvlist_value":
+                check_depth(depth)
+                return self._attributes(value.kvlist_value.values, depth + 1)
+        return getattr(value, kind)
+
+    def _item(self, item: bytes, depth: int) -> Any:
+        try:
+            return self._value(AnyValue.FromString(item), depth)
+        except DecodeError:
+            raise RefusedSpan("an item of an attribute is not an AnyValue") from None
 
 
-def read(span: Span) -> ReceivedSpan:
-    """One span as plain values."""
-    return ReceivedSpan(
-        trace_id=span.trace_id.hex(),
-        span_id=span.span_id.hex(),
-        parent_span_id=span.parent_span_id.hex(),
-        name=span.name,
-        started_ns=span.start_time_unix_nano,
-        ended_ns=span.end_time_unix_nano,
-        status_code=span.status.code,
-        status_message=span.status.message,
-        attributes=_attributes(span.attributes),
-        events=[
-            {"name": event.name, "at": timestamp(event.time_unix_nano), "attributes": _attributes(event.attributes)}
-            for event in span.events
-        ],
-        links=[
-            {
-                "trace_id": link.trace_id.hex(),
-                "span_id": link.span_id.hex(),
-                "attributes": _attributes(link.attributes),
-            }
-            for link in span.links
-        ],
+def _text(text: bytes) -> str:
+    """What cuts texts to a length may cut a character in two; its rest must not cost the span."""
+    return str(text, "utf-8", "replace")
+
+
+def _entity(reference: Any) -> dict[str, Any]:
+    return stated(
+        type=_text(reference.type),
+        id_keys=[_text(key) for key in reference.id_keys],
+        description_keys=[_text(key) for key in reference.description_keys],
+        schema_url=_text(reference.schema_url),
     )
-
-
-def _attributes(pairs: Iterable[KeyValue]) -> dict[str, Any]:
-    # Most attributes are strings, and asking for one is twice as fast as asking which kind it is.
-    attributes: dict[str, Any] = {}
-    for pair in pairs:
-        value = pair.value
-        attributes[pair.key] = value.string_value or _value(value)
-    return attributes
-
-
-def _value(value: AnyValue) -> Any:
-    kind = value.WhichOneof("value")
-    if kind == "array_value":
-        return [_value(item) for item in value.array_value.values]
-    if kind == "kvlist_value":
-        return _attributes(value.kvlist_value.values)
-    if kind == "bytes_value":
-        return b64encode(value.bytes_value).decode()
-    return None if kind is None else getattr(value, kind)

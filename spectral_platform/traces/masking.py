@@ -1,6 +1,6 @@
 """Masking of everything that arrives, in the one place that every way in goes through."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spectral_platform.traces.spans import Rejection, SpanDraft
@@ -17,12 +17,17 @@ def mask_spans(masker: Masker, drafts: Sequence[SpanDraft]) -> None:
             setattr(draft, name, masker.optional(getattr(draft, name)))
         draft.tags = tuple(masker.text(tag) for tag in draft.tags)
         draft.attributes = masker.mapping(draft.attributes)
-        draft.events = [_mask_named(masker, event) for event in draft.events]
-        draft.links = [_mask_named(masker, link) for link in draft.links]
-    resources = {id(draft.resource): draft.resource for draft in drafts}  # spans of one sender share theirs
-    masked = {identity: masker.mapping(resource) for identity, resource in resources.items()}
+        draft.events = [_mask_part(masker, event) for event in draft.events]
+        draft.links = [_mask_part(masker, link) for link in draft.links]
+        draft.otlp = _mask_part(masker, draft.otlp)
+    # Spans of one sender share these.
+    resources = {id(draft.resource): draft.resource for draft in drafts}
+    scopes = {id(draft.scope): draft.scope for draft in drafts}
+    masked_resources = {identity: masker.mapping(resource) for identity, resource in resources.items()}
+    masked_scopes = {identity: _mask_part(masker, scope) for identity, scope in scopes.items()}
     for draft in drafts:
-        draft.resource = masked[id(draft.resource)]
+        draft.resource = masked_resources[id(draft.resource)]
+        draft.scope = masked_scopes[id(draft.scope)]
 
 
 def mask_rejections(masker: Masker, rejections: Sequence[Rejection]) -> list[Rejection]:
@@ -30,7 +35,9 @@ def mask_rejections(masker: Masker, rejections: Sequence[Rejection]) -> list[Rej
     return [Rejection(reason=each.reason, sample=masker.text(each.sample)) for each in rejections]
 
 
-def _mask_named(masker: Masker, part: Any) -> dict[str, Any]:
-    """An event or a link: ids and times stay, its name and attributes are the sender's."""
-    masked = {**part, "attributes": masker.mapping(part["attributes"])}
-    return masked | {"name": masker.text(part["name"])} if "name" in part else masked
+def _mask_part(masker: Masker, part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What OTLP says of an event, a link, a scope or a span: ids, times and counts stay, the texts are the sender's."""
+    masked: dict[str, Any] = {name: masker.text(part[name]) for name in ("name", "trace_state") if name in part}
+    if "attributes" in part:
+        masked["attributes"] = masker.mapping(part["attributes"])
+    return {**part, **masked} if masked else part

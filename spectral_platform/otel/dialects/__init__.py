@@ -1,6 +1,7 @@
 """Dialects mix on one span in the wild, so each field of a draft is filled by the first dialect that has it."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from spectral_platform.otel.dialects.dialect import READERS, label
@@ -8,7 +9,7 @@ from spectral_platform.otel.dialects.genai import GENAI
 from spectral_platform.otel.dialects.openinference import OPENINFERENCE
 from spectral_platform.otel.dialects.plain import PLAIN
 from spectral_platform.otel.dialects.vercel import VERCEL
-from spectral_platform.otel.received import NO_PARENT, Origin, ReceivedSpan, instant
+from spectral_platform.otel.received import NO_PARENT, Facts, ReceivedSpan, instant
 from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 
 DIALECTS = (VERCEL, GENAI, OPENINFERENCE, PLAIN)
@@ -24,20 +25,30 @@ for _position, _dialect in enumerate(DIALECTS):
         _KNOWN.setdefault(_attribute, (_position, len(_KNOWN), "", None))
 
 
-def origin(attributes: Mapping[str, Any]) -> Origin:
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The resource that spans come from, and what it says about every one of them where they are silent."""
+
+    service: str | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def origin(attributes: Mapping[str, Any], facts: Facts) -> Origin:
     """What a resource says about its spans."""
-    fields, _ = _read(attributes)
+    read, _ = _read(attributes)
     service = label(attributes.get("service.name"))
     named = service if service is not None and not service.startswith("unknown_service") else None
-    return Origin(
-        attributes=attributes,
-        service=service,
-        workflow=fields.get("workflow") or named,
-        agent_name=fields.get("agent_name"),
-    )
+    fields = {
+        "service": service,
+        "workflow": read.get("workflow") or named,
+        "agent_name": read.get("agent_name"),
+        "resource": attributes,
+    }
+    return Origin(service=service, fields=fields, facts={"resource": facts} if facts else {})
 
 
-def draft(span: ReceivedSpan, source: Origin) -> SpanDraft:
+def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
     """Map a checked span to the one span model."""
     attributes, events = span.attributes, span.events
     fields, spoken = _read(attributes)
@@ -63,18 +74,17 @@ def draft(span: ReceivedSpan, source: Origin) -> SpanDraft:
         status=STATUSES.get(span.status_code, SpanStatus.UNSET),
         status_message=_status_message(span) if span.status_code else None,
         dialect=DIALECTS[spoken].name,
-        service=source.service,
         input=question,
         output=answer,
         attributes=attributes,
         events=events,
         links=span.links,
-        resource=source.attributes,
-        **fields,
+        scope=scope,
+        otlp=span.facts | source.facts if source.facts else span.facts,
+        **(source.fields | fields),
     )
-    drafted.workflow = drafted.workflow or source.workflow
-    drafted.agent_name = drafted.agent_name or source.agent_name
-    _include_cached(drafted)
+    if drafted.cached_input_tokens or drafted.cache_write_tokens:
+        _include_cached(drafted)
     return drafted
 
 
@@ -83,19 +93,16 @@ def _read(attributes: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     fields: dict[str, Any] = {}
     ranks: dict[str, int] = {}
     spoken = len(DIALECTS) - 1
-    for attribute, value in attributes.items():
-        known = _KNOWN.get(attribute)
-        if known is None:
-            continue
-        position, rank, field, reader = known
+    for attribute in attributes.keys() & _KNOWN.keys():
+        position, rank, filled, reader = _KNOWN[attribute]
         if position < spoken:
             spoken = position
-        if reader is None or (field in ranks and ranks[field] < rank):
+        if reader is None or ranks.get(filled, rank) < rank:
             continue
-        read = reader(value)
+        read = reader(attributes[attribute])
         if read is not None:
-            ranks[field] = rank
-            fields[field] = read
+            ranks[filled] = rank
+            fields[filled] = read
     return fields, spoken
 
 

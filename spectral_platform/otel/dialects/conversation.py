@@ -32,20 +32,19 @@ def written(value: Any) -> str | None:
 def _messages(recorded: Any) -> list[dict[str, Any]] | None:
     """The messages in a recorded value, which may be a list, one message, or either as JSON text."""
     if isinstance(recorded, str):
-        if not recorded.startswith(("[", "{")):
+        if recorded[:1] not in {"[", "{"}:
             return None
         try:
             recorded = orjson.loads(recorded)
         except orjson.JSONDecodeError:
             return None
     messages = [recorded] if isinstance(recorded, dict) else recorded
-    if isinstance(messages, list) and messages and all(_is_message(message) for message in messages):
-        return messages
-    return None
-
-
-def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and ("role" in value or "parts" in value or "content" in value)
+    if not isinstance(messages, list) or not messages:
+        return None
+    for message in messages:
+        if not isinstance(message, dict) or not ("role" in message or "parts" in message or "content" in message):
+            return None
+    return messages
 
 
 def _text(message: dict[str, Any]) -> str | None:

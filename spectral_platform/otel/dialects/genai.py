@@ -5,6 +5,8 @@ deprecated.
 Source: https://github.com/open-telemetry/semantic-conventions-genai
 """
 
+from collections.abc import Sequence
+
 from spectral_platform.otel.dialects.conversation import answered, asked, written
 from spectral_platform.otel.dialects.dialect import Attributes, Content, Dialect, Events
 from spectral_platform.traces.spans import SpanKind
@@ -111,10 +113,10 @@ def _kind(attributes: Attributes) -> SpanKind | None:
 def _content(attributes: Attributes, events: Events) -> Content:
     question = asked(attributes.get("gen_ai.input.messages"))
     answer = answered(attributes.get("gen_ai.output.messages"))
-    for name in INPUTS:
-        question = question or written(attributes.get(name))
-    for name in OUTPUTS:
-        answer = answer or written(attributes.get(name))
+    if question is None:
+        question = _first(attributes, INPUTS)
+    if answer is None:
+        answer = _first(attributes, OUTPUTS)
     if question is None:
         question = asked(attributes.get("gen_ai.prompt") or _indexed(attributes, "gen_ai.prompt"))
     if answer is None:
@@ -123,6 +125,13 @@ def _content(attributes: Attributes, events: Events) -> Content:
         earlier_question, earlier_answer = _event_content(events)
         question, answer = question or earlier_question, answer or earlier_answer
     return question, answer
+
+
+def _first(attributes: Attributes, names: Sequence[str]) -> str | None:
+    for name in names:
+        if text := written(attributes.get(name)):
+            return text
+    return None
 
 
 def _indexed(attributes: Attributes, prefix: str) -> list[dict[str, object]] | None:
