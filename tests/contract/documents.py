@@ -1,6 +1,7 @@
 """Reading the OpenAPI document."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from tests.contract.operations import documented_app
@@ -25,14 +26,14 @@ def resolve(schema: Json) -> Json:
 
 
 def examples_of(operation: Json) -> list[Any]:
-    """The examples of an operation's body, wherever they are written."""
+    """Copies of the examples of an operation's body, wherever they are written; whoever needs them may fill in what exists."""
     found: list[Any] = []
     for media in operation.get("requestBody", {}).get("content", {}).values():
         schema = resolve(media.get("schema", {}))
         found += [example["value"] for example in media.get("examples", {}).values()]
         found += [media["example"]] if "example" in media else []
         found += schema.get("examples", [])
-    return found
+    return deepcopy(found)
 
 
 def path_parameter(path: str, name: str) -> Json:
