@@ -15,11 +15,18 @@ TRACES_AT_ONCE = 500
 
 _DELETE_TRACES = text(
     """
-    DELETE FROM traces WHERE workspace_id = :workspace_id AND trace_id = ANY(ARRAY(
-        SELECT trace_id FROM traces
-        WHERE workspace_id = :workspace_id AND started_at < :before AND trace_id <> ALL(CAST(:cited AS text[]))
-        ORDER BY started_at LIMIT :most FOR UPDATE SKIP LOCKED
-    ))
+    WITH expired AS (
+        DELETE FROM traces WHERE workspace_id = :workspace_id AND trace_id = ANY(ARRAY(
+            SELECT trace_id FROM traces
+            WHERE workspace_id = :workspace_id AND started_at < :before AND trace_id <> ALL(CAST(:cited AS text[]))
+            ORDER BY started_at LIMIT :most FOR UPDATE SKIP LOCKED
+        ))
+        RETURNING day, trace_id
+    ), emptied AS (
+        DELETE FROM spans USING expired
+        WHERE spans.workspace_id = :workspace_id AND spans.day = expired.day AND spans.trace_id = expired.trace_id
+    )
+    SELECT count(*) FROM expired
     """
 )
 _FORGET_SAMPLES = text(
@@ -73,7 +80,7 @@ async def expire_traces(database: Database, expiry: Expiry) -> int:
     expired, deleted = 0, TRACES_AT_ONCE
     while deleted:
         async with database.transaction(account_id=place.account_id, workspace_id=place.workspace_id) as session:
-            deleted = await _count(session, _DELETE_TRACES, values)
+            deleted = await session.scalar(_DELETE_TRACES, values) or 0
         expired += deleted
     return expired
 

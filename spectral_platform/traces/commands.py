@@ -15,6 +15,7 @@ from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
 from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.masking import mask_rejections, mask_spans
 from spectral_platform.traces.models import Feedback, Span, Trace
+from spectral_platform.traces.queries import spans_of
 from spectral_platform.traces.reports import TraceReport
 from spectral_platform.traces.spans import Rejection, SpanDraft
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
@@ -89,13 +90,12 @@ async def create_feedback(
     corrected_output: str | None = None,
 ) -> Feedback:
     """Judge a trace or one of its spans; the trace's score is the mean of all its feedback."""
-    rated = Trace.in_workspace(caller.workspace).where(Trace.trace_id == trace_id).with_only_columns(Trace.trace_id)
-    if await session.scalar(rated.with_for_update(key_share=True)) is None:
+    rated = Trace.in_workspace(caller.workspace).where(Trace.trace_id == trace_id)
+    trace = await session.scalar(rated.with_for_update(key_share=True))
+    if trace is None:
         raise TraceNotFound(trace_id)
     if span_id is not None:
-        spans = select(Span.span_id).where(
-            Span.workspace_id == caller.workspace, Span.trace_id == trace_id, Span.span_id == span_id
-        )
+        spans = select(Span.span_id).where(*spans_of(trace), Span.span_id == span_id)
         if await session.scalar(spans) is None:
             raise SpanNotFound(trace_id, span_id)
     masking, _ = await get_ingestion_policies(session, caller.workspace)

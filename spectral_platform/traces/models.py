@@ -1,14 +1,14 @@
 """Rows of traces, spans, feedback and the counters of ingestion."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, Numeric, String, func
+from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, Numeric, String
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
-from sqlalchemy.orm import Mapped, column_property, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from spectral_platform.core.access import CallerKind
 from spectral_platform.core.columns import Created, Identified, Timestamped, WorkspaceOwned, state_column
@@ -16,8 +16,6 @@ from spectral_platform.core.database import Base
 from spectral_platform.traces.counting import Measure
 from spectral_platform.traces.feedback import FeedbackLabel, FeedbackSource, label_of
 from spectral_platform.traces.spans import SpanKind, SpanStatus
-
-PREVIEW_CHARACTERS = 2_000
 
 
 class TraceStatus(StrEnum):
@@ -32,12 +30,18 @@ def _hex_id(digits: int) -> String:
 
 
 class Trace(WorkspaceOwned, Timestamped, Base):
-    """One run of an agent or workflow: the roll-up of its spans, computed from them whenever some arrive."""
+    """One run of an agent or workflow: the roll-up of its spans, computed from them whenever some arrive.
+
+    The row is narrow, because lists and filters read it: ``input`` and ``output`` are how those begin, and the spans that
+    ``input_span_id`` and ``output_span_id`` name have them whole. It is also the lock of the trace's spans, which all lie in the
+    partition of its ``day``, the day on which the first of them arrived.
+    """
 
     __tablename__ = "traces"
 
     workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
     trace_id: Mapped[str] = mapped_column(_hex_id(32), primary_key=True)
+    day: Mapped[date]
     name: Mapped[str]
     workflow: Mapped[str | None]
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
@@ -46,8 +50,10 @@ class Trace(WorkspaceOwned, Timestamped, Base):
     duration_ms: Mapped[int] = mapped_column(BigInteger)
     status: Mapped[TraceStatus] = mapped_column(state_column(TraceStatus, "status"))
     span_count: Mapped[int]
-    input: Mapped[str | None] = mapped_column(TEXT, deferred=True, deferred_raiseload=True)
-    output: Mapped[str | None] = mapped_column(TEXT, deferred=True, deferred_raiseload=True)
+    input_span_id: Mapped[str | None] = mapped_column(_hex_id(16))
+    output_span_id: Mapped[str | None] = mapped_column(_hex_id(16))
+    input: Mapped[str | None] = mapped_column(TEXT)
+    output: Mapped[str | None] = mapped_column(TEXT)
     input_tokens: Mapped[int | None] = mapped_column(BigInteger)
     output_tokens: Mapped[int | None] = mapped_column(BigInteger)
     total_tokens: Mapped[int | None] = mapped_column(BigInteger)
@@ -61,10 +67,6 @@ class Trace(WorkspaceOwned, Timestamped, Base):
     feedback_score: Mapped[float | None]
     feedback_count: Mapped[int]
 
-    # A list shows the beginning of what went in and out; the whole, which may be megabytes, is for the single trace.
-    input_preview: Mapped[str | None] = column_property(func.left(input, PREVIEW_CHARACTERS))
-    output_preview: Mapped[str | None] = column_property(func.left(output, PREVIEW_CHARACTERS))
-
     @property
     def id(self) -> str:
         """The trace's id, as OpenTelemetry has it."""
@@ -77,22 +79,26 @@ Index("ix_traces_session_id", Trace.workspace_id, Trace.session_id, postgresql_w
 
 
 class Span(WorkspaceOwned, Base):
-    """One span, kept once per workspace, trace and span id: of several copies the fullest."""
+    """One span, kept once per workspace, trace and span id: of several copies the fullest.
+
+    The trace vouches for the workspace and the agent, and whoever writes spans holds its lock; checking all that again for every
+    span would cost a tenth.
+    """
 
     __tablename__ = "spans"
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["workspace_id", "trace_id"],
-            ["traces.workspace_id", "traces.trace_id"],
-            name="fk_spans_trace",
-            ondelete="CASCADE",
+        # Copied into its partitions, which row-level security does not watch; the owner restores backups without a tenant.
+        CheckConstraint(
+            "CURRENT_USER <> 'spectral_app' OR workspace_id = nullif(current_setting('spectral.workspace_id', true), '')::uuid",
+            name="tenant",
         ),
+        {"postgresql_partition_by": "RANGE (day)"},
     )
 
-    # The workspace and the agent are vouched for by the trace; checking them again for every span would cost a tenth.
     workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
     trace_id: Mapped[str] = mapped_column(_hex_id(32), primary_key=True)
     span_id: Mapped[str] = mapped_column(_hex_id(16), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
     parent_span_id: Mapped[str | None] = mapped_column(_hex_id(16))
     name: Mapped[str]
     kind: Mapped[SpanKind] = mapped_column(state_column(SpanKind, "kind"))
@@ -122,7 +128,10 @@ class Span(WorkspaceOwned, Base):
     events: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     links: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
     resource: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    scope: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    otlp: Mapped[dict[str, Any]] = mapped_column(JSONB)
     fullness: Mapped[int]
+    digest: Mapped[int] = mapped_column(BigInteger)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
     @property
@@ -134,6 +143,16 @@ class Span(WorkspaceOwned, Base):
     def duration_ms(self) -> int:
         """How long the span took, in whole milliseconds."""
         return int((self.ended_at - self.started_at).total_seconds() * 1000)
+
+
+class TraceCount(WorkspaceOwned, Base):
+    """How many traces a workspace has, kept by a trigger on them and summed over the slots, of which every connection has one."""
+
+    __tablename__ = "trace_counts"
+
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    slot: Mapped[int] = mapped_column(primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
 
 
 class Feedback(Identified, WorkspaceOwned, Created, Base):

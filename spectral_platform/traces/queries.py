@@ -11,9 +11,8 @@ from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, Field, TypeAdapter
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, any_, cast, func, or_, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, and_, any_, cast, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import undefer
 
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
@@ -21,7 +20,7 @@ from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.core.values import Moment, Value
 from spectral_platform.traces.counting import Measure, period_of
 from spectral_platform.traces.errors import TraceNotFound
-from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceStatus
+from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount, TraceStatus
 from spectral_platform.traces.spans import SpanKind
 
 COUNTED_EXACTLY = 10_000
@@ -145,7 +144,7 @@ async def list_traces(
     statement = Trace.in_workspace(caller.workspace)
     conditions = [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
     statement = statement.where(*conditions)
-    total, is_capped = await _count(session, statement, is_filtered=bool(conditions))
+    total, is_capped = await _count(session, caller, statement, is_filtered=bool(conditions))
     key, _ = _KEYS[sort.removeprefix("-")]
     place = tuple_(key, Trace.trace_id)
     if sort.startswith("-"):
@@ -168,35 +167,46 @@ def _position_of(trace: Trace, sort: TraceSort) -> Position:
     return Position(sort=sort, value=kind.validate_python(UNKNOWN) if value is None else value, trace_id=trace.trace_id)
 
 
-async def _count(session: AsyncSession, statement: Select[Trace], *, is_filtered: bool) -> tuple[int, bool]:
-    ids = statement.with_only_columns(Trace.trace_id)
-    counted = (ids.limit(COUNTED_EXACTLY + 1) if is_filtered else ids).subquery()
+async def _count(session: AsyncSession, caller: Caller, statement: Select[Trace], *, is_filtered: bool) -> tuple[int, bool]:
+    if not is_filtered:
+        kept = select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == caller.workspace)
+        return int(await session.scalar(kept) or 0), False
+    counted = statement.with_only_columns(Trace.trace_id).limit(COUNTED_EXACTLY + 1).subquery()
     total = await session.scalar(select(func.count()).select_from(counted)) or 0
-    is_capped = is_filtered and total > COUNTED_EXACTLY
-    return (COUNTED_EXACTLY if is_capped else total), is_capped
+    return min(total, COUNTED_EXACTLY), total > COUNTED_EXACTLY
 
 
 async def get_trace(session: AsyncSession, caller: Caller, trace_id: str) -> Trace:
-    """One trace, with its whole input and output."""
+    """One trace; of its input and output the beginnings."""
     trace = await session.scalar(
-        Trace.in_workspace(caller.workspace)
-        .where(Trace.trace_id == trace_id)
-        .options(undefer(Trace.input), undefer(Trace.output))
-        .execution_options(populate_existing=True)
+        Trace.in_workspace(caller.workspace).where(Trace.trace_id == trace_id).execution_options(populate_existing=True)
     )
     if trace is None:
         raise TraceNotFound(trace_id)
     return trace
 
 
-async def list_spans(session: AsyncSession, caller: Caller, trace_id: str, *, offset: int = 0) -> Sequence[Span]:
+async def get_input_and_output(session: AsyncSession, trace: Trace) -> tuple[str | None, str | None]:
+    """What went into a trace and what came out of it, whole."""
+    rows = await session.execute(
+        select(Span.span_id, Span.input, Span.output).where(
+            *spans_of(trace), Span.span_id.in_({trace.input_span_id, trace.output_span_id})
+        )
+    )
+    texts = {row.span_id: row for row in rows}
+    first, last = texts.get(trace.input_span_id), texts.get(trace.output_span_id)
+    return first and first.input, last and last.output
+
+
+def spans_of(trace: Trace) -> tuple[ColumnElement[bool], ...]:
+    """Where the spans of a trace lie; the day leads to their partition."""
+    return Span.workspace_id == trace.workspace_id, Span.day == trace.day, Span.trace_id == trace.trace_id
+
+
+async def list_spans(session: AsyncSession, trace: Trace, *, offset: int = 0) -> Sequence[Span]:
     """The spans of a trace in the order in which they began, 1 000 at a time."""
     rows = await session.scalars(
-        Span.in_workspace(caller.workspace)
-        .where(Span.trace_id == trace_id)
-        .order_by(Span.started_at, Span.span_id)
-        .limit(SPANS_PER_PAGE)
-        .offset(offset)
+        select(Span).where(*spans_of(trace)).order_by(Span.started_at, Span.span_id).limit(SPANS_PER_PAGE).offset(offset)
     )
     return rows.all()
 
@@ -213,12 +223,16 @@ class TraceTexts:
 async def list_texts(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> dict[str, TraceTexts]:
     """The whole texts of some traces: lookups in the order in which they began, of several corrections the latest."""
     among = any_(cast(list(trace_ids), ARRAY(String)))
+    own_spans = and_(Span.workspace_id == Trace.workspace_id, Span.day == Trace.day, Span.trace_id == Trace.trace_id)
     inputs = await session.execute(
-        select(Trace.trace_id, Trace.input).where(Trace.workspace_id == caller.workspace, Trace.trace_id == among)
+        select(Trace.trace_id, Span.input)
+        .outerjoin(Span, and_(own_spans, Span.span_id == Trace.input_span_id))
+        .where(Trace.workspace_id == caller.workspace, Trace.trace_id == among)
     )
     lookups = await session.execute(
         select(Span.trace_id, func.aggregate_strings(Span.output, "\n\n").aggregate_order_by(Span.started_at, Span.span_id))
-        .where(Span.workspace_id == caller.workspace, Span.trace_id == among, Span.kind == SpanKind.RETRIEVAL)
+        .join(Trace, own_spans)
+        .where(Trace.workspace_id == caller.workspace, Trace.trace_id == among, Span.kind == SpanKind.RETRIEVAL)
         .group_by(Span.trace_id)
     )
     corrections = await session.execute(

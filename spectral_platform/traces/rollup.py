@@ -1,92 +1,151 @@
-"""A trace as the sum of its spans: one statement that computes traces anew from all the spans that are stored.
+"""A trace as the sum of its spans: one function that computes it anew from all of them.
 
 Tokens and costs count once: a wrapper around a model call that reports the same usage again is a model span too, so only model
 spans with no reporting model span anywhere beneath them are counted. What cannot be summed is taken from the span nearest to
 the root: parentless spans come first, then the earlier ones.
-
-The statement only ever looks up keys: it goes through the traces that it is given and never through the workspace's others. It
-is an upsert of rows that exist because the arbiter index leaves the planner no other way to reach them.
 """
 
-_NEAREST_ROOT = "parent_span_id IS NOT NULL, started_at, span_id"
-# What a trace answered is its root's output, else the last thing that something other than a tool or a lookup said.
-_LAST_WORD = (
-    "parent_span_id IS NOT NULL, kind IN ('tool', 'retrieval', 'embedding', 'other'), ended_at DESC, started_at DESC, span_id"
-)
-_COUNTED = "FILTER (WHERE counts)"
-_CALLED = "FILTER (WHERE model IS NOT NULL AND kind IN ('llm', 'embedding'))"
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from spectral_platform.traces.spans import MODEL_KINDS
+
+LOOKUPS = frozenset({"tool", "retrieval", "embedding", "other"})
+MILLISECOND = timedelta(milliseconds=1)
 
 
-def _first(column: str) -> str:
-    return f"(array_agg({column} ORDER BY {_NEAREST_ROOT}) FILTER (WHERE {column} IS NOT NULL))[1]"
+class SpanFacts(NamedTuple):
+    """What of a span its trace is computed from, and by which of two copies of it the one that stays is known."""
+
+    span_id: str
+    parent_span_id: str | None
+    name: str
+    kind: str
+    started_at: datetime
+    ended_at: datetime
+    status: str
+    workflow: str | None
+    agent_id: UUID | None
+    agent_name: str | None
+    session_id: str | None
+    user_id: str | None
+    tags: Sequence[str]
+    config_version: int | None
+    model: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost_usd: Decimal | None
+    has_input: bool
+    has_output: bool
+    fullness: int
+    digest: int
+
+    @property
+    def precedence(self) -> tuple[int, datetime, int]:
+        """Of two copies of a span the one with the larger precedence stays: the fuller one. The rest makes the order total."""
+        return self.fullness, self.ended_at, self.digest
 
 
-def _text_of(span_id: str, column: str) -> str:
-    return (
-        f"(SELECT {column} FROM spans WHERE workspace_id = %(workspace_id)b"
-        f" AND trace_id = facts.trace_id AND span_id = facts.{span_id})"
+class TraceSummary(NamedTuple):
+    """What a trace is known by, as its row has it."""
+
+    name: str
+    workflow: str | None
+    agent_id: UUID | None
+    agent_name: str | None
+    session_id: str | None
+    user_id: str | None
+    config_version: int | None
+    started_at: datetime
+    duration_ms: int
+    status: str
+    span_count: int
+    models: list[str]
+    tags: list[str]
+    input_tokens: int | None
+    output_tokens: int | None
+    total_tokens: int | None
+    cost_usd: Decimal | None
+    unpriced_spans: int
+    input_span_id: str | None
+    output_span_id: str | None
+
+
+def roll_up(spans: Iterable[SpanFacts]) -> TraceSummary:
+    """Compute a trace from all of its spans, of which there is at least one, each given once and in any order."""
+    ordered = sorted(spans, key=_nearest_root)
+    root = ordered[0]
+    counted = _counted(ordered)
+    inputs, outputs = _sum(counted, "input_tokens"), _sum(counted, "output_tokens")
+    began = min(span.started_at for span in ordered)
+    return TraceSummary(
+        name=root.name,
+        workflow=_first(ordered, "workflow"),
+        agent_id=_first(ordered, "agent_id"),
+        agent_name=_first(ordered, "agent_name"),
+        session_id=_first(ordered, "session_id"),
+        user_id=_first(ordered, "user_id"),
+        config_version=_first(ordered, "config_version"),
+        started_at=began,
+        duration_ms=(max(span.ended_at for span in ordered) - began) // MILLISECOND,
+        status="error" if root.status != "ok" and any(span.status == "error" for span in ordered) else "ok",
+        span_count=len(ordered),
+        models=sorted({span.model for span in ordered if span.model is not None and span.kind in MODEL_KINDS}),
+        tags=sorted({tag for span in ordered for tag in span.tags}),
+        input_tokens=inputs,
+        output_tokens=outputs,
+        total_tokens=None if inputs is None and outputs is None else (inputs or 0) + (outputs or 0),
+        cost_usd=_sum(counted, "cost_usd"),
+        unpriced_spans=sum(span.cost_usd is None for span in counted),
+        input_span_id=next((span.span_id for span in ordered if span.has_input), None),
+        output_span_id=_last_word(ordered),
     )
 
 
-_ROLLED_UP = {
-    "name": _first("name"),
-    "workflow": _first("workflow"),
-    "agent_id": _first("agent_id"),
-    "agent_name": _first("agent_name"),
-    "session_id": _first("session_id"),
-    "user_id": _first("user_id"),
-    "config_version": _first("config_version"),
-    "started_at": "min(started_at)",
-    "duration_ms": "floor(extract(epoch FROM max(ended_at) - min(started_at)) * 1000)::bigint",
-    "status": f"""CASE WHEN (array_agg(status ORDER BY {_NEAREST_ROOT}))[1] = 'ok' THEN 'ok'
-                       WHEN bool_or(status = 'error') THEN 'error'
-                       ELSE 'ok' END""",
-    "span_count": "count(*)",
-    "models": f"coalesce(array_agg(DISTINCT model ORDER BY model) {_CALLED}, '{{}}')",
-    "tags": """(SELECT coalesce(array_agg(DISTINCT tag ORDER BY tag), '{}')
-                FROM unnest(string_to_array(string_agg(tags, E'\\x1f'), E'\\x1f')) AS tag)""",
-    "input_tokens": f"(sum(input_tokens) {_COUNTED})::bigint",
-    "output_tokens": f"(sum(output_tokens) {_COUNTED})::bigint",
-    "total_tokens": """(sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0))
-                         FILTER (WHERE counts AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL)))::bigint""",
-    "cost_usd": f"sum(cost_usd) {_COUNTED}",
-    "unpriced_spans": "count(*) FILTER (WHERE counts AND cost_usd IS NULL)",
-}
-_COLUMNS = [*_ROLLED_UP, "input", "output", "updated_at"]
+def _nearest_root(span: SpanFacts) -> tuple[bool, datetime, str]:
+    return span.parent_span_id is not None, span.started_at, span.span_id
 
-ROLL_UP = f"""
-WITH RECURSIVE
-span AS MATERIALIZED (
-    SELECT trace_id, span_id, parent_span_id, name, kind, started_at, ended_at, status, workflow, agent_id, agent_name,
-           session_id, user_id, nullif(array_to_string(tags, E'\\x1f'), '') AS tags, config_version, model,
-           input_tokens, output_tokens, cost_usd, input IS NOT NULL AS has_input, output IS NOT NULL AS has_output,
-           kind IN ('llm', 'embedding')
-               AND (input_tokens IS NOT NULL OR output_tokens IS NOT NULL OR cost_usd IS NOT NULL) AS reports
-    FROM spans
-    WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
-),
-wrapper(trace_id, span_id) AS (
-    SELECT trace_id, parent_span_id FROM span WHERE reports AND parent_span_id IS NOT NULL
-    UNION
-    SELECT above.trace_id, above.parent_span_id
-    FROM wrapper JOIN span AS above USING (trace_id, span_id)
-    WHERE above.parent_span_id IS NOT NULL
-),
-weighed AS MATERIALIZED (
-    SELECT *, reports AND (trace_id, span_id) NOT IN (SELECT trace_id, span_id FROM wrapper) AS counts FROM span
-),
-facts AS (
-    SELECT trace_id,
-           (array_agg(span_id ORDER BY {_NEAREST_ROOT}) FILTER (WHERE has_input))[1] AS input_span_id,
-           (array_agg(span_id ORDER BY {_LAST_WORD}) FILTER (WHERE has_output))[1] AS output_span_id,
-           {", ".join(f"{fact} AS {name}" for name, fact in _ROLLED_UP.items())}
-    FROM weighed
-    GROUP BY trace_id
-)
-INSERT INTO traces (workspace_id, trace_id, feedback_count, created_at, {", ".join(_COLUMNS)})
-SELECT %(workspace_id)b, trace_id, 0, %(now)b, {", ".join(_ROLLED_UP)},
-       {_text_of("input_span_id", "input")}, {_text_of("output_span_id", "output")}, %(now)b
-FROM facts
-ON CONFLICT (workspace_id, trace_id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _COLUMNS)}
-"""
-"""Parameters: ``workspace_id``, ``trace_ids``, ``now``."""
+
+def _first(ordered: Sequence[SpanFacts], name: str) -> Any:
+    for span in ordered:
+        value = getattr(span, name)
+        if value is not None:
+            return value
+    return None
+
+
+def _last_word(ordered: Sequence[SpanFacts]) -> str | None:
+    """What a trace answered is its root's output, else the last thing that something other than a tool or a lookup said."""
+
+    def finality(span: SpanFacts) -> tuple[bool, bool, datetime, datetime, str]:
+        return span.parent_span_id is None, span.kind not in LOOKUPS, span.ended_at, span.started_at, span.span_id
+
+    speaking = [span for span in ordered if span.has_output]
+    return max(speaking, key=finality).span_id if speaking else None
+
+
+def _counted(spans: Sequence[SpanFacts]) -> list[SpanFacts]:
+    """The model spans whose usage counts: those that report some and wrap none that does."""
+    reporting = [
+        span
+        for span in spans
+        if span.kind in MODEL_KINDS
+        and (span.input_tokens is not None or span.output_tokens is not None or span.cost_usd is not None)
+    ]
+    parents = {span.span_id: span.parent_span_id for span in spans}
+    wrappers: set[str] = set()
+    for span in reporting:
+        above = span.parent_span_id
+        while above is not None and above not in wrappers:
+            wrappers.add(above)
+            above = parents.get(above)
+    return [span for span in reporting if span.span_id not in wrappers]
+
+
+def _sum(spans: Sequence[SpanFacts], name: str) -> Any:
+    """The sum of what is known; None when nothing is."""
+    known = [value for span in spans if (value := getattr(span, name)) is not None]
+    return sum(known[1:], known[0]) if known else None

@@ -86,9 +86,12 @@ async def get_trace(
 ) -> schemas.TraceDetail:
     """Show one trace whole, with its spans as trees; of a long one 1 000 spans at a time, in the order in which they began."""
     trace = await queries.get_trace(database, caller, trace_id)
-    spans = await queries.list_spans(database, caller, trace_id, offset=spans_offset)
+    question, answer = await queries.get_input_and_output(database, trace)
+    spans = await queries.list_spans(database, trace, offset=spans_offset)
     return schemas.TraceDetail(
-        **{name: getattr(trace, name) for name in (*schemas.TraceFields.model_fields, "input", "output")},
+        **{name: getattr(trace, name) for name in schemas.TraceFields.model_fields},
+        input=question,
+        output=answer,
         spans=grow(spans),
         spans_pagination=schemas.SpanPagination(total=trace.span_count, limit=queries.SPANS_PER_PAGE, offset=spans_offset),
     )

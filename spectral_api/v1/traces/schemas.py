@@ -17,10 +17,11 @@ from pydantic import (
 from spectral_api.paging import Pagination
 from spectral_api.schemas import Input, Output, Time, Usd
 from spectral_platform.traces.feedback import SCORES, FeedbackLabel, FeedbackSource
-from spectral_platform.traces.models import PREVIEW_CHARACTERS, TraceStatus
+from spectral_platform.traces.models import TraceStatus
 from spectral_platform.traces.queries import COUNTED_EXACTLY, Position, TraceFilter, TraceSort
 from spectral_platform.traces.reports import TraceReport
 from spectral_platform.traces.spans import SpanKind, SpanStatus
+from spectral_platform.traces.statements import PREVIEW_CHARACTERS
 
 DEEPEST_OFFSET = 10_000
 MOST_TRACES = 10_000
@@ -169,12 +170,10 @@ class Trace(TraceFields):
     """A trace in a list."""
 
     input: str | None = Field(
-        validation_alias="input_preview",
         description=f"What went in, at most {PREVIEW_CHARACTERS} characters of it.",
         examples=["Where is my order 1234?"],
     )
     output: str | None = Field(
-        validation_alias="output_preview",
         description=f"What came out, at most {PREVIEW_CHARACTERS} characters of it.",
         examples=["It left our warehouse today."],
     )

@@ -1,0 +1,85 @@
+"""The statements by which spans are stored and their traces kept up to date."""
+
+from spectral_platform.traces.rollup import SpanFacts
+
+SLOTS = 32
+PREVIEW_CHARACTERS = 500
+TAG_SEPARATOR = "\x1f"
+
+# How the columns of a trace travel in arrays. Arrays of arrays must be rectangular, so lists of texts travel as one text.
+SUMMARY = {
+    "trace_id": "text",
+    "name": "text",
+    "workflow": "text",
+    "agent_id": "uuid",
+    "agent_name": "text",
+    "session_id": "text",
+    "user_id": "text",
+    "config_version": "int4",
+    "started_at": "timestamptz",
+    "duration_ms": "int8",
+    "status": "text",
+    "span_count": "int4",
+    "models": "text",
+    "tags": "text",
+    "input_tokens": "int8",
+    "output_tokens": "int8",
+    "total_tokens": "int8",
+    "cost_usd": "numeric",
+    "unpriced_spans": "int4",
+    "input_span_id": "text",
+    "output_span_id": "text",
+    "input": "text",
+    "output": "text",
+}
+LISTS = ("models", "tags")
+_READ = ", ".join(f"string_to_array({name}, chr(31)) AS {name}" if name in LISTS else name for name in SUMMARY)
+_ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in SUMMARY.items())
+_SENT = f"(SELECT {_READ} FROM unnest({_ARRAYS}) AS sent({', '.join(SUMMARY)})) AS sent"
+BEGIN_TRACES = f"""
+INSERT INTO traces (workspace_id, day, feedback_count, created_at, updated_at, {", ".join(SUMMARY)})
+SELECT %(workspace_id)b, %(day)b, 0, %(now)b, %(now)b, {", ".join(SUMMARY)} FROM {_SENT}
+ORDER BY trace_id
+ON CONFLICT DO NOTHING
+RETURNING trace_id
+"""
+LOCK_TRACES = """
+SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
+WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
+ORDER BY trace_id FOR NO KEY UPDATE
+"""
+_FACTS = ", ".join(
+    {"has_input": "input IS NOT NULL", "has_output": "output IS NOT NULL"}.get(name, name) for name in SpanFacts._fields
+)
+STORED_FACTS = f"""
+SELECT trace_id, {_FACTS} FROM spans
+WHERE workspace_id = %(workspace_id)b AND day = ANY(%(days)b::date[]) AND trace_id = ANY(%(trace_ids)b::text[])
+"""
+DROP_THINNER = """
+DELETE FROM spans USING unnest(%(days)b::date[], %(trace_ids)b::text[], %(span_ids)b::text[]) AS thin(day, trace_id, span_id)
+WHERE spans.workspace_id = %(workspace_id)b
+  AND spans.day = thin.day AND spans.trace_id = thin.trace_id AND spans.span_id = thin.span_id
+"""
+PREVIEWS = f"""
+SELECT trace_id, span_id, left(input, {PREVIEW_CHARACTERS}), left(output, {PREVIEW_CHARACTERS}) FROM spans
+WHERE workspace_id = %(workspace_id)b AND day = ANY(%(days)b::date[])
+  AND (trace_id, span_id) IN (SELECT * FROM unnest(%(trace_ids)b::text[], %(span_ids)b::text[]))
+"""
+_COMPUTED = ", ".join(f"{name} = sent.{name}" for name in SUMMARY if name != "trace_id")
+UPDATE_TRACES = f"""
+UPDATE traces SET updated_at = %(now)b, {_COMPUTED} FROM {_SENT}
+WHERE traces.workspace_id = %(workspace_id)b AND traces.trace_id = sent.trace_id
+"""
+ADD_COUNTS = f"""
+INSERT INTO ingest_counts (workspace_id, period, measure, label, slot, count, counted_at, sample)
+SELECT %(workspace_id)b, %(period)b, measure, label, mod(pg_backend_pid(), {SLOTS}), count, %(now)b, sample
+FROM unnest(%(measure)b::text[], %(label)b::text[], %(count)b::bigint[], %(sample)b::text[])
+    AS added(measure, label, count, sample)
+ORDER BY measure, label
+ON CONFLICT (workspace_id, period, measure, label, slot) DO UPDATE
+SET count = ingest_counts.count + EXCLUDED.count, counted_at = EXCLUDED.counted_at,
+    sample = coalesce(EXCLUDED.sample, ingest_counts.sample)
+"""
+# Everything here finds rows by their keys. The planner may think otherwise of tables that have just begun to fill, and keeps
+# what it thought for the life of a connection.
+PLAN_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true)"
