@@ -1,0 +1,125 @@
+"""Taking in spans from many senders at once: what waits for the database is committed together, and memory is bounded.
+
+A committer takes whatever waits for one workspace, stores it in one transaction and tells all who sent it; it never waits for
+more to come. So a lone request is committed at once, and the busier the server, the more requests share a commit.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from spectral_platform.core.access import Caller
+from spectral_platform.core.database import Database
+from spectral_platform.traces.commands import record_spans
+from spectral_platform.traces.errors import Busy
+from spectral_platform.traces.spans import Rejection, SpanDraft
+
+COMMITTERS = 2
+"""While one waits for the disk, the other prepares its rows."""
+SPANS_TOGETHER = 2_000
+
+Tenant = tuple[UUID, UUID]
+
+
+@dataclass(eq=False, slots=True)
+class Arrival:
+    """What one request brought, and who waits until it is committed."""
+
+    caller: Caller
+    drafts: Sequence[SpanDraft]
+    rejections: Sequence[Rejection]
+    size_bytes: int
+    committed: asyncio.Future[None]
+
+
+class Intake:
+    """The one way in for spans that are sent to a server. ``most_bytes`` bounds the bodies that are held at the same time."""
+
+    def __init__(self, database: Database, *, most_bytes: int) -> None:
+        self._database = database
+        self._most_bytes = most_bytes
+        self.held_bytes = 0
+        self._waiting: dict[Tenant, list[Arrival]] = {}
+        self._committers: set[asyncio.Task[None]] = set()
+
+    @contextmanager
+    def hold(self, size_bytes: int) -> Iterator[None]:
+        """Answer for a body of this size until what it brought is committed. Raises ``Busy`` when memory is spoken for.
+
+        A body that is alone is never refused.
+        """
+        if self.held_bytes and self.held_bytes + size_bytes > self._most_bytes:
+            raise Busy
+        self.held_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self.held_bytes -= size_bytes
+
+    async def take(
+        self, caller: Caller, *, drafts: Sequence[SpanDraft], rejections: Sequence[Rejection] = (), size_bytes: int
+    ) -> None:
+        """Store what a request brought. Returns when it is committed, and raises what stood in the way of that."""
+        arrival = Arrival(caller, drafts, rejections, size_bytes, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault((caller.account_id, caller.workspace), []).append(arrival)
+        if len(self._committers) < COMMITTERS:
+            committer = asyncio.create_task(self._commit_what_waits())
+            self._committers.add(committer)
+            committer.add_done_callback(self._committers.discard)
+        await arrival.committed
+
+    async def drain(self) -> None:
+        """Commit what waits."""
+        await asyncio.gather(*self._committers)
+
+    async def _commit_what_waits(self) -> None:
+        while self._waiting:
+            await self._commit(self._next_group())
+
+    def _next_group(self) -> list[Arrival]:
+        """What has waited longest, with whatever else waits for the same workspace; workspaces take turns."""
+        tenant = next(iter(self._waiting))
+        waiting = self._waiting.pop(tenant)
+        spans, size = len(waiting[0].drafts), 1
+        while size < len(waiting) and spans + len(waiting[size].drafts) <= SPANS_TOGETHER:
+            spans += len(waiting[size].drafts)
+            size += 1
+        if waiting[size:]:
+            self._waiting[tenant] = waiting[size:]
+        return waiting[:size]
+
+    async def _commit(self, group: Sequence[Arrival]) -> None:
+        try:
+            await self._record(group)
+        except Exception as error:
+            if len(group) > 1:  # one of them may be at fault; the others must not suffer for it
+                for arrival in group:
+                    await self._commit([arrival])
+                return
+            _tell(group[0], error)
+        else:
+            for arrival in group:
+                _tell(arrival)
+
+    async def _record(self, group: Sequence[Arrival]) -> None:
+        caller = group[0].caller
+        async with self._database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
+            await record_spans(
+                session,
+                caller,
+                drafts=[draft for arrival in group for draft in arrival.drafts],
+                rejections=[rejection for arrival in group for rejection in arrival.rejections],
+                size_bytes=sum(arrival.size_bytes for arrival in group),
+            )
+
+
+def _tell(arrival: Arrival, error: Exception | None = None) -> None:
+    """Let whoever waits go on, unless nobody does any more."""
+    if arrival.committed.done():
+        return
+    if error is None:
+        arrival.committed.set_result(None)
+    else:
+        arrival.committed.set_exception(error)
