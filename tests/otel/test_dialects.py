@@ -320,6 +320,6 @@ def test_the_config_version_may_be_a_number_or_its_digits(value: Any) -> None:
     assert draft_of({"spectral.config.version": value}).config_version == 3
 
 
-@pytest.mark.parametrize("text", ["[", "[1, 2]", "{}", '{"a": 1}', "[]", "plain"])
+@pytest.mark.parametrize("text", ["[", "[1, 2]", '{"a": 1}', "plain"])
 def test_recorded_messages_that_are_none_stay_as_they_are(text: str) -> None:
     assert draft_of({"gen_ai.input.messages": text}).input == text

@@ -6,13 +6,17 @@ from typing import Any
 
 from spectral_platform.otel.dialects.dialect import READERS, label
 from spectral_platform.otel.dialects.genai import GENAI
+from spectral_platform.otel.dialects.langsmith import LANGSMITH
+from spectral_platform.otel.dialects.logfire import LOGFIRE
 from spectral_platform.otel.dialects.openinference import OPENINFERENCE
 from spectral_platform.otel.dialects.plain import PLAIN
+from spectral_platform.otel.dialects.traceloop import TRACELOOP
 from spectral_platform.otel.dialects.vercel import VERCEL
 from spectral_platform.otel.received import NO_PARENT, Facts, ReceivedSpan, instant
 from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 
-DIALECTS = (VERCEL, GENAI, OPENINFERENCE, PLAIN)
+# Those that build upon the conventions come before them, so that a span is told by who made it.
+DIALECTS = (VERCEL, TRACELOOP, LANGSMITH, LOGFIRE, GENAI, OPENINFERENCE, PLAIN)
 STATUSES = {1: SpanStatus.OK, 2: SpanStatus.ERROR}
 
 # One table over all dialects: attribute → dialect, precedence, field and reader. A span is read in one pass over the
@@ -54,7 +58,7 @@ def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
     fields, spoken = _read(attributes)
     revise = DIALECTS[spoken].revise
     if revise is not None:
-        revise(attributes, fields)
+        revise(span, fields)
     kind: SpanKind | None = None
     question: str | None = None
     answer: str | None = None
@@ -83,6 +87,8 @@ def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
         otlp=span.facts | source.facts if source.facts else span.facts,
         **(source.fields | fields),
     )
+    if drafted.input_tokens == 0:
+        _forget_empty_usage(drafted)
     if drafted.cached_input_tokens or drafted.cache_write_tokens:
         _include_cached(drafted)
     return drafted
@@ -114,6 +120,13 @@ def _status_message(span: ReceivedSpan) -> str | None:
         if event["name"] == "exception" and isinstance(message := event["attributes"].get("exception.message"), str):
             return message
     return label(span.attributes.get("error.type"))
+
+
+def _forget_empty_usage(drafted: SpanDraft) -> None:
+    """Take a usage of nothing at all for none: who could not count, as of some streams, writes zeros."""
+    if not drafted.output_tokens:
+        drafted.input_tokens = drafted.output_tokens = None
+        drafted.cached_input_tokens = drafted.cache_write_tokens = drafted.reasoning_tokens = None
 
 
 def _include_cached(drafted: SpanDraft) -> None:

@@ -1,25 +1,48 @@
-"""Chat messages as instrumentations write them, and the two texts that matter: what was asked and what was answered."""
+"""Chat messages as instrumentations write them, and the two texts that matter: what was asked and what was answered.
 
+Messages come as OpenTelemetry's parts, as OpenAI's and Anthropic's own, and as LangChain serialises its classes; bare, in lists,
+or inside the inputs and outputs of whatever handed them on.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+LANGCHAIN_ROLES = {
+    "human": "user",
+    "ai": "assistant",
+    "AIMessageChunk": "assistant",
+    "system": "system",
+    "tool": "tool",
+    "function": "tool",
+}
+AROUND_MESSAGES = ("messages", "message", "update", "inputs", "outputs", "input", "output", "generations", "choices")
+TEXTS = frozenset({"text", "input_text", "output_text"})
+SAID = frozenset({"content", "tool_calls", "function_call"})
+RESULTS = frozenset({"tool_call_response", "tool_result"})
+DEEPEST = 8
+
 
 def asked(recorded: Any) -> str | None:
     """The text of the last user message; without one, of the last message."""
-    messages = _messages(recorded)
+    value = parsed(recorded)
+    messages = _messages(value, DEEPEST)
     if messages is None:
-        return written(recorded)
+        return _bare(recorded, value)
     for message in reversed(messages):
-        if message.get("role") in {"user", "human"} and (text := _text(message)):
+        if message.get("role") in {"user", "human"} and not _hands_back(message) and (text := _text(message)):
             return text
     return _text(messages[-1])
 
 
-def answered(recorded: Any) -> str | None:
-    """The text of the last message."""
-    messages = _messages(recorded)
-    return written(recorded) if messages is None else _text(messages[-1])
+def answered(recorded: Any, *, by: str | None = None) -> str | None:
+    """The text of the last message; of one that this role has not said, None."""
+    value = parsed(recorded)
+    messages = _messages(value, DEEPEST)
+    if messages is None:
+        return _bare(recorded, value)
+    return _text(messages[-1]) if by in {None, messages[-1].get("role")} else None
 
 
 def written(value: Any) -> str | None:
@@ -29,37 +52,107 @@ def written(value: Any) -> str | None:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _messages(recorded: Any) -> list[dict[str, Any]] | None:
-    """The messages in a recorded value, which may be a list, one message, or either as JSON text."""
-    if isinstance(recorded, str):
-        if recorded[:1] not in {"[", "{"}:
-            return None
+def indexed_messages(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]] | None:
+    """Messages written one attribute each: ``gen_ai.prompt.0.role``, ``gen_ai.prompt.0.content``, …"""
+    messages: list[dict[str, Any]] = []
+    while True:
+        message = f"{prefix}.{len(messages)}"
+        content = attributes.get(f"{message}.content")
+        calls = None if content else _indexed_calls(attributes, f"{message}.tool_calls")
+        if content is None and calls is None and f"{message}.role" not in attributes:
+            return messages or None
+        messages.append({"role": attributes.get(f"{message}.role"), "content": content, "tool_calls": calls})
+
+
+def _indexed_calls(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]] | None:
+    calls: list[dict[str, Any]] = []
+    while (name := attributes.get(f"{prefix}.{len(calls)}.name")) is not None:
+        arguments = attributes.get(f"{prefix}.{len(calls)}.arguments")
+        calls.append({"type": "tool_call", "name": name, "arguments": arguments})
+    return calls or None
+
+
+def parsed(value: Any) -> Any:
+    """A recorded value; of JSON text with a list or an object, what the text says."""
+    if isinstance(value, str) and value[:1] in {"[", "{"}:
         try:
-            recorded = orjson.loads(recorded)
+            return orjson.loads(value)
         except orjson.JSONDecodeError:
-            return None
-    messages = [recorded] if isinstance(recorded, dict) else recorded
-    if not isinstance(messages, list) or not messages:
+            return value
+    return value
+
+
+def _messages(value: Any, deepest: int) -> list[dict[str, Any]] | None:
+    """The messages in a value, in their order; None when there is anything else in it."""
+    if not deepest:
         return None
-    for message in messages:
-        if not isinstance(message, dict) or not ("role" in message or "parts" in message or "content" in message):
-            return None
-    return messages
+    if isinstance(value, list):
+        messages: list[dict[str, Any]] = []
+        for item in value:
+            if isinstance(item, dict) and "role" in item and ("parts" in item or "content" in item):
+                messages.append(item)
+                continue
+            found = _messages(item, deepest - 1)
+            if found is None:
+                return None
+            messages += found
+        return messages or None
+    if not isinstance(value, dict):
+        return None
+    message = _message(value)
+    if message is not None:
+        return [message]
+    for name in AROUND_MESSAGES:
+        if name in value and (inner := _messages(value[name], deepest - 1)):
+            return inner
+    return None
+
+
+def _message(value: dict[str, Any]) -> dict[str, Any] | None:
+    if "parts" in value or ("role" in value and not SAID.isdisjoint(value)):
+        return value
+    if "lc" in value and isinstance(value.get("kwargs"), dict):  # LangChain's own serialisation of a class
+        value = value["kwargs"]
+    elif isinstance(value.get("data"), dict):
+        value = {"type": value.get("type")} | value["data"]
+    if "content" not in value:
+        return None
+    role = value.get("type")
+    return value | {"role": LANGCHAIN_ROLES[role]} if isinstance(role, str) and role in LANGCHAIN_ROLES else None
+
+
+def _bare(recorded: Any, value: Any) -> str | None:
+    """A value that holds no messages as text: nothing for an empty one, and without what LangChain wraps around a plain one."""
+    if value in ([], {}):
+        return None
+    if isinstance(value, dict) and len(value) == 1:
+        for name in ("input", "output"):
+            if name in value:
+                return written(value[name])
+    return written(recorded)
+
+
+def _hands_back(message: dict[str, Any]) -> bool:
+    """Whether a message only brings results of tools, which some write down as if the user had said them."""
+    parts = message.get("parts", message.get("content"))
+    return isinstance(parts, list) and all(isinstance(part, dict) and part.get("type") in RESULTS for part in parts)
 
 
 def _text(message: dict[str, Any]) -> str | None:
     """A message's text; of one that only calls tools, the calls as JSON."""
     content = message.get("parts", message.get("content"))
+    if isinstance(content, str) and content.startswith('[{"') and '"type"' in content:
+        content = parsed(content)
     if not isinstance(content, list):
-        return written(content) or written(message.get("tool_calls"))
+        return written(content) or written(message.get("tool_calls") or None)
     texts = [text for part in content if (text := _part_text(part))]
-    return "\n".join(texts) if texts else written(content) if content else written(message.get("tool_calls"))
+    return "\n".join(texts) if texts else written(content) if content else written(message.get("tool_calls") or None)
 
 
 def _part_text(part: Any) -> str | None:
     if isinstance(part, str):
         return part
-    if not isinstance(part, dict) or part.get("type", "text") not in {"text", "input_text", "output_text"}:
+    if not isinstance(part, dict) or part.get("type", "text") not in TEXTS:
         return None
     text = part.get("content", part.get("text"))
     return text if isinstance(text, str) else None

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from spectral_platform.otel.received import ReceivedSpan
 from spectral_platform.traces.spans import SpanKind
 
 LONGEST_LABEL = 200
 MOST_TAGS = 50
 LARGEST_COUNT = 1_000_000_000
 LARGEST_COST = Decimal(1_000_000)
+FRAMEWORKS = frozenset({"langchain", "langgraph"})
+STEPS = ("graph:step:", "seq:step:")
 
 Attributes = Mapping[str, Any]
 Events = Sequence[Mapping[str, Any]]
@@ -24,7 +27,8 @@ class Dialect:
     ``fields`` maps attributes to the span field that they fill; where several fill the same one, the earlier wins.
     ``vocabulary`` holds the other attributes by which the dialect is recognised. ``kind`` and ``content`` (input and
     output, as text) read what takes more than one attribute; both answer None for what they do not know, so that the
-    next dialect is asked. ``revise`` puts right what single attributes say wrong, such as a usage without its cached part.
+    next dialect is asked. ``revise`` puts right what single attributes say wrong, such as a usage without its cached part, and
+    fills what takes more than one attribute or a look into a document.
     """
 
     name: str
@@ -32,7 +36,7 @@ class Dialect:
     vocabulary: frozenset[str]
     kind: Callable[[Attributes], SpanKind | None]
     content: Callable[[Attributes, Events], Content]
-    revise: Callable[[Attributes, dict[str, Any]], None] | None = None
+    revise: Callable[[ReceivedSpan, dict[str, Any]], None] | None = None
 
 
 def label(value: Any) -> str | None:
@@ -65,11 +69,20 @@ def money(value: Any) -> Decimal | None:
     return amount if amount.is_finite() and 0 <= amount <= LARGEST_COST else None
 
 
+def provider(value: Any) -> str | None:
+    """Who runs a model, in lower case as the conventions write it; frameworks, which some name instead, run none."""
+    named = label(value)
+    return named.lower() if named is not None and named.lower() not in FRAMEWORKS else None
+
+
 def labels(value: Any) -> tuple[str, ...] | None:
-    """Tags: each once, in the order given."""
+    """Tags, as a list or with commas between them: each once, in the order given, without LangChain's counts of its steps."""
+    if isinstance(value, str):
+        value = value.split(",")
     if not isinstance(value, list):
         return None
-    return tuple(dict.fromkeys(tag for item in value if (tag := label(item))))[:MOST_TAGS] or None
+    tags = dict.fromkeys(tag for item in value if (tag := label(item)) and not tag.startswith(STEPS))
+    return tuple(tags)[:MOST_TAGS] or None
 
 
 READERS: dict[str, Callable[[Any], Any]] = {
@@ -80,7 +93,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "tags": labels,
     "config_version": number,
     "model": label,
-    "provider": label,
+    "provider": provider,
     "input_tokens": count,
     "output_tokens": count,
     "cached_input_tokens": count,

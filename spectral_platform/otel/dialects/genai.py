@@ -7,7 +7,7 @@ Source: https://github.com/open-telemetry/semantic-conventions-genai
 
 from collections.abc import Sequence
 
-from spectral_platform.otel.dialects.conversation import answered, asked, written
+from spectral_platform.otel.dialects.conversation import answered, asked, indexed_messages, parsed, written
 from spectral_platform.otel.dialects.dialect import Attributes, Content, Dialect, Events
 from spectral_platform.traces.spans import SpanKind
 
@@ -27,6 +27,7 @@ FIELDS = (
     ("gen_ai.usage.cache_read_input_tokens", "cached_input_tokens"),
     ("gen_ai.usage.cache_creation.input_tokens", "cache_write_tokens"),
     ("gen_ai.usage.cache_creation_input_tokens", "cache_write_tokens"),
+    ("gen_ai.usage.cache_write.input_tokens", "cache_write_tokens"),
     ("gen_ai.usage.reasoning.output_tokens", "reasoning_tokens"),
     ("gen_ai.usage.reasoning_tokens", "reasoning_tokens"),
     ("gen_ai.usage.cost", "cost_usd"),
@@ -79,6 +80,7 @@ KINDS = {
     "text_completion": SpanKind.LLM,
     "completion": SpanKind.LLM,
     "embeddings": SpanKind.EMBEDDING,
+    "execute_task": SpanKind.CHAIN,
     "execute_tool": SpanKind.TOOL,
     "create_agent": SpanKind.AGENT,
     "invoke_agent": SpanKind.AGENT,
@@ -118,9 +120,9 @@ def _content(attributes: Attributes, events: Events) -> Content:
     if answer is None:
         answer = _first(attributes, OUTPUTS)
     if question is None:
-        question = asked(attributes.get("gen_ai.prompt") or _indexed(attributes, "gen_ai.prompt"))
+        question = asked(attributes.get("gen_ai.prompt") or indexed_messages(attributes, "gen_ai.prompt"))
     if answer is None:
-        answer = answered(attributes.get("gen_ai.completion") or _indexed(attributes, "gen_ai.completion"))
+        answer = answered(attributes.get("gen_ai.completion") or indexed_messages(attributes, "gen_ai.completion"))
     if events and (question is None or answer is None):
         earlier_question, earlier_answer = _event_content(events)
         question, answer = question or earlier_question, answer or earlier_answer
@@ -132,14 +134,6 @@ def _first(attributes: Attributes, names: Sequence[str]) -> str | None:
         if text := written(attributes.get(name)):
             return text
     return None
-
-
-def _indexed(attributes: Attributes, prefix: str) -> list[dict[str, object]] | None:
-    """Messages written one attribute each: ``gen_ai.prompt.0.role``, ``gen_ai.prompt.0.content``, …"""
-    messages: list[dict[str, object]] = []
-    while (content := attributes.get(f"{prefix}.{len(messages)}.content")) is not None:
-        messages.append({"role": attributes.get(f"{prefix}.{len(messages)}.role"), "content": content})
-    return messages or None
 
 
 def _event_content(events: Events) -> Content:
@@ -159,7 +153,8 @@ def _event_content(events: Events) -> Content:
             case "gen_ai.user.message":
                 question = answered(attributes.get("content")) or question
             case "gen_ai.choice":
-                answer = answered(attributes.get("message") or attributes.get("content")) or answer
+                said = parsed(attributes.get("message") or attributes.get("content"))
+                answer = answered({"role": "assistant"} | said if isinstance(said, dict) else said) or answer
     return question, answer
 
 

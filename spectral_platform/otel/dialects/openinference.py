@@ -3,8 +3,11 @@
 Source: https://github.com/Arize-ai/openinference/blob/main/spec/semantic_conventions.md
 """
 
-from spectral_platform.otel.dialects.conversation import answered, asked, written
-from spectral_platform.otel.dialects.dialect import Attributes, Content, Dialect, Events
+from typing import Any
+
+from spectral_platform.otel.dialects.conversation import answered, asked, parsed, written
+from spectral_platform.otel.dialects.dialect import Attributes, Content, Dialect, Events, label
+from spectral_platform.otel.received import ReceivedSpan
 from spectral_platform.traces.spans import SpanKind
 
 FIELDS = (
@@ -60,6 +63,15 @@ KINDS = {
     "GUARDRAIL": SpanKind.CHAIN,
     "EVALUATOR": SpanKind.CHAIN,
 }
+LANGCHAIN_AGENT, LANGGRAPH_NODE = '"langchain_create_agent"', '"langgraph_node"'
+"""In the metadata of LangChain's runs: an agent as a whole says the first, the steps of its graph say both."""
+METADATA = (
+    ("lc_agent_name", "agent_name"),
+    ("user_id", "user_id"),
+    ("session_id", "session_id"),
+    ("thread_id", "session_id"),
+    ("conversation_id", "session_id"),
+)
 IMPLIED_KINDS = (
     ("llm.model_name", SpanKind.LLM),
     ("llm.token_count.prompt", SpanKind.LLM),
@@ -70,6 +82,9 @@ IMPLIED_KINDS = (
 
 
 def _kind(attributes: Attributes) -> SpanKind | None:
+    metadata = attributes.get("metadata")
+    if isinstance(metadata, str) and LANGCHAIN_AGENT in metadata and LANGGRAPH_NODE not in metadata:
+        return SpanKind.AGENT
     kind = attributes.get("openinference.span.kind")
     if isinstance(kind, str) and kind.upper() in KINDS:
         return KINDS[kind.upper()]
@@ -84,9 +99,27 @@ def _content(attributes: Attributes, events: Events) -> Content:
     question = asked(_messages(attributes, "llm.input_messages"))
     answer = answered(_messages(attributes, "llm.output_messages"))
     return (
-        question or written(attributes.get("input.value")) or written(attributes.get("tool.parameters")),
-        answer or written(attributes.get("output.value")) or _documents(attributes),
+        question or asked(attributes.get("input.value")) or written(attributes.get("tool.parameters")),
+        answer or answered(attributes.get("output.value")) or _documents(attributes),
     )
+
+
+def _revise(span: ReceivedSpan, fields: dict[str, Any]) -> None:
+    """Find who acts and for whom, as LangChain's metadata says it, and the model that a failed call was meant for.
+
+    An agent that nobody named is what its span is called, unless that is the name of a method.
+    """
+    attributes = span.attributes
+    if "metadata" in attributes:
+        metadata = parsed(attributes["metadata"])
+        for key, field in METADATA if isinstance(metadata, dict) else ():
+            if found := label(metadata.get(key)):
+                fields.setdefault(field, found)
+    if attributes.get("openinference.span.kind") == "AGENT" and "." not in span.name and (name := label(span.name)):
+        fields.setdefault("agent_name", name)
+    if "model" not in fields and "llm.invocation_parameters" in attributes:
+        parameters = parsed(attributes["llm.invocation_parameters"])
+        fields["model"] = label(parameters.get("model")) if isinstance(parameters, dict) else None
 
 
 def _messages(attributes: Attributes, prefix: str) -> list[dict[str, object]] | None:
@@ -127,4 +160,4 @@ def _documents(attributes: Attributes) -> str | None:
     return written(documents or None)
 
 
-OPENINFERENCE = Dialect(name="openinference", fields=FIELDS, vocabulary=VOCABULARY, kind=_kind, content=_content)
+OPENINFERENCE = Dialect(name="openinference", fields=FIELDS, vocabulary=VOCABULARY, kind=_kind, content=_content, revise=_revise)

@@ -8,6 +8,7 @@ FIELDS = (
     ("spectral.config.version", "config_version"),
     ("spectral.tags", "tags"),
     ("enduser.id", "user_id"),
+    ("agent_name", "agent_name"),
 )
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from spectral_platform.otel.dialects.conversation import asked, written
 from spectral_platform.otel.dialects.dialect import Attributes, Content, Dialect, Events, count, label
+from spectral_platform.otel.received import ReceivedSpan
 from spectral_platform.traces.spans import SpanKind
 
 # What an application says of a call: `metadata` until version 6, `runtimeContext` from version 7 on.
@@ -123,12 +124,13 @@ def _embedded(attributes: Attributes) -> str | None:
     return written([_parsed(value) for value in values]) if isinstance(values, list) and values else None
 
 
-def _revise(attributes: Attributes, fields: dict[str, Any]) -> None:
+def _revise(span: ReceivedSpan, fields: dict[str, Any]) -> None:
     """Name the provider without its API, and find the tokens that only the provider's own metadata tell.
 
     Before version 6, the input tokens of Anthropic and of Bedrock were counted without the cached ones; a span says so by
     repeating the provider's own number, and of those that cannot, none was written since.
     """
+    attributes = span.attributes
     api = label(attributes.get("ai.model.provider"))  # such as openai.chat, amazon-bedrock
     if api is not None:
         provider = api.partition(".")[0]
