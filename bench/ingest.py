@@ -17,6 +17,7 @@ from psycopg.sql import SQL, Identifier
 from bench.load import Load, Outcome, generator, send
 from bench.machine import Report
 from bench.noop import answering
+from bench.peers import PEERS, measure_peer
 from bench.server import Server, Usage, new_key, serving
 from spectral_platform.core.database import connection_string
 from spectral_platform.core.embedded import join
@@ -24,6 +25,7 @@ from spectral_platform.core.embedded import join
 COPIES = 3
 TIMING = re.compile(r"^Time: ([\d.]+) ms", re.MULTILINE)
 COLUMNS = ("", "stored/s", "acknowledged/s", "p50", "p99", "API", "Postgres", "sender", "failures", "\\copy/s", "ratio")
+PEER_COLUMNS = ("", "version", "acknowledged/s", "stored/s", "stored/s, drained", "lost at kill -9", "failures", "Spectral / it")
 
 
 @dataclass(frozen=True)
@@ -222,27 +224,47 @@ def measure_senders(senders: ProcessPoolExecutor, options: Options, report: Repo
             report.add(*row_of(f"{case}, no server", result, None))
 
 
+def measure_peers(senders: ProcessPoolExecutor, options: Options, report: Report) -> None:
+    """Batches of 100 here and there, one server after the other."""
+    with serving() as server:
+        ours = measure(server, senders, FILLED, options)
+    own = ours.stored_per_second
+    acknowledged = ours.outcome.spans / ours.outcome.seconds
+    report.add("Spectral", "", f"{acknowledged:,.0f}", f"{own:,.0f}", f"{own:,.0f}", "", f"{ours.outcome.failures}", "")
+    load = Load("", {}, FILLED.batch, FILLED.clients, options.seconds, options.trace_spans)
+    for peer in PEERS:
+        theirs = measure_peer(peer, senders, load)
+        rates = (theirs.acknowledged_per_second, theirs.stored_per_second, theirs.drained_per_second)
+        ratio = f"{own / theirs.best:.1f}" if theirs.best else "none stored"
+        counts = (theirs.lost_at_kill, theirs.failures)
+        report.add(peer.name, theirs.version, *(f"{figure:,.0f}" for figure in (*rates, *counts)), ratio)
+
+
 def main(
     seconds: Annotated[float, typer.Option(help="How long each case is measured, after a warm-up of a quarter of it.")] = 8,
     cases: Annotated[str, typer.Option(help="Cases, as batch x clients.")] = "1x64,10x16,100x16,512x16",
     fill: Annotated[int, typer.Option(help="Measure batches of 100 again with so many spans stored.")] = 0,
     trace_spans: Annotated[int, typer.Option(help="How many spans a trace has.")] = 8,
+    peers: Annotated[bool, typer.Option("--peers", help="Measure Phoenix and MLflow instead, and Spectral beside them.")] = False,
     senders_alone: Annotated[
-        bool, typer.Option(help="Measure what the senders reach against a server that does nothing.")
+        bool, typer.Option("--senders-alone", help="Measure what the senders reach against a server that does nothing.")
     ] = False,
 ) -> None:
     """Measure and print."""
     options = Options([Case.parse(case) for case in cases.split(",")], seconds, fill, trace_spans)
-    report, notes = Report(*COLUMNS), ""
+    report, notes = Report(*(PEER_COLUMNS if peers else COLUMNS)), ""
     with generator() as senders:
-        if senders_alone:
+        if peers:
+            measure_peers(senders, options, report)
+        elif senders_alone:
             measure_senders(senders, options, report)
         else:
             with serving() as server:
                 measure_all(server, senders, options, report)
                 notes = describe_tables(server)
     report.print()
-    print(f"API, Postgres and sender: processor time by 1,000 stored spans.\n{notes}")
+    if notes:
+        print(f"API, Postgres and sender: processor time by 1,000 stored spans. The tables have:\n{notes}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import psutil
 import psycopg
 
 from spectral_platform.core.database import connection_string
-from spectral_platform.core.embedded import join
+from spectral_platform.core.embedded import end_with_parent, join
 from spectral_platform.core.postgres_binaries import PostgresBinaries, ServerUser
 
 SECRET = "a secret that only this measurement uses, and nobody else"
@@ -58,15 +59,17 @@ class Server:
         }
         options = ["--port", "0", "--workers", "0", "--log-level", "error", "--data-dir", str(self.directory)]
         command = [sys.executable, "-m", "spectral_api", *options]
-        log = self.directory.with_suffix(".log").open("a")
-        with log:
-            self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
+        with (self.directory / "server.log").open("a") as log:
+            end = end_with_parent(signal.SIGTERM)
+            self._process = subprocess.Popen(
+                command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True, preexec_fn=end
+            )
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if "Spectral runs at" in line:
                 self.url = line.split()[-1].replace("localhost", "127.0.0.1")
                 return
-        raise ServerEnded(self.directory.with_suffix(".log").read_text()[-2000:])
+        raise ServerEnded((self.directory / "server.log").read_text()[-2000:])
 
     def stop(self) -> None:
         """End the server as an operator would, and by force if that does not help."""
@@ -138,19 +141,27 @@ class Server:
 
 
 @contextmanager
+def scratch_directory() -> Iterator[Path]:
+    """A new directory that the user whom Postgres runs as can reach; it is deleted at the end, and at SIGTERM too."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    directory = Path(mkdtemp(prefix="spectral-bench-", dir="/var/lib" if os.geteuid() == 0 else None))
+    directory.chmod(0o711)
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory)
+
+
+@contextmanager
 def serving() -> Iterator[Server]:
     """A server over a new data directory, which is deleted at the end."""
-    parent = "/var/lib" if os.geteuid() == 0 else None  # where the user whom Postgres runs as can reach it
-    directory = Path(mkdtemp(prefix="spectral-bench-", dir=parent))
-    directory.chmod(0o711)
-    server = Server(directory)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(directory)
-        directory.with_suffix(".log").unlink(missing_ok=True)
+    with scratch_directory() as directory:
+        server = Server(directory)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 def new_key(url: str) -> tuple[dict[str, str], UUID]:
