@@ -1,14 +1,17 @@
 """What a call costs: the simulator's nominal price, else the offline price book's, else unknown."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
 
 from genai_prices import Usage, calc_price
+from genai_prices.types import TieredPrices
 
 from spectral_platform.llm.providers.simulator.models import MODELS
 
 MILLION = Decimal(1_000_000)
+MANY = 1_000_000
 
 
 def price_call(
@@ -30,7 +33,56 @@ def price_call(
     if simulated is not None:
         return (simulated.input_usd * input_tokens + simulated.output_usd * output_tokens) / MILLION
     minute = at.replace(second=0, microsecond=0) if at else None
-    return _book_price(model, provider, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, minute)
+    rates = _book_rates(model, provider, minute)
+    if rates is None:
+        return _book_price(model, provider, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, minute)
+    plain = input_tokens - cached_input_tokens - cache_write_tokens
+    if plain < 0:
+        return None
+    return (
+        rates.call
+        + rates.input * plain
+        + rates.cached_input * cached_input_tokens
+        + rates.cache_write * cache_write_tokens
+        + rates.output * output_tokens
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What a call and each token of it cost, in US dollars."""
+
+    call: Decimal
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal
+    cache_write: Decimal
+
+
+@lru_cache(maxsize=4096)
+def _book_rates(model: str, provider: str | None, at: datetime | None) -> Rates | None:
+    """The book's rates for a model; None where there are none or where they depend on how many tokens there are.
+
+    The book is asked once for each, because asking it for every call takes longer than storing a span.
+    """
+
+    def price(**usage: int) -> Decimal:
+        return Decimal(calc_price(Usage(**usage), model, provider_id=provider, genai_request_timestamp=at).total_price)
+
+    try:
+        found = calc_price(Usage(input_tokens=0, output_tokens=0), model, provider_id=provider, genai_request_timestamp=at)
+        if any(isinstance(rate, TieredPrices) for rate in vars(found.model_price).values()):
+            return None
+        call = Decimal(found.total_price)
+        return Rates(
+            call=call,
+            input=(price(input_tokens=MANY, output_tokens=0) - call) / MANY,
+            output=(price(input_tokens=0, output_tokens=MANY) - call) / MANY,
+            cached_input=(price(input_tokens=MANY, cache_read_tokens=MANY, output_tokens=0) - call) / MANY,
+            cache_write=(price(input_tokens=MANY, cache_write_tokens=MANY, output_tokens=0) - call) / MANY,
+        )
+    except (LookupError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=4096)
