@@ -13,6 +13,7 @@ from spectral_api.docs.pages import mount_documentation
 from spectral_api.idempotency import document_key, takes_key
 from spectral_api.metrics import install_metrics
 from spectral_api.middleware import BodyLimit, HeadAsGet, RequestContext
+from spectral_api.otel.receiving import BODIES_AT_ONCE
 from spectral_api.otel.router import install_otel
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.ratelimits import document_limit
@@ -21,6 +22,7 @@ from spectral_platform.auth.last_uses import LastUses
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.ratelimits.limiter import Limiter
+from spectral_platform.traces.intake import Intake
 
 DESCRIPTION = """
 Spectral improves AI agents and proves it: it takes in traces, finds what fails, proposes changes to prompts and parameters,
@@ -66,11 +68,13 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
     last_uses = LastUses(database)
     limiter = Limiter(database.url, settings)
+    intake = Intake(database, most_bytes=BODIES_AT_ONCE * settings.max_body_bytes)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with last_uses.written_behind():
             yield
+        await intake.drain()
         await limiter.close()
         await database.close()
 
@@ -88,6 +92,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.database = database
     app.state.last_uses = last_uses
     app.state.limiter = limiter
+    app.state.intake = intake
     app.state.streams = 0
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
     app.add_middleware(HeadAsGet)

@@ -4,13 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response, Security
 
-from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
 from spectral_api.otel import schemas
-from spectral_api.otel.receiving import Admission, Busy, receive_body
+from spectral_api.otel.receiving import CurrentIntake, receive_body
 from spectral_api.otel.statuses import render_status, render_success, statuses
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -23,10 +24,13 @@ from spectral_platform.core.errors import PayloadTooLargeError
 from spectral_platform.otel.decoding import decode
 from spectral_platform.otel.encoding import Encoding, encoding_of
 from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
-from spectral_platform.traces import commands, queries
+from spectral_platform.traces import queries
+from spectral_platform.traces.errors import Busy
 from spectral_platform.traces.spans import Rejection
 
 PATHS = ("/otel/v1/traces", "/v1/traces")
+DECODED_AT_ONCE = 16_384
+"""Bodies up to so many bytes are decoded where they are; handing them to a thread would take as long."""
 EXAMPLE = {
     "resourceSpans": [
         {
@@ -101,7 +105,9 @@ Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_W
     openapi_extra={"parameters": [WORKSPACE_PARAMETER], "requestBody": REQUEST_BODY},
 )
 @router.post(PATHS[1], include_in_schema=False)
-async def export_traces(request: Request, body: Body, caller: Sender, database: Database, settings: CurrentSettings) -> Response:
+async def export_traces(
+    request: Request, body: Body, caller: Sender, released: ReleasedDatabase, settings: CurrentSettings, intake: CurrentIntake
+) -> Response:
     """Take in spans from any OpenTelemetry SDK or collector, as OTLP/HTTP says: protobuf or JSON, plain, gzip or deflate.
 
     An API key decides the workspace; a user's token needs the header `X-Workspace-Id`. `200` means that the spans are committed
@@ -112,7 +118,7 @@ async def export_traces(request: Request, body: Body, caller: Sender, database: 
     `google.rpc.Status` bodies in the request's encoding; `429` and `503` say in `Retry-After` when to send again.
     """
     encoding = encoding_of(request.headers.get("Content-Type"))
-    decoded = await asyncio.to_thread(
+    decoding = partial(
         decode,
         body,
         encoding,
@@ -120,7 +126,8 @@ async def export_traces(request: Request, body: Body, caller: Sender, database: 
         limit_bytes=settings.max_body_bytes,
         now=clock.now(),
     )
-    await commands.record_spans(database, caller, drafts=decoded.drafts, rejections=decoded.rejections, size_bytes=len(body))
+    decoded = decoding() if len(body) <= DECODED_AT_ONCE else await asyncio.to_thread(decoding)
+    await intake.take(caller, drafts=decoded.drafts, rejections=decoded.rejections, size_bytes=len(body))
     rejections = decoded.rejections
     message = _refused(rejections, len(rejections) + len(decoded.drafts)) if rejections else ""
     return render_success(encoding, rejected=len(rejections), message=message)
@@ -149,8 +156,7 @@ async def get_statistics(caller: Reader, database: Database, window: Window = ti
 
 
 def install_otel(app: FastAPI) -> None:
-    """Serve OTLP: its endpoints, its way of saying that something went wrong, and its limit on memory."""
-    app.state.admission = Admission()
+    """Serve OTLP: its endpoints, and its way of saying that something went wrong."""
     for path in PATHS:
         app.state.error_renderers[path] = render_status
     app.include_router(router)

@@ -22,8 +22,8 @@ from spectral_platform.llm.purposes import Purpose
 from spectral_platform.samples.commands import add_samples, create_sample_set, publish_sample_set
 from spectral_platform.samples.content import SampleContent
 from spectral_platform.samples.parsing import AcceptedLine
-from spectral_platform.traces.commands import record_traces
-from spectral_platform.traces.reports import TraceReport
+from spectral_platform.traces.commands import record_spans
+from spectral_platform.traces.reports import TraceReport, spans_of_reports
 from spectral_platform.workspaces.commands import create_workspace, update_workspace
 from spectral_platform.worlds.commands import install_split_key
 
@@ -101,4 +101,5 @@ async def _record_conversations(
                 metadata={"spectral.simulated": True, "spectral.config.version": 1},
             )
         )
-    await record_traces(session, caller, reports=reports, size_bytes=sum(len(report.input) for report in reports))
+    size_bytes = sum(len(report.input) for report in reports)
+    await record_spans(session, caller, drafts=spans_of_reports(reports), size_bytes=size_bytes)

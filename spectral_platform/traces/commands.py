@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from sqlalchemy import event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.metrics import SPANS
 from spectral_platform.traces import ingest
@@ -16,12 +15,9 @@ from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.masking import mask_rejections, mask_spans
 from spectral_platform.traces.models import Feedback, Span, Trace
 from spectral_platform.traces.queries import spans_of
-from spectral_platform.traces.reports import TraceReport
 from spectral_platform.traces.spans import Rejection, SpanDraft
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
 
-NO_REPORT = "the item does not have the shape of a trace"
-LONGEST_SAMPLE = 300
 RATE_TRACE = text(
     """
     UPDATE traces SET (feedback_score, feedback_count) = (
@@ -59,22 +55,6 @@ async def record_spans(
 def _measure(outcomes: dict[str, int]) -> None:
     for outcome, count in outcomes.items():
         SPANS.labels(outcome).inc(count)
-
-
-async def record_traces(
-    session: AsyncSession,
-    caller: Caller,
-    *,
-    reports: Sequence[TraceReport],
-    refusals: Sequence[str] = (),
-    size_bytes: int,
-) -> list[str]:
-    """Store traces told in a few words. Returns their ids, in the order given; ``refusals`` say why others were not reports."""
-    now = clock.now()
-    drafts = [report.as_span(now) for report in reports]
-    rejections = [Rejection(reason=NO_REPORT, sample=reason[:LONGEST_SAMPLE]) for reason in refusals]
-    await record_spans(session, caller, drafts=drafts, rejections=rejections, size_bytes=size_bytes)
-    return [draft.trace_id for draft in drafts]
 
 
 async def create_feedback(

@@ -1,6 +1,6 @@
 """What can go wrong with traces."""
 
-from spectral_platform.core.errors import NotFoundError
+from spectral_platform.core.errors import NotFoundError, UnavailableError
 
 
 class TraceNotFound(NotFoundError):
@@ -15,3 +15,10 @@ class SpanNotFound(NotFoundError):
 
     def __init__(self, trace_id: str, span_id: str) -> None:
         super().__init__(f"Trace {trace_id} has no span {span_id}.")
+
+
+class Busy(UnavailableError):
+    """The server takes in as many spans as it can hold; send these again a little later."""
+
+    def __init__(self) -> None:
+        super().__init__("The server is taking in as many spans as it can hold. Send these again a little later.")

@@ -1,5 +1,6 @@
 """A trace told in a few words, for programs without OpenTelemetry, and the one span that it becomes."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import uuid4
@@ -10,9 +11,11 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator
 from spectral_platform.core import clock
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
+from spectral_platform.traces.spans import Rejection, SpanDraft, SpanKind, SpanStatus
 
 DIALECT = "report"
+NO_REPORT = "the item does not have the shape of a trace"
+LONGEST_SAMPLE = 300
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)
 LONGEST_MS = 366 * 86_400_000
@@ -103,3 +106,14 @@ class TraceReport(Value):
             output_tokens=self.output_tokens,
             attributes=self.metadata | {name: value for name, value in reported.items() if value is not None},
         )
+
+
+def spans_of_reports(reports: Sequence[TraceReport]) -> list[SpanDraft]:
+    """The spans of some reports, one each and in their order."""
+    now = clock.now()
+    return [report.as_span(now) for report in reports]
+
+
+def rejection_of_report(reason: str) -> Rejection:
+    """What is counted of an item that is no report; ``reason`` says why it is none."""
+    return Rejection(reason=NO_REPORT, sample=reason[:LONGEST_SAMPLE])

@@ -59,6 +59,19 @@ _COLUMNS = (
     ("fullness", "int4"),
     ("digest", "int8"),
 )
+_TEXTS = (
+    "name",
+    "status_message",
+    "service",
+    "workflow",
+    "agent_name",
+    "session_id",
+    "user_id",
+    "model",
+    "provider",
+    "input",
+    "output",
+)
 COLUMNS = tuple(name for name, _ in _COLUMNS)
 TYPES = tuple(kind for _, kind in _COLUMNS)
 """Types that values are sent as. jsonb goes as bytes: its binary form is a version and the text, which is at hand."""
@@ -93,64 +106,60 @@ def make_rows(drafts: Sequence[SpanDraft], agents: Agents, prices: Prices) -> li
 
 
 def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Mapping[str, Any]], bytes]) -> SpanRow:
-    name, agent_name = storable(draft.name), _optional(draft.agent_name)
-    workflow, session_id, user_id = _optional(draft.workflow), _optional(draft.session_id), _optional(draft.user_id)
-    asked, answered, message = _optional(draft.input), _optional(draft.output), _optional(draft.status_message)
-    model, tags, cost = _optional(draft.model), [storable(tag) for tag in draft.tags], cost_of(draft, prices)
-    kind, status = draft.kind.value, draft.status.value
+    said = _said(draft)
+    kind, status, tags, cost = draft.kind.value, draft.status.value, list(draft.tags), cost_of(draft, prices)
+    question, answer, message = draft.input, draft.output, draft.status_message
     attributes = _document(draft.attributes)
     events = _document(draft.events) if draft.events else _EMPTY_LIST
     links = _document(draft.links) if draft.links else _EMPTY_LIST
-    agent_id = agents.get(agent_name) if agent_name else None
-    said = f"{name}\x1f{kind}\x1f{status}\x1f{draft.parent_span_id}\x1f{agent_name}\x1f{model}\x1f{tags}\x1f{asked}\x1f{answered}"
-    counted = f"{draft.input_tokens}\x1f{draft.output_tokens}\x1f{draft.cost_usd}\x1f{draft.started_at.timestamp()}"
+    agent_id = agents.get(draft.agent_name) if draft.agent_name else None
     facts = SpanFacts(
         draft.span_id,
         draft.parent_span_id,
-        name,
+        draft.name,
         kind,
         draft.started_at,
         draft.ended_at,
         status,
-        workflow,
+        draft.workflow,
         agent_id,
-        agent_name,
-        session_id,
-        user_id,
+        draft.agent_name,
+        draft.session_id,
+        draft.user_id,
         tags,
         draft.config_version,
-        model,
+        draft.model,
         draft.input_tokens,
         draft.output_tokens,
         cost,
-        asked is not None,
-        answered is not None,
-        len(attributes) + len(events) + len(links) + len(asked or "") + len(answered or "") + len(message or ""),
-        crc32(attributes, crc32(events, crc32((said + counted).encode()))),
+        question is not None,
+        answer is not None,
+        len(attributes) + len(events) + len(links) + len(question or "") + len(answer or "") + len(message or ""),
+        crc32(attributes, crc32(events, crc32(said))),
     )
     values = (
         draft.trace_id,
         draft.span_id,
         draft.parent_span_id,
-        name,
+        draft.name,
         kind,
         draft.started_at,
         draft.ended_at,
         status,
         message,
         draft.dialect,
-        _optional(draft.service),
-        workflow,
+        draft.service,
+        draft.workflow,
         agent_id,
-        agent_name,
-        session_id,
-        user_id,
+        draft.agent_name,
+        draft.session_id,
+        draft.user_id,
         tags,
         draft.config_version,
-        model,
-        _optional(draft.provider),
-        asked,
-        answered,
+        draft.model,
+        draft.provider,
+        question,
+        answer,
         draft.input_tokens,
         draft.output_tokens,
         draft.cached_input_tokens,
@@ -165,7 +174,28 @@ def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Map
         facts.fullness,
         facts.digest,
     )
-    return SpanRow(draft.trace_id, facts, values, asked, answered)
+    return SpanRow(draft.trace_id, facts, values, question, answer)
+
+
+def _said(draft: SpanDraft) -> bytes:
+    """All texts and numbers of a draft in a row, by which copies are told apart. Makes its texts storable where they are not."""
+    said = (
+        f"{draft.name}\x1f{draft.kind}\x1f{draft.status}\x1f{draft.parent_span_id}\x1f{draft.agent_name}\x1f{draft.model}\x1f"
+        f"{draft.tags}\x1f{draft.input}\x1f{draft.output}\x1f{draft.status_message}\x1f{draft.service}\x1f{draft.workflow}\x1f"
+        f"{draft.session_id}\x1f{draft.user_id}\x1f{draft.provider}\x1f{draft.input_tokens}\x1f{draft.output_tokens}\x1f"
+        f"{draft.cost_usd}\x1f{draft.started_at.timestamp()}"
+    )
+    try:
+        encoded = said.encode()
+    except UnicodeEncodeError:
+        encoded = b"\x00"
+    if b"\x00" in encoded:
+        for name in _TEXTS:
+            text = getattr(draft, name)
+            setattr(draft, name, text and storable(text))
+        draft.tags = tuple(map(storable, draft.tags))
+        return _said(draft)
+    return encoded
 
 
 def cost_of(draft: SpanDraft, prices: Prices) -> Decimal | None:
@@ -198,16 +228,11 @@ def cost_of(draft: SpanDraft, prices: Prices) -> Decimal | None:
 
 def storable(text: str) -> str:
     """The text without what Postgres cannot store: NUL, and the halves that a cut through an emoji leaves."""
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text.replace("\x00", "\ufffd") if "\x00" in text else text
-
-
-def _optional(text: str | None) -> str | None:
-    return storable(text) if text else text
 
 
 def _document(value: Any) -> bytes:

@@ -15,11 +15,11 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.trace import Tracer
 
 from spectral_api.app import create_app
-from spectral_api.otel.receiving import Admission
 from spectral_platform.agents.models import Agent
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.traces.intake import Intake
 from tests.fixtures.callers import Person
 from tests.fixtures.database import run_sql
 from tests.otel.payloads import as_json, one_span, recorded
@@ -239,17 +239,17 @@ async def test_a_body_over_the_limit_is_refused_before_and_after_inflating(
 
 
 async def test_a_server_with_its_hands_full_asks_to_try_again(owner: Person, app: FastAPI) -> None:
-    admission: Admission = app.state.admission
-    admission.held_bytes = 10 * app.state.settings.max_body_bytes
+    intake: Intake = app.state.intake
+    intake.held_bytes = 10 * app.state.settings.max_body_bytes
 
     answer = await send(owner, one_span({}))
 
     assert answer.status_code == 503
     assert int(answer.headers["retry-after"]) > 0
     assert Status.FromString(answer.content).code == 14
-    admission.held_bytes = 0
+    intake.held_bytes = 0
     assert (await send(owner, one_span({}))).status_code == 200
-    assert admission.held_bytes == 0
+    assert intake.held_bytes == 0
 
 
 async def test_a_database_that_does_not_answer_is_503_and_worth_a_retry(owner: Person, app: FastAPI) -> None:

@@ -5,7 +5,8 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response, Security
 
-from spectral_api.dependencies import Database
+from spectral_api.dependencies import Database, ReleasedDatabase
+from spectral_api.otel.receiving import CurrentIntake, hold_memory
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -16,7 +17,8 @@ from spectral_api.v1.traces.tree import grow
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.traces import commands, queries
-from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
+from spectral_platform.traces.errors import Busy, SpanNotFound, TraceNotFound
+from spectral_platform.traces.reports import rejection_of_report, spans_of_reports
 
 router = Router()
 Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
@@ -50,9 +52,20 @@ async def list_traces(
     }
 
 
-@router.post("", status_code=202, summary="Ingest traces (JSON)", responses=problems(*IN_WORKSPACE))
+@router.post(
+    "",
+    status_code=202,
+    summary="Ingest traces (JSON)",
+    responses=problems(*IN_WORKSPACE, Busy),
+    dependencies=[Depends(hold_memory)],
+)
 async def create_traces(
-    workspace_id: UUID, body: schemas.TracesCreate, request: Request, caller: Sender, database: Database
+    workspace_id: UUID,
+    body: schemas.TracesCreate,
+    request: Request,
+    caller: Sender,
+    released: ReleasedDatabase,
+    intake: CurrentIntake,
 ) -> schemas.TracesAccepted:
     """Take in traces told in a few words, for programs without OpenTelemetry. They are committed before the answer.
 
@@ -62,12 +75,12 @@ async def create_traces(
     """
     reports = [item for item in body.traces if not isinstance(item, schemas.Refusal)]
     refused = [(index, item.reason) for index, item in enumerate(body.traces) if isinstance(item, schemas.Refusal)]
-    trace_ids = await commands.record_traces(
-        database, caller, reports=reports, refusals=[reason for _, reason in refused], size_bytes=len(await request.body())
-    )
+    drafts = spans_of_reports(reports)
+    rejections = [rejection_of_report(reason) for _, reason in refused]
+    await intake.take(caller, drafts=drafts, rejections=rejections, size_bytes=len(await request.body()))
     return schemas.TracesAccepted(
         accepted=len(reports),
-        trace_ids=trace_ids,
+        trace_ids=[draft.trace_id for draft in drafts],
         rejected=[schemas.IndexedRefusal(index=index, reason=reason) for index, reason in refused],
     )
 

@@ -1,0 +1,106 @@
+"""Taking in spans: requests that wait share a commit, none suffers for another, and memory is bounded."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import SQLAlchemyError
+
+from spectral_platform.core.database import Database
+from spectral_platform.traces.errors import Busy
+from spectral_platform.traces.intake import COMMITTERS, Intake
+from spectral_platform.traces.spans import Rejection
+from tests.fixtures.callers import Person
+from tests.traces.factories import draft, new_trace_id, trace_of
+
+
+@contextmanager
+def commits(database: Database) -> Iterator[list[None]]:
+    """What is committed meanwhile, counted."""
+    counted: list[None] = []
+
+    def count(_: object) -> None:
+        counted.append(None)
+
+    event.listen(database.engine.sync_engine, "commit", count)
+    yield counted
+    event.remove(database.engine.sync_engine, "commit", count)
+
+
+async def test_requests_that_wait_at_the_same_time_are_committed_together(database: Database, owner: Person) -> None:
+    intake, traces = Intake(database, most_bytes=1), [new_trace_id() for _ in range(40)]
+
+    with commits(database) as counted:
+        await asyncio.gather(*(intake.take(owner.caller(), drafts=[draft(each, 1)], size_bytes=1) for each in traces))
+
+    assert len(counted) <= 2 * COMMITTERS
+    assert [(await trace_of(database, owner, each)).span_count for each in traces] == [1] * 40
+
+
+async def test_a_lone_request_is_committed_before_it_returns(database: Database, owner: Person) -> None:
+    intake, trace_id = Intake(database, most_bytes=1), new_trace_id()
+
+    await intake.take(owner.caller(), drafts=[draft(trace_id, 1)], size_bytes=1)
+
+    assert (await trace_of(database, owner, trace_id)).span_count == 1
+
+
+async def test_what_cannot_be_stored_costs_no_other_request(database: Database, owner: Person) -> None:
+    intake, traces = Intake(database, most_bytes=1), [new_trace_id() for _ in range(5)]
+    impossible = intake.take(owner.caller(), drafts=[draft("longer" * 10, 1)], size_bytes=1)
+
+    requests = [intake.take(owner.caller(), drafts=[draft(each, 1)], size_bytes=1) for each in traces]
+    answers = await asyncio.gather(*requests[:2], impossible, *requests[2:], return_exceptions=True)
+
+    assert [answer for answer in answers if answer is not None] == [answers[2]]
+    assert isinstance(answers[2], Exception)
+    for trace_id in traces:
+        assert (await trace_of(database, owner, trace_id)).span_count == 1
+
+
+async def test_requests_of_several_workspaces_each_go_to_their_own(database: Database, owner: Person, stranger: Person) -> None:
+    intake, trace_id = Intake(database, most_bytes=1), new_trace_id()
+
+    await asyncio.gather(
+        *(
+            intake.take(person.caller(), drafts=[draft(trace_id, number)], size_bytes=1)
+            for person in (owner, stranger)
+            for number in range(1, 6)
+        ),
+        intake.take(owner.caller(), drafts=[draft(trace_id, 6)], rejections=[Rejection("why", "which")], size_bytes=1),
+    )
+
+    assert (await trace_of(database, owner, trace_id)).span_count == 6
+    assert (await trace_of(database, stranger, trace_id)).span_count == 5
+
+
+async def test_all_that_is_taken_in_is_drained(database: Database, owner: Person) -> None:
+    intake, traces = Intake(database, most_bytes=1), [new_trace_id() for _ in range(5)]
+    waiting = [asyncio.ensure_future(intake.take(owner.caller(), drafts=[draft(each, 1)], size_bytes=1)) for each in traces]
+    await asyncio.sleep(0)
+
+    await intake.drain()
+
+    assert all(request.done() for request in waiting)
+
+
+async def test_bodies_are_held_up_to_a_bound_and_one_alone_always(database: Database) -> None:
+    intake = Intake(database, most_bytes=100)
+
+    with intake.hold(1_000), pytest.raises(Busy), intake.hold(1):
+        pass
+    with intake.hold(60), intake.hold(40), pytest.raises(Busy), intake.hold(1):
+        pass
+    assert intake.held_bytes == 0
+
+
+async def test_a_database_that_is_down_is_told_to_everybody_who_waits(owner: Person) -> None:
+    intake = Intake(Database("postgresql://localhost:1/nowhere"), most_bytes=1)
+
+    answers = await asyncio.gather(
+        *(intake.take(owner.caller(), drafts=[draft(new_trace_id(), 1)], size_bytes=1) for _ in range(5)), return_exceptions=True
+    )
+
+    assert all(isinstance(answer, SQLAlchemyError) for answer in answers)
