@@ -8,7 +8,7 @@ from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
 
 GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 RAW_DEFLATE = -zlib.MAX_WBITS
-STEP = 1 << 20
+STEP = 1 << 12
 
 
 class Encoding(StrEnum):
@@ -51,20 +51,24 @@ def inflate(body: bytes, content_encoding: str | None, *, limit_bytes: int) -> b
 
 
 def _inflate(body: bytes, window_bits: int, limit_bytes: int) -> bytes:
-    """Inflate every member of the stream; gzip allows several in a row."""
-    pieces: list[bytes] = []
+    """Inflate every member of the stream; gzip allows several in a row.
+
+    The body is fed in small pieces: what one unfolds to is bounded by itself, and what follows a member, of which there may be
+    as many as there is room for, is copied with it.
+    """
+    inflated: list[bytes] = []
     size = 0
-    while body:
-        inflater = zlib.decompressobj(window_bits)
-        pending = body
-        while not inflater.eof:
-            piece = inflater.decompress(pending, min(STEP, limit_bytes - size + 1))
-            size += len(piece)
+    inflater = zlib.decompressobj(window_bits)
+    for start in range(0, len(body), STEP):
+        pending = body[start : start + STEP]
+        while pending:
+            if inflater.eof:
+                inflater = zlib.decompressobj(window_bits)
+            inflated.append(inflater.decompress(pending, limit_bytes - size + 1))
+            size += len(inflated[-1])
             if size > limit_bytes:
                 raise PayloadTooLargeError(limit_bytes)
-            pieces.append(piece)
-            pending = inflater.unconsumed_tail
-            if not piece and not pending and not inflater.eof:
-                raise MalformedBody("The compressed body ends too early.")
-        body = inflater.unused_data
-    return b"".join(pieces)
+            pending = inflater.unused_data
+    if body and not inflater.eof:
+        raise MalformedBody("The compressed body ends too early.")
+    return b"".join(inflated)
