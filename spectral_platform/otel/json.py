@@ -1,6 +1,5 @@
 """The JSON encoding of OTLP: hex ids, camel or snake case, integers as strings or numbers, unknown fields ignored."""
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,14 +7,9 @@ import orjson
 
 from spectral_platform.otel.errors import MalformedBody, RefusedSpan
 from spectral_platform.otel.json_values import attributes_in, count_in, enum_in, id_in, list_in, object_in, text_in, time_in
+from spectral_platform.otel.mending import mended
 from spectral_platform.otel.received import KINDS, Facts, ReceivedSpan, beyond, stated, timestamp
 
-ESCAPE = re.compile(
-    rb"""(?P<whole> \\u d[89ab][0-9a-f]{2} \\u d[c-f][0-9a-f]{2} | \\u (?!d[89a-f]) | \\[^u] ) | \\u d[89a-f][0-9a-f]{2}""",
-    re.IGNORECASE | re.VERBOSE,
-)
-"""One escape in a JSON string; ``whole`` unless it is half of a surrogate pair."""
-REPLACEMENT = rb"\ufffd"
 STATUS_CODES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 SPAN_KINDS = {f"SPAN_KIND_{name.upper()}": kind for kind, name in KINDS.items()}
 
@@ -93,14 +87,12 @@ class JsonRequest:
 
 
 def _parse(body: bytes) -> Any:
-    """The body as JSON. What cuts texts to a length may cut an emoji in two; its half must not cost the batch."""
     try:
         return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if "surrogate" not in error.msg:
-            raise MalformedBody(f"The body is not JSON: {error}.") from None
+    except orjson.JSONDecodeError:
+        pass
     try:
-        return orjson.loads(ESCAPE.sub(lambda escape: escape["whole"] or REPLACEMENT, body))
+        return orjson.loads(mended(body))
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
 

@@ -118,8 +118,8 @@ def latest_ns(now: datetime) -> int:
 
 
 def check_depth(depth: int) -> None:
-    """Refuse what is nested deeper than can be stored and looked into."""
-    if depth > DEEPEST:
+    """Refuse an array or a map that is in so many others already."""
+    if depth >= DEEPEST:
         raise RefusedSpan(f"an attribute is nested deeper than {DEEPEST} levels")
 
 

@@ -18,9 +18,9 @@ LANGCHAIN_ROLES = {
     "function": "tool",
 }
 AROUND_MESSAGES = ("messages", "message", "update", "inputs", "outputs", "input", "output", "generations", "choices")
-TEXTS = frozenset({"text", "input_text", "output_text"})
+TEXTS = ("text", "input_text", "output_text")  # no sets: what is looked for may be anything, and not everything is hashable
 SAID = frozenset({"content", "tool_calls", "function_call"})
-RESULTS = frozenset({"tool_call_response", "tool_result"})
+RESULTS = ("tool_call_response", "tool_result")
 DEEPEST = 8
 
 
@@ -31,7 +31,7 @@ def asked(recorded: Any) -> str | None:
     if messages is None:
         return _bare(recorded, value)
     for message in reversed(messages):
-        if message.get("role") in {"user", "human"} and not _hands_back(message) and (text := _text(message)):
+        if message.get("role") in ("user", "human") and not _hands_back(message) and (text := _text(message)):
             return text
     return _text(messages[-1])
 
@@ -42,14 +42,19 @@ def answered(recorded: Any, *, by: str | None = None) -> str | None:
     messages = _messages(value, DEEPEST)
     if messages is None:
         return _bare(recorded, value)
-    return _text(messages[-1]) if by in {None, messages[-1].get("role")} else None
+    return _text(messages[-1]) if by in (None, messages[-1].get("role")) else None
 
 
 def written(value: Any) -> str | None:
     """Any recorded value as text: strings as they are, everything else as JSON."""
     if value is None or value == "":
         return None
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    if isinstance(value, str):
+        return value
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # text may hold JSON that is nested deeper than can be written
+        return None
 
 
 def indexed_messages(attributes: Mapping[str, Any], prefix: str) -> list[dict[str, Any]] | None:

@@ -12,6 +12,7 @@ LONGEST_LABEL = 200
 MOST_TAGS = 50
 LARGEST_COUNT = 1_000_000_000
 LARGEST_COST = Decimal(1_000_000)
+MOST_DECIMALS = 18
 FRAMEWORKS = frozenset({"langchain", "langgraph"})
 STEPS = ("graph:step:", "seq:step:")
 
@@ -66,7 +67,9 @@ def money(value: Any) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and 0 <= amount <= LARGEST_COST else None
+    if not amount.is_finite() or not 0 <= amount <= LARGEST_COST:
+        return None
+    return amount if amount == (rounded := round(amount, MOST_DECIMALS)) else rounded
 
 
 def provider(value: Any) -> str | None:
