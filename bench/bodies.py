@@ -125,8 +125,10 @@ def _template(spans: list[Span], start: int, batch: int, trace_spans: int) -> Te
         for name in ("start_time_unix_nano", "end_time_unix_nano"):
             setattr(span, name, TIME.unpack(mark(SPAN_ID, "times", getattr(original, name)))[0])
     template = Template(bytearray(request.SerializeToString()))
-    for mark_bytes, kind, stands_for in marks:
-        getattr(template, kind).append((template.body.index(mark_bytes), stands_for))
+    offset = 0
+    for written, kind, stands_for in marks:  # in the order in which they lie in the body
+        offset = template.body.index(written, offset)
+        getattr(template, kind).append((offset, stands_for))
     template.own = [(number // trace_spans, number) for number in range(start, start + batch)]
     return template
 

@@ -252,7 +252,7 @@ def send(load: Load) -> Outcome:
 
 
 @contextmanager
-def generator() -> Iterator[ProcessPoolExecutor]:
-    """A process beside this one to carry out loads in: ``submit(send, load)``."""
-    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+def generator(processes: int = 1) -> Iterator[ProcessPoolExecutor]:
+    """Processes beside this one to carry out loads in, one load each at a time: ``submit(send, load)``."""
+    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
         yield pool
