@@ -29,6 +29,8 @@ from spectral_platform.traces.errors import Busy
 from spectral_platform.traces.spans import Rejection
 
 PATHS = ("/otel/v1/traces", "/v1/traces")
+OTHER_SIGNALS = ("/otel/v1/metrics", "/otel/v1/logs", "/v1/metrics", "/v1/logs")
+"""Where exporters send what Spectral does not take; its absence is told as they understand it."""
 DECODED_AT_ONCE = 16_384
 """Bodies up to so many bytes are decoded where they are; handing them to a thread would take as long."""
 EXAMPLE = {
@@ -118,15 +120,10 @@ async def export_traces(
     `google.rpc.Status` bodies in the request's encoding; `429` and `503` say in `Retry-After` when to send again.
     """
     encoding = encoding_of(request.headers.get("Content-Type"))
-    decoding = partial(
-        decode,
-        body,
-        encoding,
-        request.headers.get("Content-Encoding"),
-        limit_bytes=settings.max_body_bytes,
-        now=clock.now(),
-    )
-    decoded = decoding() if len(body) <= DECODED_AT_ONCE else await asyncio.to_thread(decoding)
+    compression = ",".join(request.headers.getlist("Content-Encoding")) or None
+    decoding = partial(decode, body, encoding, compression, limit_bytes=settings.max_body_bytes, now=clock.now())
+    is_small = len(body) <= DECODED_AT_ONCE and compression is None
+    decoded = decoding() if is_small else await asyncio.to_thread(decoding)
     await intake.take(caller, drafts=decoded.drafts, rejections=decoded.rejections, size_bytes=len(body))
     rejections = decoded.rejections
     message = _refused(rejections, len(rejections) + len(decoded.drafts)) if rejections else ""
@@ -157,6 +154,6 @@ async def get_statistics(caller: Reader, database: Database, window: Window = ti
 
 def install_otel(app: FastAPI) -> None:
     """Serve OTLP: its endpoints, and its way of saying that something went wrong."""
-    for path in PATHS:
+    for path in (*PATHS, *(f"{path}/" for path in PATHS), *OTHER_SIGNALS):
         app.state.error_renderers[path] = render_status
     app.include_router(router)
