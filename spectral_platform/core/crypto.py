@@ -15,7 +15,7 @@ HASHING_THREADS = max(1, (os.cpu_count() or 1) - 1)
 NICENESS = 5  # with 10, twenty logins took over a minute on a machine whose cores were all busy
 
 # RFC 9106's second recommendation, but in one lane: as much work for whoever guesses, and one thread of ours instead of four.
-_passwords = CryptContext(
+passwords = CryptContext(
     schemes=["argon2"],
     deprecated="auto",
     argon2__type="ID",
@@ -36,7 +36,7 @@ _hashing = ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="hashing", ini
 
 async def hash_password(password: str) -> str:
     """Argon2id hash of a password, computed off the event loop; many at once wait for each other and for nobody else."""
-    return await asyncio.get_running_loop().run_in_executor(_hashing, _passwords.hash, password)
+    return await asyncio.get_running_loop().run_in_executor(_hashing, passwords.hash, password)
 
 
 async def verify_password(password: str, digest: str | None) -> bool:
@@ -46,9 +46,9 @@ async def verify_password(password: str, digest: str | None) -> bool:
 
 def _verify(password: str, digest: str | None) -> bool:
     if digest is None:
-        _passwords.dummy_verify()
+        passwords.dummy_verify()
         return False
-    return _passwords.verify(password, digest)
+    return passwords.verify(password, digest)
 
 
 def new_secret(prefix: str) -> str:

@@ -8,10 +8,11 @@ from uuid import uuid4
 import argon2.low_level
 import httpx
 import pytest
-from argon2 import extract_parameters
+from argon2 import Parameters, Type, extract_parameters
 
+from spectral_platform.core import crypto
 from spectral_platform.core.database import Database
-from tests.fixtures.callers import PASSWORD, Person
+from tests.fixtures.callers import COSTLY_PASSWORDS, PASSWORD, Person
 
 
 @dataclass
@@ -74,3 +75,17 @@ async def test_an_unknown_email_costs_the_same_work_as_a_wrong_password(
 
     assert len(wrong) == 1
     assert wrong == unknown
+
+
+async def test_outside_the_tests_a_password_costs_what_rfc_9106_recommends(
+    client: httpx.AsyncClient, hashing: Hashing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crypto, "passwords", COSTLY_PASSWORDS)
+    newcomer = {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "tenant_name": "New"}
+
+    assert (await client.post("/api/v1/auth/register", json=newcomer)).status_code == 201
+
+    [made, *_] = hashing.work
+    assert isinstance(made, Parameters)
+    assert (made.type, made.time_cost, made.memory_cost, made.parallelism) == (Type.ID, 3, 64 * 1024, 1)
+    assert (made.salt_len, made.hash_len) == (16, 32)

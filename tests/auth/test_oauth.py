@@ -11,7 +11,6 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import select, text, update
 
-from spectral_api.app import create_app
 from spectral_platform.accounts.models import User
 from spectral_platform.auth.oauth import protocol
 from spectral_platform.auth.oauth.models import OAuthLogin
@@ -20,6 +19,7 @@ from spectral_platform.core.database import Database
 from spectral_platform.core.settings import OAuthClient, Settings
 from tests.auth.oauth import CALLBACK, ME, OAUTH, begin, come_back, profile, refused, with_providers
 from tests.fixtures.callers import PASSWORD, Person
+from tests.fixtures.client import application
 from tests.fixtures.database import somebody_waits
 from tests.fixtures.identity import CLIENT_ID, Claims, Gateway, Somebody
 
@@ -105,16 +105,16 @@ async def test_where_only_the_invited_register_their_password_stays(
     settings: Settings, database: Database, gateway: Gateway, owner: Person
 ) -> None:
     gateway.introduce("linked", email=owner.email, email_verified=True)
-    async with application(settings, database, registration="invite") as client:
+    async with server_with(settings, database, registration="invite") as client:
         assert (await come_back(client, gateway, "linked")).status_code == 200
         login = await client.post("/api/v1/auth/login", json={"email": owner.email, "password": PASSWORD})
 
     assert login.status_code == 200
 
 
-def application(settings: Settings, database: Database, **changes: Any) -> httpx.AsyncClient:
+def server_with(settings: Settings, database: Database, **changes: Any) -> httpx.AsyncClient:
     """A client of a server with other settings."""
-    app = create_app(settings.model_copy(update=changes), database)
+    app = application(settings.model_copy(update=changes), database)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://testserver")
 
 
@@ -134,7 +134,7 @@ async def test_an_unverified_address_lets_nobody_in(
 async def test_without_an_invite_nobody_registers_where_only_the_invited_may(
     settings: Settings, database: Database, gateway: Gateway, owner: Person, somebody: Somebody
 ) -> None:
-    async with application(settings, database, registration="invite") as client:
+    async with server_with(settings, database, registration="invite") as client:
         answer = await come_back(client, gateway, somebody[0])
 
     assert answer.status_code == 400
@@ -146,7 +146,7 @@ async def test_an_invite_lets_in_whom_it_is_for(
 ) -> None:
     invite = (await owner.client.post("/api/v1/account/invites", json={"email": somebody[1]})).json()
     gateway.introduce("thief", email=f"{uuid4().hex}@example.com", email_verified=True)
-    async with application(settings, database, registration="invite") as client:
+    async with server_with(settings, database, registration="invite") as client:
         theft = await come_back(client, gateway, "thief", invite_token=invite["token"])
         told = await profile(client, await come_back(client, gateway, somebody[0], invite_token=invite["token"]))
 
@@ -224,7 +224,7 @@ async def test_the_same_subject_of_another_issuer_is_somebody_else(
 
 async def test_a_provider_that_is_away_is_unavailable(settings: Settings, database: Database) -> None:
     away = {"acme": OAuthClient(issuer="http://127.0.0.1:9", client_id=CLIENT_ID)}
-    async with application(settings, database, oauth=away) as client:
+    async with server_with(settings, database, oauth=away) as client:
         assert (await client.get(OAUTH)).status_code == 503
 
 
@@ -327,7 +327,7 @@ async def test_a_provider_that_is_not_configured_is_not_found(client: httpx.Asyn
 
 
 async def test_without_a_public_url_nobody_is_sent_away(settings: Settings, database: Database) -> None:
-    async with application(settings, database, public_url=None) as client:
+    async with server_with(settings, database, public_url=None) as client:
         answer = await client.get(OAUTH)
 
     assert answer.status_code == 400
