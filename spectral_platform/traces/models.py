@@ -117,6 +117,7 @@ class Span(WorkspaceOwned, Base):
     config_version: Mapped[int | None]
     model: Mapped[str | None]
     provider: Mapped[str | None]
+    response_id: Mapped[str | None]
     input: Mapped[str | None] = mapped_column(TEXT)
     output: Mapped[str | None] = mapped_column(TEXT)
     input_tokens: Mapped[int | None] = mapped_column(BigInteger)

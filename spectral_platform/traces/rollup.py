@@ -1,8 +1,9 @@
 """A trace as the sum of its spans: one function that computes it anew from all of them.
 
 Tokens and costs count once: a wrapper around a model call that reports the same usage again is a model span too, so only model
-spans with no reporting model span anywhere beneath them are counted. What cannot be summed is taken from the span nearest to
-the root: parentless spans come first, then the earlier ones.
+spans with no reporting model span anywhere beneath them are counted. Two instrumentations may also tell of one call beside each
+other, as a client library's own and one put upon it do: then both know the same answer while both run. What cannot be summed is
+taken from the span nearest to the root: parentless spans come first, then the earlier ones.
 """
 
 from collections.abc import Iterable, Sequence
@@ -35,6 +36,7 @@ class SpanFacts(NamedTuple):
     tags: Sequence[str]
     config_version: int | None
     model: str | None
+    response_id: str | None
     input_tokens: int | None
     output_tokens: int | None
     cost_usd: Decimal | None
@@ -142,7 +144,24 @@ def _counted(spans: Sequence[SpanFacts]) -> list[SpanFacts]:
         while above is not None and above not in wrappers:
             wrappers.add(above)
             above = parents.get(above)
-    return [span for span in reporting if span.span_id not in wrappers]
+    return _told_once([span for span in reporting if span.span_id not in wrappers])
+
+
+def _told_once(calls: list[SpanFacts]) -> list[SpanFacts]:
+    """Of spans that tell of the same call, the one that started last: it is the nearest to the wire.
+
+    An answer's id alone does not make two calls one: there are model servers that give each answer the same.
+    """
+    last: dict[str, SpanFacts] = {}
+    doubled: set[str] = set()
+    for call in sorted(calls, key=lambda span: (span.started_at, span.span_id)):
+        if call.response_id is None:
+            continue
+        before = last.get(call.response_id)
+        if before is not None and call.started_at < before.ended_at:
+            doubled.add(before.span_id)
+        last[call.response_id] = call
+    return [call for call in calls if call.span_id not in doubled] if doubled else calls
 
 
 def _sum(spans: Sequence[SpanFacts], name: str) -> Any:

@@ -43,6 +43,7 @@ _COLUMNS = (
     ("config_version", "int4"),
     ("model", "text"),
     ("provider", "text"),
+    ("response_id", "text"),
     ("input", "text"),
     ("output", "text"),
     ("input_tokens", "int8"),
@@ -69,6 +70,7 @@ _TEXTS = (
     "user_id",
     "model",
     "provider",
+    "response_id",
     "input",
     "output",
 )
@@ -129,6 +131,7 @@ def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Map
         tags,
         draft.config_version,
         draft.model,
+        draft.response_id,
         draft.input_tokens,
         draft.output_tokens,
         cost,
@@ -158,6 +161,7 @@ def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Map
         draft.config_version,
         draft.model,
         draft.provider,
+        draft.response_id,
         question,
         answer,
         draft.input_tokens,
@@ -182,7 +186,7 @@ def _said(draft: SpanDraft) -> bytes:
     said = (
         f"{draft.name}\x1f{draft.kind}\x1f{draft.status}\x1f{draft.parent_span_id}\x1f{draft.agent_name}\x1f{draft.model}\x1f"
         f"{draft.tags}\x1f{draft.input}\x1f{draft.output}\x1f{draft.status_message}\x1f{draft.service}\x1f{draft.workflow}\x1f"
-        f"{draft.session_id}\x1f{draft.user_id}\x1f{draft.provider}\x1f{draft.input_tokens}\x1f{draft.output_tokens}\x1f"
+        f"{draft.session_id}\x1f{draft.user_id}\x1f{draft.provider}\x1f{draft.response_id}\x1f{draft.input_tokens}\x1f{draft.output_tokens}\x1f"
         f"{draft.cost_usd}\x1f{draft.started_at.timestamp()}"
     )
     try:

@@ -39,8 +39,9 @@ class SpanDraft:
     Not frozen and not validated on construction, because tens of thousands are made per second; whoever makes one
     guarantees hex ids, aware times with ``ended_at >= started_at``, and counts that are not negative. ``input_tokens``
     includes the cached ones and those written to the cache, ``output_tokens`` the reasoning ones. ``cost_usd`` is what
-    the span itself reported. ``otlp`` is what the protocol says of a span beyond this model, named as there and without defaults:
-    its kind, trace state, flags, counts of what was dropped, and what microseconds cannot hold of its times.
+    the span itself reported, ``response_id`` what the provider calls its answer. ``otlp`` is what the protocol says of a span
+    beyond this model, named as there and without defaults: its kind, trace state, flags, counts of what was dropped, and what
+    microseconds cannot hold of its times.
     """
 
     trace_id: str
@@ -62,6 +63,7 @@ class SpanDraft:
     config_version: int | None = None
     model: str | None = None
     provider: str | None = None
+    response_id: str | None = None
     input: str | None = None
     output: str | None = None
     input_tokens: int | None = None

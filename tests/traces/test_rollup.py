@@ -58,6 +58,19 @@ async def test_a_wrapper_around_a_model_call_is_not_counted_again(database: Data
     assert (trace.total_tokens, trace.cost_usd) == (220, 2 * PRICE)
 
 
+async def test_two_spans_that_know_the_same_answer_at_the_same_time_tell_of_one_call(database: Database, owner: Person) -> None:
+    trace_id = new_trace_id()
+    doubled = [replace(call(trace_id, number), response_id="answer") for number in (1, 3)]
+    much_later = replace(call(trace_id, 90), response_id="answer")  # as of a model server that gives every answer the same id
+
+    await store(database, owner, doubled)
+    assert (await trace_of(database, owner, trace_id)).total_tokens == 110
+    await store(database, owner, [much_later])
+
+    trace = await trace_of(database, owner, trace_id)
+    assert (trace.total_tokens, trace.cost_usd) == (220, 2 * PRICE)
+
+
 async def test_a_model_span_around_silent_ones_counts(database: Database, owner: Person) -> None:
     trace_id = new_trace_id()
 
@@ -220,7 +233,7 @@ def arrivals(draw: st.DrawFn) -> tuple[list[SpanDraft], list[list[SpanDraft]]]:
     """The spans of one trace, and requests that carry each of them at least once, in pieces and in any order."""
     spans = []
     for number in range(1, draw(st.integers(1, 8)) + 1):
-        attributes = draw(st.dictionaries(st.sampled_from("abc"), st.integers(0, 9), max_size=3))
+        attributes = draw(st.dictionaries(st.sampled_from("abc"), st.integers(0, 9), min_size=1, max_size=3))
         spans.append(
             draft(
                 "0" * 31 + "1",
@@ -229,6 +242,7 @@ def arrivals(draw: st.DrawFn) -> tuple[list[SpanDraft], list[list[SpanDraft]]]:
                 kind=draw(st.sampled_from(KINDS)),
                 status=draw(st.sampled_from(SpanStatus)),
                 model=draw(st.sampled_from(["sim/mini", "sim/standard", "unheard-of"])),
+                response_id=draw(st.none() | st.sampled_from(["first", "second"])),
                 input_tokens=draw(st.none() | st.integers(0, 100)),
                 output_tokens=draw(st.none() | st.integers(0, 100)),
                 cost_usd=draw(st.none() | st.decimals(0, 5, places=6)),
@@ -247,7 +261,10 @@ def arrivals(draw: st.DrawFn) -> tuple[list[SpanDraft], list[list[SpanDraft]]]:
 
 
 def expected_usage(spans: Sequence[SpanDraft]) -> tuple[int, int]:
-    """Tokens in and out, the slow and obvious way: climb from every reporting model span and strike out what is above it."""
+    """Tokens in and out, the slow and obvious way: climb from every reporting model span and strike out what is above it.
+
+    Of what is left, strike out whose answer's id another span has that starts before it ends.
+    """
     by_id = {span.span_id: span for span in spans}
     reporting = {
         span.span_id
@@ -262,7 +279,18 @@ def expected_usage(spans: Sequence[SpanDraft]) -> tuple[int, int]:
             seen.add(above)
             wrappers.add(above)
             above = by_id[above].parent_span_id
-    counted = [by_id[identity] for identity in reporting - wrappers]
+    left = [by_id[identity] for identity in reporting - wrappers]
+    counted = [
+        span
+        for span in left
+        if span.response_id is None
+        or not any(
+            other.response_id == span.response_id
+            and (span.started_at, span.span_id) < (other.started_at, other.span_id)
+            and other.started_at < span.ended_at
+            for other in left
+        )
+    ]
     return sum(span.input_tokens or 0 for span in counted), sum(span.output_tokens or 0 for span in counted)
 
 

@@ -97,6 +97,7 @@ READERS: dict[str, Callable[[Any], Any]] = {
     "config_version": number,
     "model": label,
     "provider": provider,
+    "response_id": label,
     "input_tokens": count,
     "output_tokens": count,
     "cached_input_tokens": count,

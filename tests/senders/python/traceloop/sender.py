@@ -7,10 +7,15 @@ from langchain.agents import create_agent
 from langchain_openai import ChatOpenAI
 from openai import NotFoundError, OpenAI
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from traceloop.sdk import Traceloop
+from traceloop.sdk import Instruments, Traceloop
 from traceloop.sdk.decorators import agent, task, tool, workflow
 
-Traceloop.init(app_name="bicycle-shop", exporter=OTLPSpanExporter(), telemetry_enabled=False)
+Traceloop.init(
+    app_name="bicycle-shop",
+    exporter=OTLPSpanExporter(),
+    telemetry_enabled=False,
+    instruments={Instruments.OPENAI, Instruments.ANTHROPIC, Instruments.LANGCHAIN},
+)
 
 client, claude = OpenAI(max_retries=0), Anthropic(max_retries=0)
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is my order?"}]
