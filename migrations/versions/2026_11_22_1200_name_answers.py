@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Add the column."""
-    op.add_column("spans", sa.Column("response_id", sa.Text(), nullable=True))
+    op.add_column("spans", sa.Column("response_id", sa.String(), nullable=True))
 
 
 def downgrade() -> None:
