@@ -84,7 +84,7 @@ async def create_feedback(
         trace_id=trace_id,
         span_id=span_id,
         score=score,
-        dimension=dimension,
+        dimension=masking.masker.optional(dimension),
         comment=masking.masker.optional(comment),
         corrected_output=masking.masker.optional(corrected_output),
         source=source,

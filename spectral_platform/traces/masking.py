@@ -1,33 +1,47 @@
-"""Masking of everything that arrives, in the one place that every way in goes through."""
+"""Masking of everything that arrives, in the one place that every way in goes through.
 
-from collections.abc import Mapping, Sequence
+All that a sender writes is masked, names and keys of attributes too: what is found is stored nowhere. Only what has a form of its
+own is left alone, such as ids, times and numbers of tokens.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spectral_platform.traces.spans import Rejection, SpanDraft
 from spectral_platform.workspaces.policies.masking import Masker
 
-TEXTS = ("name", "status_message", "input", "output", "session_id", "user_id")
-"""The texts of a span that hold what people wrote. Names of agents, models and services are what things are known by."""
+TEXTS = (
+    "name",
+    "status_message",
+    "service",
+    "workflow",
+    "agent_name",
+    "session_id",
+    "user_id",
+    "model",
+    "provider",
+    "input",
+    "output",
+)
+FORMED = frozenset({"at", "trace_id", "span_id", "start_time_unix_nano", "end_time_unix_nano"})
+"""What is no text in an event, a link or what OTLP says beyond."""
 
 
 def mask_spans(masker: Masker, drafts: Sequence[SpanDraft]) -> None:
     """Take out of spans what the workspace does not want stored."""
+    shared: dict[int, tuple[Mapping[str, Any], Mapping[str, Any]]] = {}
+
+    def mask_shared(part: Mapping[str, Any]) -> Mapping[str, Any]:
+        # Spans of one sender share a resource and a scope; the original is kept, so that no other part can get its identity.
+        if id(part) not in shared:
+            shared[id(part)] = part, part if masker.leaves([part]) else masker.mapping(part)
+        return shared[id(part)][1]
+
     for draft in drafts:
-        for name in TEXTS:
-            setattr(draft, name, masker.optional(getattr(draft, name)))
-        draft.tags = tuple(masker.text(tag) for tag in draft.tags)
-        draft.attributes = masker.mapping(draft.attributes)
-        draft.events = [_mask_part(masker, event) for event in draft.events]
-        draft.links = [_mask_part(masker, link) for link in draft.links]
-        draft.otlp = _mask_part(masker, draft.otlp)
-    # Spans of one sender share these.
-    resources = {id(draft.resource): draft.resource for draft in drafts}
-    scopes = {id(draft.scope): draft.scope for draft in drafts}
-    masked_resources = {identity: masker.mapping(resource) for identity, resource in resources.items()}
-    masked_scopes = {identity: _mask_part(masker, scope) for identity, scope in scopes.items()}
-    for draft in drafts:
-        draft.resource = masked_resources[id(draft.resource)]
-        draft.scope = masked_scopes[id(draft.scope)]
+        draft.resource = mask_shared(draft.resource)
+        draft.scope = mask_shared(draft.scope)
+        if not masker.leaves(_written(draft)):
+            _mask(masker, draft)
 
 
 def mask_rejections(masker: Masker, rejections: Sequence[Rejection]) -> list[Rejection]:
@@ -35,9 +49,29 @@ def mask_rejections(masker: Masker, rejections: Sequence[Rejection]) -> list[Rej
     return [Rejection(reason=each.reason, sample=masker.text(each.sample)) for each in rejections]
 
 
-def _mask_part(masker: Masker, part: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What OTLP says of an event, a link, a scope or a span: ids, times and counts stay, the texts are the sender's."""
-    masked: dict[str, Any] = {name: masker.text(part[name]) for name in ("name", "trace_state") if name in part}
-    if "attributes" in part:
-        masked["attributes"] = masker.mapping(part["attributes"])
-    return {**part, **masked} if masked else part
+def _written(draft: SpanDraft) -> Iterator[Any]:
+    """Everything that the sender wrote into a span."""
+    yield draft.attributes
+    for name in TEXTS:
+        text = getattr(draft, name)
+        if text is not None:
+            yield text
+    yield draft.tags
+    for part in (draft.otlp, *draft.events, *draft.links):
+        for name, value in part.items():
+            if name not in FORMED:
+                yield value
+
+
+def _mask(masker: Masker, draft: SpanDraft) -> None:
+    for name in TEXTS:
+        setattr(draft, name, masker.optional(getattr(draft, name)))
+    draft.tags = tuple(dict.fromkeys(masker.text(tag) for tag in draft.tags))
+    draft.attributes = masker.mapping(draft.attributes)
+    draft.otlp = _mask_part(masker, draft.otlp)
+    draft.events = [_mask_part(masker, event) for event in draft.events]
+    draft.links = [_mask_part(masker, link) for link in draft.links]
+
+
+def _mask_part(masker: Masker, part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if name in FORMED else masker.value(value) for name, value in part.items()}
