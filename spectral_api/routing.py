@@ -18,9 +18,12 @@ from spectral_api.security import (
     authenticate,
     authenticate_by_header,
     authenticate_restorer,
+    authenticate_sender,
     bearer,
     presented,
+    within,
 )
+from spectral_platform.auth.commands import note_visit
 from spectral_platform.core.database import Database
 
 
@@ -35,7 +38,7 @@ def query_parameters(dependant: Dependant) -> set[str]:
 
 def gate(dependant: Dependant) -> Dependant | None:
     """The dependency that lets callers in; None for a public route."""
-    if dependant.call in {authenticate, authenticate_by_header, authenticate_restorer}:
+    if dependant.call in {authenticate, authenticate_by_header, authenticate_restorer, authenticate_sender}:
         return dependant
     found = (gate(dependency) for dependency in dependant.dependencies)
     return next((each for each in found if each is not None), None)
@@ -101,14 +104,14 @@ async def check_caller(request: Request, entrance: Dependant) -> None:
     credential = await presented(request, await bearer(request), await access_cookie(request))
     holder: Database = request.app.state.database
     async with holder.transaction() as session:
-        await admit(
+        caller = await admit(
             request,
-            session,
             credential,
             list(entrance.own_oauth_scopes or []),
-            names_workspace_by_header=entrance.call is authenticate_by_header,
-            even_deleted=entrance.call is authenticate_restorer,
+            within(request, session, even_deleted=entrance.call is authenticate_restorer),
+            names_workspace_by_header=entrance.call in {authenticate_by_header, authenticate_sender},
         )
+        await note_visit(session, caller)
 
 
 class Router(APIRouter):

@@ -1,5 +1,6 @@
 """Who may call an endpoint: credential, workspace and scope, refused in this order."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,12 +18,15 @@ from spectral_api.ratelimits import limit_address, limit_caller
 from spectral_platform.auth.commands import note_visit
 from spectral_platform.auth.errors import CredentialInvalid, CredentialMissing
 from spectral_platform.auth.queries import resolve_caller
+from spectral_platform.auth.verification import Verifier
 from spectral_platform.core.access import Caller, CallerKind
 from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError, SpectralError
 from spectral_platform.core.settings import Settings
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 
 WORKSPACE_HEADER = "X-Workspace-Id"
+Resolve = Callable[[str, UUID | None], Awaitable[Caller]]
+"""Tells who holds a credential, inside the workspace if one is named."""
 WORKSPACE_PARAMETER: dict[str, Any] = {
     "name": WORKSPACE_HEADER,
     "in": "header",
@@ -118,7 +122,8 @@ async def authenticate(
     credential: Credential,
 ) -> Caller:
     """The caller of an endpoint, inside the workspace that the path names. Any one of the required scopes is enough."""
-    caller = await admit(request, session, credential, required.scopes)
+    caller = await admit(request, credential, required.scopes, within(request, session))
+    await note_visit(session, caller)
     await hold_request(request, session, caller)
     return caller
 
@@ -133,9 +138,16 @@ async def authenticate_by_header(
 
     Any one of the required scopes is enough.
     """
-    caller = await admit(request, session, credential, required.scopes, names_workspace_by_header=True)
+    caller = await admit(request, credential, required.scopes, within(request, session), names_workspace_by_header=True)
+    await note_visit(session, caller)
     await hold_request(request, session, caller)
     return caller
+
+
+async def authenticate_sender(request: Request, required: SecurityScopes, credential: Credential) -> Caller:
+    """The same where requests come by the thousand: who presents the same credential at the same time is verified together."""
+    verifier: Verifier = request.app.state.verifier
+    return await admit(request, credential, required.scopes, verifier.resolve, names_workspace_by_header=True)
 
 
 async def authenticate_restorer(
@@ -145,34 +157,39 @@ async def authenticate_restorer(
     credential: Credential,
 ) -> Caller:
     """The caller of an endpoint that a workspace can be reached by after it was deleted. Any one of the scopes is enough."""
-    caller = await admit(request, session, credential, required.scopes, even_deleted=True)
+    caller = await admit(request, credential, required.scopes, within(request, session, even_deleted=True))
+    await note_visit(session, caller)
     await hold_request(request, session, caller)
     return caller
 
 
+def within(request: Request, session: AsyncSession, *, even_deleted: bool = False) -> Resolve:
+    """Resolve credentials in the request's own transaction, which is then bound to the tenant."""
+    settings: Settings = request.app.state.settings
+
+    async def resolve(credential: str, workspace_id: UUID | None) -> Caller:
+        return await resolve_caller(
+            session, credential, keyring=settings.keyring, workspace_id=workspace_id, even_deleted=even_deleted
+        )
+
+    return resolve
+
+
 async def admit(
     request: Request,
-    session: AsyncSession,
     credential: Presented | None,
     required: list[str],
+    resolve: Resolve,
     *,
     names_workspace_by_header: bool = False,
-    even_deleted: bool = False,
 ) -> Caller:
-    """Check credential (401), workspace (404, 400) and scope (403), in this order, and bind the transaction to the tenant."""
+    """Check credential (401), workspace (404, 400) and scope (403), in this order."""
     request.state.was_examined = True
     if credential is None or not credential.credential:
         raise CredentialMissing
-    settings: Settings = request.app.state.settings
     in_path, in_header = request.path_params.get("workspace_id"), request.headers.get(WORKSPACE_HEADER)
     try:
-        caller = await resolve_caller(
-            session,
-            credential.credential,
-            keyring=settings.keyring,
-            workspace_id=_id(in_header if names_workspace_by_header else in_path),
-            even_deleted=even_deleted,
-        )
+        caller = await resolve(credential.credential, _id(in_header if names_workspace_by_header else in_path))
     except SpectralError:  # whoever guesses credentials or workspaces is held off by address
         await limit_address(request)
         raise
@@ -180,7 +197,7 @@ async def admit(
     if credential.in_cookie:
         if caller.session_id is None:  # an API key is no session of a browser
             raise CredentialInvalid
-        check_csrf(request, settings, caller.session_id)
+        check_csrf(request, request.app.state.settings, caller.session_id)
     request.app.state.last_uses.note(caller)
     bind_contextvars(account_id=str(caller.account_id), caller=f"{caller.kind}:{caller.id}")
     if names_workspace_by_header:
@@ -191,7 +208,6 @@ async def admit(
         bind_contextvars(workspace_id=str(caller.workspace_id))
     if required and caller.scopes.isdisjoint(required):
         raise ScopeMissing(required)
-    await note_visit(session, caller)
     return caller
 
 

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request, Response, Security
 
-from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
+from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.otel import schemas
 from spectral_api.otel.receiving import CurrentIntake, receive_body
 from spectral_api.otel.statuses import render_status, render_success, statuses
 from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import WORKSPACE_PARAMETER, authenticate_by_header
+from spectral_api.security import WORKSPACE_PARAMETER, authenticate_by_header, authenticate_sender
 from spectral_api.v1.refusals import IN_WORKSPACE_OF_HEADER
 from spectral_api.windows import Window
 from spectral_platform.core import clock
@@ -93,7 +93,7 @@ router = Router(tags=["OTEL"])
 
 
 Body = Annotated[bytes, Depends(receive_body, scope="function")]
-Sender = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
+Sender = Annotated[Caller, Security(authenticate_sender, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
 Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_WORKSPACE, Scope.WRITE_TRACES])]
 
 
@@ -108,7 +108,7 @@ Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_W
 )
 @router.post(PATHS[1], include_in_schema=False)
 async def export_traces(
-    request: Request, body: Body, caller: Sender, released: ReleasedDatabase, settings: CurrentSettings, intake: CurrentIntake
+    request: Request, body: Body, caller: Sender, settings: CurrentSettings, intake: CurrentIntake
 ) -> Response:
     """Take in spans from any OpenTelemetry SDK or collector, as OTLP/HTTP says: protobuf or JSON, plain, gzip or deflate.
 
