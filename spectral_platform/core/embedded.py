@@ -48,6 +48,9 @@ SERVER_SETTINGS = {
     "unix_socket_permissions": "0700",
     "max_connections": "200",
     "shared_buffers": "256MB",
+    # A checkpoint makes every page's next change a whole page of log, so under load they should be minutes apart.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
     "work_mem": "16MB",
     "random_page_cost": "1.1",
     "timezone": "UTC",
