@@ -28,11 +28,11 @@ UNRECORDED = {
 
 async def open_session(request: Request) -> AsyncIterator[AsyncSession]:
     """A session whose transaction commits when the endpoint returns and before the first byte leaves."""
-    async with current_database(request).transaction() as session:
+    async with database_of(request).transaction() as session:
         yield session
 
 
-def current_database(request: Request) -> database.Database:
+def database_of(request: Request) -> database.Database:
     """The database that this application was made with; a request that changes something owes the audit log an entry."""
     holder: database.Database = request.app.state.database
     endpoint = getattr(request.scope.get("route"), "name", None)
@@ -49,13 +49,18 @@ def current_database(request: Request) -> database.Database:
     return holder.checked(check)
 
 
-def current_settings(request: Request) -> Settings:
+async def current_database(request: Request) -> database.Database:
+    """The same as a dependency. All of these are asynchronous, because the framework sends plain functions to another thread."""
+    return database_of(request)
+
+
+async def current_settings(request: Request) -> Settings:
     """The settings that this application was made with."""
     settings: Settings = request.app.state.settings
     return settings
 
 
-def current_device(request: Request) -> Device:
+async def current_device(request: Request) -> Device:
     """The client that asks, as it presents itself."""
     return Device.seen(user_agent=request.headers.get("User-Agent"), host=request.client.host if request.client else None)
 

@@ -37,7 +37,7 @@ def envelope(page: Page[Any]) -> dict[str, Any]:
     }
 
 
-def page_request(
+async def page_request(
     limit: Limit = 20,
     offset: Offset = 0,
     sort: Annotated[

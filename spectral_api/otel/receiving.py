@@ -13,7 +13,7 @@ BODIES_AT_ONCE = 4
 """How many bodies of the largest size may be in memory at the same time; of smaller ones, as many more."""
 
 
-def current_intake(request: Request) -> Intake:
+async def current_intake(request: Request) -> Intake:
     """The application's way in for spans."""
     intake: Intake = request.app.state.intake
     return intake
@@ -22,7 +22,7 @@ def current_intake(request: Request) -> Intake:
 CurrentIntake = Annotated[Intake, Depends(current_intake)]
 
 
-def announced_size(request: Request, settings: CurrentSettings) -> int:
+async def announced_size(request: Request, settings: CurrentSettings) -> int:
     """The size of the body as its headers announce it, in bytes; the largest there may be when they do not."""
     announced = request.headers.get("Content-Length", "")
     return min(int(announced), settings.max_body_bytes) if announced.isdecimal() else settings.max_body_bytes

@@ -164,7 +164,7 @@ def opens_a_transaction(node: ast.AST) -> bool:
 
 
 def test_requests_open_transactions_in_one_place() -> None:
-    """``dependencies.current_database`` sees to the audit log."""
+    """``dependencies.database_of`` sees to the audit log."""
     paths = [path for path in SOURCES if name_of(path).startswith("spectral_api/")]
     places = {each.split(":")[0] for each in violations(paths, opens_a_transaction)}
 

@@ -42,7 +42,7 @@ async def update_account(body: schemas.AccountUpdate, caller: Admin, database: D
     return await commands.update_account(database, caller, name=body.name)
 
 
-def audit_filter(
+async def audit_filter(
     actor_id: Annotated[UUID | None, Query(description="Only what this person or key did.")] = None,
     action: Annotated[str | None, Query(description="Only this action.", examples=["changeset.applied"])] = None,
     resource: Annotated[str | None, Query(description="Only this kind of thing.", examples=["changeset"])] = None,

@@ -24,7 +24,7 @@ Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Sco
 Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
-def agent_filter(
+async def agent_filter(
     origin: Annotated[AgentOrigin | None, Query(description="Only agents that Spectral came to know in this way.")] = None,
     status: Annotated[AgentStatus | None, Query(description="Only agents in this state.")] = None,
     search: Annotated[

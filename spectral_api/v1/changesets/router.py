@@ -37,7 +37,7 @@ class ExportFormat(StrEnum):
     ENV = "env"
 
 
-def changeset_filter(
+async def changeset_filter(
     status: Annotated[ChangesetStatus | None, Query(description="Only changesets with this status.")] = None,
     scan_id: Annotated[UUID | None, Query(description="Only the changeset of this scan.")] = None,
     agent_id: Annotated[UUID | None, Query(description="Only changesets that would change this agent.")] = None,

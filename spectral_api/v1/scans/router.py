@@ -41,7 +41,7 @@ PLANNING = (
 )
 
 
-def scan_filter(
+async def scan_filter(
     status: Annotated[ScanStatus | None, Query(description="Only scans that stand here.")] = None,
     agent_id: Annotated[UUID | None, Query(description="Only scans that cover this agent.")] = None,
     trigger: Annotated[Trigger | None, Query(description="Only scans started so.")] = None,
