@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 
 import structlog
 import uvicorn
+from sqlalchemy.exc import OperationalError
 
 from spectral_api.app import create_app
 from spectral_api.demonstration import DemoAccess, ensure_demo
@@ -22,6 +23,7 @@ from spectral_platform.core import schema
 from spectral_platform.core.database import Database
 from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
 from spectral_platform.core.settings import Settings
+from spectral_platform.traces.partitions import make_partitions
 
 logger = structlog.get_logger(__name__)
 
@@ -97,6 +99,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
     with listen(settings) as listener, open_database(settings) as owner_url:
         schema.upgrade(owner_url)
         url = settings.database_url or schema.application_login(owner_url)
+        asyncio.run(prepare_partitions(url))
         access = asyncio.run(ensure_demo(settings, url)) if demo else None
         database = Database(url, pool_size=settings.database_pool_size)
         config = uvicorn.Config(
@@ -122,6 +125,17 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
         gc.freeze()  # what is there now stays; going through it again and again would stop every request for tens of milliseconds
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(run())
+
+
+async def prepare_partitions(url: str) -> None:
+    """Have a partition ready for the spans of today; where no worker runs, nobody else makes it."""
+    database = Database(url, pool_size=1)
+    try:
+        await make_partitions(database)
+    except OperationalError as error:  # spans of a day without a partition are stored too
+        logger.warning("span_partitions_not_made", exc_info=error)
+    finally:
+        await database.close()
 
 
 @asynccontextmanager

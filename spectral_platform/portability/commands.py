@@ -15,6 +15,7 @@ from spectral_platform.core.jobs import JobContext
 from spectral_platform.keys.models import ApiKey
 from spectral_platform.portability import erasing, queries
 from spectral_platform.scans.commands import stop_scans
+from spectral_platform.traces.partitions import drop_partition
 from spectral_platform.workspaces import commands as workspaces
 
 logger = structlog.get_logger(__name__)
@@ -72,10 +73,17 @@ async def _erase_account(context: JobContext, account_id: UUID) -> None:
 
 
 async def expire_traces(context: JobContext) -> None:
-    """Delete the traces that workspaces do not want to keep any longer."""
+    """Delete the traces that workspaces do not want to keep any longer.
+
+    The spans of a day that nobody keeps are not deleted one by one: their partition is dropped.
+    """
     async with context.database.transaction() as session:
         expiries = await queries.list_expiries(session)
+        days = await queries.list_expired_days(session, expiries)
     for expiry in expiries:
-        expired = await erasing.expire_traces(context.database, expiry)
+        expired = await erasing.expire_traces(context.database, expiry, dropped=days)
         if expired:
             logger.info("traces_expired", workspace_id=str(expiry.place.workspace_id), traces=expired)
+    for day in days:
+        if await drop_partition(context.database, day):
+            logger.info("span_partition_dropped", day=str(day))

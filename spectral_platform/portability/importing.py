@@ -30,6 +30,15 @@ _FOREIGN = text(
     SELECT EXISTS (SELECT FROM accounts WHERE id <> :account_id) OR EXISTS (SELECT FROM users WHERE id NOT IN ({MEMBERS}))
     """
 )
+# Days so long ago, or yet to come, that they must not have partitions of their own go to the default one.
+_MAKE_PARTITIONS = text(
+    """
+    SELECT make_span_partition(day) FROM (
+        SELECT DISTINCT CAST(row ->> 'day' AS date) AS day FROM json_array_elements(CAST(:rows AS json)) AS row
+    ) AS days
+    WHERE day BETWEEN current_date - 400 AND current_date + 7
+    """
+)
 # Operations staff reach every account of a server: that is granted by who runs it, and by no file.
 _DEMOTIONS = (
     text("UPDATE account_members SET role = 'owner' WHERE role = 'operations'"),
@@ -58,13 +67,16 @@ async def import_account(session: AsyncSession, lines: Iterable[bytes], seal: Se
     try:
         async with _laid_open(session):
             for batch in _batches(remaining, set(columns), seal):
+                rows = {"rows": f"[{','.join(batch.rows)}]"}
+                if batch.table == "spans":
+                    await session.execute(_MAKE_PARTITIONS, rows)
                 names = ", ".join(f'"{column}"' for column in columns[batch.table])
                 await session.execute(
                     text(
                         f'INSERT INTO "{batch.table}" ({names})'
                         f' SELECT {names} FROM json_populate_recordset(NULL::"{batch.table}", CAST(:rows AS json))'
                     ),
-                    {"rows": f"[{','.join(batch.rows)}]"},
+                    rows,
                 )
                 stored += len(batch.rows)
     except (DataError, IntegrityError) as error:

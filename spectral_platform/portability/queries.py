@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select, union
+from sqlalchemy import func, select, text, union
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.models import Account
@@ -32,10 +32,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """Traces of a workspace that began before ``before`` are to go."""
+    """Traces of a workspace that arrived before the day ``before``, in UTC, are to go."""
 
     place: Place
-    before: datetime
+    before: date
 
 
 async def list_deleted_accounts(session: AsyncSession) -> Sequence[UUID]:
@@ -70,7 +70,15 @@ async def list_expiries(session: AsyncSession) -> list[Expiry]:
         .order_by(WorkspacePolicy.workspace_id)
     )
     found = [(Place(row[0], row[1]), Retention.model_validate(row[2]).traces_days) for row in rows]
-    return [Expiry(place, clock.now() - timedelta(days=days)) for place, days in found if days is not None]
+    today = clock.now().astimezone(UTC).date()
+    return [Expiry(place, today - timedelta(days=days)) for place, days in found if days is not None]
+
+
+async def list_expired_days(session: AsyncSession, expiries: Sequence[Expiry]) -> Sequence[date]:
+    """The days of which no workspace wants to keep a trace any longer, and whose partitions are still there."""
+    statement = text("SELECT * FROM expired_span_days(CAST(:workspaces AS uuid[]), CAST(:kept_from AS date[]))")
+    values = {"workspaces": [each.place.workspace_id for each in expiries], "kept_from": [each.before for each in expiries]}
+    return (await session.scalars(statement, values)).all()
 
 
 async def list_cited_traces(session: AsyncSession, workspace_id: UUID) -> Sequence[str]:

@@ -75,6 +75,7 @@ class Trace(WorkspaceOwned, Timestamped, Base):
 
 Index("ix_traces_workspace_id_started_at", Trace.workspace_id, Trace.started_at, Trace.trace_id)
 Index("ix_traces_agent_id_started_at", Trace.agent_id, Trace.started_at, postgresql_where=Trace.agent_id.is_not(None))
+Index("ix_traces_workspace_id_day", Trace.workspace_id, Trace.day)
 Index("ix_traces_session_id", Trace.workspace_id, Trace.session_id, postgresql_where=Trace.session_id.is_not(None))
 
 

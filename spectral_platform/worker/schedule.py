@@ -11,6 +11,7 @@ from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
 from spectral_platform.portability.commands import erase_deleted, expire_traces
 from spectral_platform.ratelimits.commands import prune_rate_windows
+from spectral_platform.traces.partitions import make_partitions
 from spectral_platform.webhooks.commands import prune_deliveries
 
 DEAD_AFTER = timedelta(seconds=8)
@@ -61,11 +62,17 @@ async def forget_deliveries(context: WorkerContext) -> None:
             are_more = await prune_deliveries(session)
 
 
+async def prepare_partitions(context: WorkerContext) -> None:
+    """Have a partition ready for the spans of every one of the next days."""
+    await make_partitions(context.database)
+
+
 SCHEDULE = (
     Periodic(every=timedelta(seconds=2), run=rescue_jobs),
     Periodic(every=timedelta(hours=1), run=prune_jobs),
     Periodic(every=timedelta(hours=1), run=forget_answers),
     Periodic(every=timedelta(hours=1), run=forget_deliveries),
     Periodic(every=timedelta(minutes=1), run=erase_deleted),
+    Periodic(every=timedelta(hours=1), run=prepare_partitions),
     Periodic(every=timedelta(hours=1), run=expire_traces),
 )

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from spectral_platform.core import schema
+from spectral_platform.core import clock, schema
 from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
 
 TENANT_TABLES = """
@@ -28,6 +28,20 @@ POLICIES = """
 CONSTRAINTS = """
     SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('c', 'f') AND conislocal
 """
+PARTITIONS = """
+    SELECT c.relname::text,
+           array(
+               SELECT right_name FROM unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER'])
+                   AS right_name
+               WHERE has_table_privilege('spectral_app', c.oid, right_name)
+                  OR (right_name IN ('SELECT', 'UPDATE') AND has_any_column_privilege('spectral_app', c.oid, right_name))
+           ),
+           EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND conname = 'ck_spans_tenant' AND convalidated)
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    WHERE c.relkind IN ('r', 'p')
+"""
+DEFINERS = {"make_span_partitions", "drop_span_partition", "expired_span_days"}
+"""Functions with the rights of the schema's owner. May only shrink."""
 COLUMNS = """
     SELECT column_name, data_type, udt_name FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name = %s AND is_nullable = 'NO' AND column_default IS NULL
@@ -119,8 +133,9 @@ def test_every_table_of_tenants_is_confined_to_the_bound_tenant(
     }
 
     assert {table["name"] for table in tables} >= {"agents", "api_keys", "login_sessions", "refresh_tokens", "spans", "traces"}
-    assert {table["name"] for table in tables if not table["is_confined"]} == set()
-    assert {table["name"] for table in tables} - covered == set()
+    reached = {table["name"] for table in tables if not table["is_partition"]}
+    assert {table["name"] for table in tables if not table["is_confined"]} & reached == set()
+    assert reached - covered == set()
     assert all("true" not in (condition, check) for *_, condition, check in policies)
 
 
@@ -128,10 +143,58 @@ def test_nothing_reads_around_the_policies(superuser: psycopg.Connection) -> Non
     views = superuser.execute(
         "SELECT relname FROM pg_class WHERE relkind IN ('v', 'm') AND relnamespace = 'public'::regnamespace"
     )
-    definers = superuser.execute("SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace")
+    definers = superuser.execute(
+        "SELECT proname, proconfig FROM pg_proc WHERE prosecdef AND pronamespace = 'public'::regnamespace"
+    ).fetchall()
 
     assert views.fetchall() == []
-    assert definers.fetchall() == []
+    assert {name for name, _ in definers} == DEFINERS
+    assert all("search_path=pg_catalog, public, pg_temp" in settings for _, settings in definers)
+
+
+def test_partitions_can_only_be_written_to_and_only_for_the_bound_tenant(superuser: psycopg.Connection) -> None:
+    """Row-level security does not watch who names a partition instead of its table."""
+    partitions = superuser.execute(PARTITIONS).fetchall()
+
+    assert {name for name, *_ in partitions} >= {"spans_default", "spans_kept", f"spans_{clock.now():%Y%m%d}"}
+    assert {name for name, rights, _ in partitions if rights != ["INSERT"]} == set()
+    assert {name for name, _, is_checked in partitions if not is_checked} == set()
+
+
+@pytest.mark.own_database
+async def test_a_partition_takes_no_row_of_another_tenant_and_shows_none(
+    database: Database, tables: list[dict[str, Any]], planted: dict[str, UUID]
+) -> None:
+    names = [table["name"] for table in tables if table["is_partition"]]
+    assert len(names) > 2
+    for name in names:
+        for refused, message in (
+            (f"SELECT count(*) FROM {name}", "permission denied"),
+            (f"UPDATE {name} SET name = 'x'", "permission denied"),
+            (f"DELETE FROM {name}", "permission denied"),
+            (f"TRUNCATE {name}", "permission denied"),
+            (f"DROP TABLE {name}", "must be owner"),
+            (f"ALTER TABLE spans DETACH PARTITION {name}", "must be owner"),
+            (f"INSERT INTO {name} (workspace_id) VALUES ('{planted['workspace_id']}')", "ck_spans_tenant|not-null"),
+        ):
+            with pytest.raises((ProgrammingError, IntegrityError), match=message):
+                async with database.transaction(account_id=uuid4(), workspace_id=uuid4()) as session:
+                    await session.execute(text(refused))
+
+
+@pytest.mark.own_database
+async def test_the_application_makes_and_drops_no_partitions_but_those_it_may(database: Database) -> None:
+    for refused, message in (
+        ("SELECT make_span_partitions(1000)", "next 0 to 31 days"),
+        ("SELECT make_span_partitions(NULL)", "next 0 to 31 days"),
+        ("SELECT make_span_partition('2020-01-01')", "permission denied"),
+        ("SELECT drop_span_partition(current_date)", "over for a day"),
+        ("SELECT drop_span_partition('9999-12-31')", "over for a day"),
+        ("SELECT drop_span_partition(NULL)", "over for a day"),
+    ):
+        with pytest.raises(DBAPIError, match=message):
+            async with database.transaction() as session:
+                await session.execute(text(refused))
 
 
 @pytest.mark.own_database
@@ -139,7 +202,7 @@ async def test_another_tenant_sees_and_changes_nothing(
     database: Database, tables: list[dict[str, Any]], planted: dict[str, UUID]
 ) -> None:
     other = {"account_id": uuid4(), "workspace_id": uuid4()}
-    for name in [table["name"] for table in tables]:
+    for name in [table["name"] for table in tables if not table["is_partition"]]:
         assert await count(database, name, **planted) >= 1, name
         assert await count(database, name, **other) == 0, name
         assert await count(database, name) == 0, name

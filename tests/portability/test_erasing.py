@@ -1,6 +1,5 @@
 """Erasing accounts and workspaces for good, and expiring traces."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -83,10 +82,16 @@ async def test_a_workspace_is_erased_when_it_can_no_longer_be_restored(
     assert (await furnished.client.get("/api/v1/account/audit-log/verify")).json()["valid"] is True
 
 
-async def send(owner: Person, *days_ago: int) -> list[str]:
-    reports = [{"input": f"{days}", "output": "b", "started_at": str(clock.now() - timedelta(days=days))} for days in days_ago]
+async def send(owner: Person, database: Database, *days_ago: int) -> list[str]:
+    """Traces that arrived so many days ago."""
+    reports = [{"input": f"{days}", "output": "b"} for days in days_ago]
     answer = await owner.client.post(f"{owner.w}/traces", json={"traces": reports})
     sent: list[str] = answer.json()["trace_ids"]
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        for trace_id, days in zip(sent, days_ago, strict=True):
+            for table in ("traces", "spans"):
+                earlier = text(f"UPDATE {table} SET day = day - CAST(:days AS integer) WHERE trace_id = :trace_id")
+                await session.execute(earlier, {"days": days, "trace_id": trace_id})
     return sent
 
 
@@ -95,10 +100,10 @@ async def listed(owner: Person) -> set[str]:
 
 
 async def test_traces_expire_when_their_workspace_says_so_and_no_others(
-    owner: Person, stranger: Person, context: JobContext
+    owner: Person, stranger: Person, context: JobContext, database: Database
 ) -> None:
-    old, recent = await send(owner, 31, 29)
-    elsewhere = await send(stranger, 400)
+    old, recent = await send(owner, database, 31, 30)
+    elsewhere = await send(stranger, database, 400)
     await owner.client.put(f"{owner.w}/retention", json={"traces_days": 30})
     statistics: dict[str, Any] = {"headers": {"X-Workspace-Id": str(owner.workspace_id)}}
     counted = (await owner.client.get("/otel/v1/traces/stats", **statistics)).json()
@@ -134,8 +139,8 @@ async def test_what_was_refused_long_ago_is_only_counted(owner: Person, context:
     assert await rejection() == before | {"sample": None}
 
 
-async def test_traces_that_samples_were_made_of_do_not_expire(owner: Person, context: JobContext) -> None:
-    cited, published, gone = await send(owner, 100, 100, 100)
+async def test_traces_that_samples_were_made_of_do_not_expire(owner: Person, context: JobContext, database: Database) -> None:
+    cited, published, gone = await send(owner, database, 100, 100, 100)
     sample_set = (await owner.client.post(f"{owner.w}/samples/sets", json={"name": "Cited"})).json()["id"]
     path = f"{owner.w}/samples/sets/{sample_set}"
     for trace_id in (cited, published):
@@ -150,14 +155,20 @@ async def test_traces_that_samples_were_made_of_do_not_expire(owner: Person, con
 
     assert await listed(owner) == {cited, published}
     assert gone not in await listed(owner)
+    assert (await owner.client.get(f"{owner.w}/traces/{cited}")).json()["spans"][0]["input"] == "100"
+    await owner.client.delete(f"{owner.w}/samples/sets/{sample_set}")
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await session.execute(text("UPDATE traces SET created_at = created_at - interval '100 days'"))
+    await expire_traces(context)
+    assert await listed(owner) == set()
 
 
 async def test_erasing_goes_on_in_batches_until_nothing_is_left(
-    owner: Person, database_url: str, context: JobContext, monkeypatch: pytest.MonkeyPatch
+    owner: Person, database: Database, database_url: str, context: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("spectral_platform.portability.erasing.ROWS_AT_ONCE", 2)
     monkeypatch.setattr("spectral_platform.portability.erasing.TRACES_AT_ONCE", 2)
-    await send(owner, *[50] * 5, *[1] * 5)
+    await send(owner, database, *[50] * 5, *[1] * 5)
     await owner.client.put(f"{owner.w}/retention", json={"traces_days": 30})
 
     await expire_traces(context)

@@ -16,7 +16,8 @@ class Retention(Policy):
         default=None,
         ge=1,
         le=36_500,
-        description="Traces that began more than so many days ago are deleted with their spans and feedback; null = none is. "
-        "Traces that samples, open clusters or applied changesets cite stay.",
+        description="Traces that arrived more than so many days ago are deleted with their spans and feedback; null = none is. "
+        "What counts is the day, in UTC, on which the first span of a trace arrived, and not when the trace began. "
+        "Traces that samples, open clusters or applied changesets cite stay for as long as they are cited.",
         examples=[90],
     )
