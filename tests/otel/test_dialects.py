@@ -301,6 +301,87 @@ def test_cached_tokens_reported_beside_the_input_are_counted_into_it() -> None:
     assert draft_of(attributes | {"gen_ai.usage.input_tokens": 550}).input_tokens == 550
 
 
+def test_a_usage_of_nothing_at_all_was_not_counted() -> None:
+    zeros = {"gen_ai.operation.name": "chat", "gen_ai.usage.input_tokens": 0, "gen_ai.usage.output_tokens": 0}
+    draft = draft_of(zeros | {"gen_ai.usage.cache_read.input_tokens": 0})
+    assert (draft.input_tokens, draft.output_tokens, draft.cached_input_tokens) == (None, None, None)
+    assert draft_of(zeros | {"gen_ai.usage.output_tokens": 3}).input_tokens == 0
+
+
+@pytest.mark.parametrize(
+    ("recorded", "shown"),
+    [
+        ({"args": ["hello"], "kwargs": {}}, "hello"),
+        ({"args": [7, "hello"], "kwargs": {}}, '{"args":[7,"hello"],"kwargs":{}}'),
+        ({"args": [], "kwargs": {"question": "hello"}}, '{"question":"hello"}'),
+        ({"args": [], "kwargs": {}}, None),
+        ({"inputs": {"messages": [{"role": "user", "content": "hello"}]}, "tags": [], "metadata": {}}, "hello"),
+        ({"input_str": "hello", "tags": [], "metadata": {}}, "hello"),
+        ("hello", "hello"),
+    ],
+)
+def test_what_a_decorated_function_was_given_shows_without_its_wrapping(recorded: Any, shown: str | None) -> None:
+    draft = draft_of({"traceloop.span.kind": "task", "traceloop.entity.input": json.dumps(recorded)})
+    assert (draft.dialect, draft.kind, draft.input) == ("traceloop", SpanKind.CHAIN, shown)
+
+
+def test_the_names_that_openllmetry_had_before_the_conventions_are_read() -> None:
+    draft = draft_of(
+        {
+            "llm.request.type": "completion",
+            "llm.vendor": "OpenAI",
+            "llm.request.model": "gpt-4o",
+            "llm.response.model": "gpt-4o-2024-08-06",
+            "llm.usage.prompt_tokens": 7,
+            "llm.usage.completion_tokens": 3,
+            "llm.prompts.0.role": "user",
+            "llm.prompts.0.content": "Hello",
+            "llm.completions.0.content": "Hi",
+        }
+    )
+    assert (draft.kind, draft.provider, draft.model) == (SpanKind.LLM, "openai", "gpt-4o-2024-08-06")
+    assert (draft.input_tokens, draft.output_tokens, draft.input, draft.output) == (7, 3, "Hello", "Hi")
+
+
+def test_a_usage_printed_as_python_does_is_read() -> None:
+    draft = draft_of(
+        {
+            "langsmith.span.kind": "llm",
+            "gen_ai.usage.input_tokens": 1200,
+            "gen_ai.usage.input_token_details": "{'cache_read': 1024, 'cache_creation': None}",
+            "gen_ai.usage.output_token_details": "{'reasoning': 64}",
+        }
+    )
+    assert (draft.cached_input_tokens, draft.cache_write_tokens, draft.reasoning_tokens) == (1024, None, 64)
+
+
+def test_tags_may_be_one_text_and_steps_of_a_graph_are_none() -> None:
+    assert draft_of({"langsmith.span.tags": "beta, graph:step:1, eu,beta"}).tags == ("beta", "eu")
+
+
+@pytest.mark.parametrize(("named", "provider"), [("OpenAI", "openai"), ("aws.bedrock", "aws.bedrock"), ("langchain", None)])
+def test_a_provider_is_written_as_the_conventions_do_and_a_framework_is_none(named: str, provider: str | None) -> None:
+    assert draft_of({"gen_ai.system": named}).provider == provider
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"lc": 1, "id": ["langchain", "HumanMessage"], "kwargs": {"type": "human", "content": "hello"}}, "hello"),
+        ({"messages": [[{"type": "system", "content": "x"}, {"type": "human", "data": {"content": "hello"}}]]}, "hello"),
+        ({"messages": [{"role": "user", "content": "hello"}, {"role": "user", "content": [{"type": "tool_result"}]}]}, "hello"),
+        ([{"role": "user", "content": '[{"type": "text", "text": "hello"}]'}], "hello"),
+        ({"input": "hello"}, "hello"),
+        ({"content": "hello", "score": 1}, '{"content":"hello","score":1}'),
+        ([], None),
+        ({}, None),
+    ],
+)
+def test_messages_are_found_in_what_is_around_them(value: Any, text: str | None) -> None:
+    recorded = json.dumps(value, separators=(",", ":"))
+    assert draft_of({"openinference.span.kind": "CHAIN", "input.value": recorded}).input == text
+
+
 def test_names_are_cut_to_what_an_index_takes() -> None:
     draft = draft_of({"gen_ai.conversation.id": "x" * 10_000, "gen_ai.agent.name": "  "})
     assert (len(draft.session_id or ""), draft.agent_name) == (200, None)
