@@ -1,6 +1,7 @@
 """Senders of OTLP bodies in a process of their own; each of their connections sends its next body when the last is answered."""
 
 import asyncio
+import gzip
 import multiprocessing
 import re
 import time
@@ -41,6 +42,7 @@ class Load:
     trace_spans: int = 8
     slow_clients: int = 0
     """So many more clients, each of which takes about ten seconds to send a body."""
+    compresses: bool = False
     keeps_ids: bool = False
     """Remember which bodies were acknowledged, and which were sent and not answered."""
     ends_when_lost: bool = False
@@ -87,6 +89,8 @@ class Run:
         parts = urlsplit(load.url)
         self.host, self.port = parts.hostname or "", parts.port or 80
         headers = {"Host": parts.netloc, "Content-Type": "application/x-protobuf"} | load.headers
+        if load.compresses:
+            headers["Content-Encoding"] = "gzip"
         lines = [f"POST {parts.path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "Content-Length: "]
         self.head = "\r\n".join(lines).encode()
         self.cycles = [load.cycle(number) for number in range(min(VARIANTS, load.clients + load.slow_clients))]
@@ -183,6 +187,8 @@ class Client(asyncio.Protocol):
             self.leave()
             return
         self._sent, body = next(self._bodies)
+        if self._run.load.compresses:
+            body = gzip.compress(body, compresslevel=1)
         self._request = b"%b%d\r\n\r\n%b" % (self._run.head, len(body), body)
         self._send()
 

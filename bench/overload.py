@@ -1,7 +1,7 @@
 """What the server does with more than it can take: memory, refusals, and what is stored: uv run python -m bench.overload
 
-Three kinds of senders at once, for minutes: many with ordinary batches, some with bodies of about ten megabytes, and some that
-take ten seconds to send a body. Those who are refused come again when the answer says, with the same body.
+Four kinds of senders at once, for minutes: many with ordinary batches, some with bodies of about ten megabytes, as many with such
+bodies compressed, and some that take ten seconds to send a body. Who is refused sends the same body again when told to.
 """
 
 import statistics
@@ -25,13 +25,15 @@ MEGABYTE = 1_000_000
 LARGE_BATCH = 10_000
 """Spans of about one kilobyte."""
 PARTS = 10
+KINDS = ("batches of 512", f"batches of {LARGE_BATCH:,}", f"batches of {LARGE_BATCH:,}, gzip", "slow senders")
 
 
 def loads_of(url: str, headers: dict[str, str], *, seconds: float, clients: int, large: int, slow: int) -> list[Load]:
-    """The three kinds of senders."""
+    """The kinds of senders."""
     return [
         Load(url, headers, 512, clients, seconds, keeps_ids=True),
         Load(url, headers, LARGE_BATCH, large, seconds, keeps_ids=True),
+        Load(url, headers, LARGE_BATCH, large, seconds, compresses=True, keeps_ids=True),
         Load(url, headers, 512, 0, seconds, slow_clients=slow, keeps_ids=True),
     ]
 
@@ -53,9 +55,9 @@ def missing_of(server: Server, loads: Sequence[Load], outcomes: Sequence[Outcome
         return count(database, MISSING, first=0, last=len(loads), workspace_id=None)
 
 
-def tell_answers(report: Report, outcomes: Sequence[Outcome], names: Sequence[str]) -> None:
+def tell_answers(report: Report, outcomes: Sequence[Outcome]) -> None:
     """Lines on what each kind of sender was answered."""
-    for name, outcome in zip(names, outcomes, strict=True):
+    for name, outcome in zip(KINDS, outcomes, strict=True):
         statuses: Counter[int] = outcome.statuses
         others = {status: number for status, number in statuses.items() if status not in {200, 503}}
         report.add(
@@ -84,7 +86,7 @@ def overload(server: Server, senders: ProcessPoolExecutor, loads: Sequence[Load]
     most = BODIES_AT_ONCE * Settings.model_fields["max_body_bytes"].default / MEGABYTE
     growth = max(seen) - at_rest
     report.add("bodies held at most", f"{most:.0f} MB; memory grew by {growth:.0f} MB, {growth / most:.1f} times that")
-    tell_answers(report, outcomes, ("batches of 512", f"batches of {LARGE_BATCH:,}", "slow senders"))
+    tell_answers(report, outcomes)
     acknowledged = sum(outcome.spans for outcome in outcomes)
     report.add("acknowledged", f"{acknowledged:,} spans, {acknowledged / seconds:,.0f} a second")
     report.add("acknowledged and missing", f"{missing_of(server, loads, outcomes):,}")
@@ -94,12 +96,12 @@ def overload(server: Server, senders: ProcessPoolExecutor, loads: Sequence[Load]
 def main(
     minutes: Annotated[float, typer.Option(help="How long.")] = 10,
     clients: Annotated[int, typer.Option(help="Senders of ordinary batches.")] = 64,
-    large: Annotated[int, typer.Option(help="Senders of ten megabytes at a time.")] = 8,
+    large: Annotated[int, typer.Option(help="Senders of ten megabytes at a time, and as many that compress them.")] = 8,
     slow: Annotated[int, typer.Option(help="Senders that take ten seconds for a body.")] = 16,
 ) -> None:
     """Overload, and print."""
     report = Report("", "")
-    with serving() as server, generator(processes=3) as senders:
+    with serving() as server, generator(processes=len(KINDS)) as senders:
         headers, _ = new_key(server.url)
         url = f"{server.url}/otel/v1/traces"
         loads = loads_of(url, headers, seconds=60 * minutes, clients=clients, large=large, slow=slow)
