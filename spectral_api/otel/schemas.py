@@ -20,6 +20,7 @@ class IngestStatistics(Output):
     stored: int = Field(description="Spans that were new and are stored.", examples=[1180])
     rejected: int = Field(description="Spans that were refused.", examples=[4])
     duplicates: int = Field(description="Spans that were stored already; of two copies the fuller one is kept.", examples=[20])
+    erased: int = Field(description="Spans of traces that were erased before: taken in and dropped.", examples=[0])
     bytes: int = Field(description="Size of the bodies as they were sent, in bytes.", examples=[402118])
     spans_per_second: float = Field(description="Spans that arrived, per second of the window.", examples=[0.334])
     by_service: dict[str, int] = Field(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_platform.core.database import Database
 from spectral_platform.portability.inventory import MEMBERS, Owner, holdings
 from spectral_platform.portability.queries import Expiry, Place, list_cited_traces
+from spectral_platform.traces.commands import TAKE_SLOT
 from spectral_platform.traces.partitions import KEPT
 
 ROWS_AT_ONCE = 5_000
@@ -55,6 +56,7 @@ _EMPTY_DAY = text(
 _FORGET_SAMPLES = text(
     "UPDATE ingest_counts SET sample = NULL WHERE workspace_id = :workspace_id AND period < :before AND sample IS NOT NULL"
 )
+_FORGET_ERASED = text("DELETE FROM erased_traces WHERE workspace_id = :workspace_id AND erased_at < :before")
 _DELETE_ORDERS = "DELETE FROM procrastinate_jobs WHERE status <> 'doing' AND args #>> '{work,%s}' = :owner"
 
 
@@ -124,12 +126,14 @@ async def expire_traces(database: Database, expiry: Expiry, *, dropped: Collecti
     place = expiry.place
     async with database.transaction(account_id=place.account_id, workspace_id=place.workspace_id) as session:
         await session.execute(_FORGET_SAMPLES, {"workspace_id": place.workspace_id, "before": expiry.before})
+        await session.execute(_FORGET_ERASED, {"workspace_id": place.workspace_id, "before": expiry.before})
         cited = await list_cited_traces(session, place.workspace_id)
     await keep_cited_traces(database, expiry, cited)
     values = _values(expiry, cited)
     expired, are_more = 0, True
     while are_more:
         async with database.transaction(account_id=place.account_id, workspace_id=place.workspace_id) as session:
+            await session.execute(TAKE_SLOT, {"workspace_id": place.workspace_id})
             deleted = (await session.execute(_DELETE_TRACES, values)).all()
             for day, trace_ids in _by_day(deleted):
                 if day not in dropped:

@@ -3,17 +3,20 @@
 import asyncio
 from collections.abc import Sequence
 
-from sqlalchemy import event, select, text
+from sqlalchemy import delete, event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.audit.commands import record
+from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
+from spectral_platform.core.database import bind_upkeep
 from spectral_platform.core.metrics import SPANS
 from spectral_platform.traces import ingest
 from spectral_platform.traces.counting import tally
 from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
 from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.masking import mask_rejections, mask_spans
-from spectral_platform.traces.models import Feedback, Span, Trace
+from spectral_platform.traces.models import ErasedTrace, Feedback, Span, Trace
 from spectral_platform.traces.queries import spans_of
 from spectral_platform.traces.spans import Rejection, SpanDraft
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
@@ -26,6 +29,15 @@ RATE_TRACE = text(
     WHERE workspace_id = :workspace_id AND trace_id = :trace_id
     """
 )
+# The counter of traces is locked before the traces, as ingestion does it; the other way around they could wait for each other.
+TAKE_SLOT = text(
+    """
+    INSERT INTO trace_counts AS known (workspace_id, slot, count) VALUES (:workspace_id, mod(pg_backend_pid(), 32), 0)
+    ON CONFLICT (workspace_id, slot) DO UPDATE SET count = known.count
+    """
+)
+# What may be forgotten, and that it is old enough, is the policy's say.
+FORGET_ERASED = text("DELETE FROM erased_traces WHERE erased_at < now() - interval '365 days'")
 
 
 async def record_spans(
@@ -45,16 +57,35 @@ async def record_spans(
         await asyncio.to_thread(mask_spans, masking.masker, drafts)
         rejections = mask_rejections(masking.masker, rejections)
     new = await ingest.store_spans(session, caller.workspace, drafts, prices)
-    await ingest.add_counts(
-        session, caller.workspace, tally(drafts, rejections, stored=new.spans, traces=new.traces, size_bytes=size_bytes)
-    )
-    outcomes = {"stored": new.spans, "duplicate": len(drafts) - new.spans, "rejected": len(rejections)}
+    counts = tally(drafts, rejections, stored=new.spans, traces=new.traces, erased=new.erased, size_bytes=size_bytes)
+    await ingest.add_counts(session, caller.workspace, counts)
+    duplicates = len(drafts) - new.spans - new.erased
+    outcomes = {"stored": new.spans, "duplicate": duplicates, "erased": new.erased, "rejected": len(rejections)}
     event.listen(session.sync_session, "after_commit", lambda _: _measure(outcomes), once=True)
 
 
 def _measure(outcomes: dict[str, int]) -> None:
     for outcome, count in outcomes.items():
         SPANS.labels(outcome).inc(count)
+
+
+async def delete_trace(session: AsyncSession, caller: Caller, trace_id: str) -> None:
+    """Erase a trace with its spans, its feedback and all words of it. Spans that come later are dropped."""
+    await session.execute(TAKE_SLOT, {"workspace_id": caller.workspace})
+    trace = await session.scalar(Trace.in_workspace(caller.workspace).where(Trace.trace_id == trace_id).with_for_update())
+    if trace is None:
+        raise TraceNotFound(trace_id)
+    erased = {"trace_id": trace_id, "erased_at": clock.now(), "erased_by_kind": caller.kind, "erased_by_id": caller.id}
+    session.add(ErasedTrace(workspace_id=caller.workspace, **erased))
+    await session.execute(delete(Span).where(*spans_of(trace)))
+    await session.delete(trace)
+    await record(session, caller, action="trace.deleted", resource="trace", resource_id=trace_id)
+
+
+async def prune_erased(session: AsyncSession) -> None:
+    """Forget, in every workspace, which traces were erased more than a year ago."""
+    await bind_upkeep(session)
+    await session.execute(FORGET_ERASED)
 
 
 async def create_feedback(

@@ -20,6 +20,7 @@ class Measure(StrEnum):
     RECEIVED = "received"
     STORED = "stored"
     DUPLICATE = "duplicate"
+    ERASED = "erased"
     REJECTED = "rejected"
     BYTES = "bytes"
     SERVICE = "service"
@@ -44,13 +45,20 @@ def period_of(moment: datetime) -> datetime:
 
 
 def tally(
-    drafts: Sequence[SpanDraft], rejections: Sequence[Rejection], *, stored: int, traces: int, size_bytes: int
+    drafts: Sequence[SpanDraft],
+    rejections: Sequence[Rejection],
+    *,
+    stored: int,
+    traces: int,
+    erased: int = 0,
+    size_bytes: int,
 ) -> list[Count]:
-    """What one request adds to the counters; ``stored`` spans and ``traces`` were new."""
+    """What one request adds to the counters; ``stored`` spans and ``traces`` were new, ``erased`` spans were of erased traces."""
     plain = {
         Measure.RECEIVED: len(drafts) + len(rejections),
         Measure.STORED: stored,
-        Measure.DUPLICATE: len(drafts) - stored,
+        Measure.DUPLICATE: len(drafts) - stored - erased,
+        Measure.ERASED: erased,
         Measure.TRACE: traces,
         Measure.BYTES: size_bytes,
     }

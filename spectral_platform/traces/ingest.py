@@ -35,6 +35,7 @@ from spectral_platform.traces.statements import (
     ADD_COUNTS,
     BEGIN_TRACES,
     DROP_THINNER,
+    ERASED_TRACES,
     LISTS,
     LOCK_TRACES,
     PLAN_BY_KEYS,
@@ -43,6 +44,7 @@ from spectral_platform.traces.statements import (
     STORED_FACTS,
     SUMMARY,
     TAG_SEPARATOR,
+    TAKE_BACK_TRACES,
     UPDATE_TRACES,
 )
 from spectral_platform.workspaces.policies.prices import Prices
@@ -50,10 +52,11 @@ from spectral_platform.workspaces.policies.prices import Prices
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """How many spans and traces are new."""
+    """How many spans and traces are new, and how many spans were dropped because their traces were erased."""
 
     spans: int
     traces: int
+    erased: int = 0
 
 
 @dataclass(slots=True)
@@ -98,16 +101,27 @@ class Storing:
         self._moment = moment
         self._today = moment.astimezone(UTC).date()
 
-    async def store(self, traces: Mapping[str, Assembly]) -> Stored:
+    async def store(self, traces: dict[str, Assembly]) -> Stored:
         """Store what arrived of these traces."""
         await self._run(PLAN_BY_KEYS)
         begun, known = await self._take_locks(traces)
+        erased = await self._take_back_erased(traces)
         replaced = await self._replace(known)
         stored = await self._copy(traces.values())
         changed = {trace_id: trace for trace_id, trace in known.items() if trace.rows}
         if changed:
             await self._update(changed)
-        return Stored(spans=stored - replaced, traces=begun)
+        return Stored(spans=stored - replaced, traces=begun - len(erased), erased=sum(len(each.rows) for each in erased))
+
+    async def _take_back_erased(self, traces: dict[str, Assembly]) -> list[Assembly]:
+        """Take back the traces that were erased before, which have just begun anew. Returns what arrived of them.
+
+        Whoever erases a trace holds its lock until the erasure can be seen, so under the lock there is no doubt.
+        """
+        erased = [row[0] for row in await self._run(ERASED_TRACES, trace_ids=list(traces))]
+        if erased:
+            await self._run(TAKE_BACK_TRACES, trace_ids=erased)
+        return [traces.pop(trace_id) for trace_id in erased]
 
     async def _take_locks(self, traces: Mapping[str, Assembly]) -> tuple[int, dict[str, Assembly]]:
         """Begin the traces that are new and lock the others. Returns how many are new, and those that are not."""

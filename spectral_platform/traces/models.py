@@ -157,6 +157,18 @@ class TraceCount(WorkspaceOwned, Base):
     count: Mapped[int] = mapped_column(BigInteger)
 
 
+class ErasedTrace(WorkspaceOwned, Base):
+    """That a trace was erased, when and by whom: what comes of it later is dropped."""
+
+    __tablename__ = "erased_traces"
+
+    workspace_id: Mapped[UUID] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), primary_key=True)
+    trace_id: Mapped[str] = mapped_column(_hex_id(32), primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    erased_by_kind: Mapped[CallerKind] = mapped_column(state_column(CallerKind, "erased_by_kind"))
+    erased_by_id: Mapped[UUID | None]
+
+
 class Feedback(Identified, WorkspaceOwned, Created, Base):
     """What somebody or something thought of a trace, or of one of its spans."""
 

@@ -279,6 +279,7 @@ class IngestStatistics:
     stored: int
     rejected: int
     duplicates: int
+    erased: int
     bytes: int
     spans_per_second: float
     by_service: dict[str, int]
@@ -308,6 +309,7 @@ async def get_statistics(session: AsyncSession, caller: Caller, *, window: timed
         stored=totals[Measure.STORED],
         rejected=totals[Measure.REJECTED],
         duplicates=totals[Measure.DUPLICATE],
+        erased=totals[Measure.ERASED],
         bytes=totals[Measure.BYTES],
         spans_per_second=round(totals[Measure.RECEIVED] / window.total_seconds(), 3),
         by_service=counts[Measure.SERVICE],

@@ -48,6 +48,12 @@ SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
 WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
 ORDER BY trace_id FOR NO KEY UPDATE
 """
+ERASED_TRACES = """
+SELECT trace_id FROM erased_traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
+"""
+TAKE_BACK_TRACES = """
+DELETE FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
+"""
 _FACTS = ", ".join(
     {"has_input": "input IS NOT NULL", "has_output": "output IS NOT NULL"}.get(name, name) for name in SpanFacts._fields
 )

@@ -11,6 +11,7 @@ from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
 from spectral_platform.portability.commands import erase_deleted, expire_traces
 from spectral_platform.ratelimits.commands import prune_rate_windows
+from spectral_platform.traces.commands import prune_erased
 from spectral_platform.traces.partitions import make_partitions
 from spectral_platform.webhooks.commands import prune_deliveries
 
@@ -54,6 +55,12 @@ async def forget_answers(context: WorkerContext) -> None:
         await prune_rate_windows(session)
 
 
+async def forget_erased_traces(context: WorkerContext) -> None:
+    """Forget which traces were erased so long ago that nothing of them is under way any more."""
+    async with context.database.transaction() as session:
+        await prune_erased(session)
+
+
 async def forget_deliveries(context: WorkerContext) -> None:
     """Forget what webhooks were told long ago, also where nothing has happened since."""
     are_more = True
@@ -73,6 +80,7 @@ SCHEDULE = (
     Periodic(every=timedelta(hours=1), run=forget_answers),
     Periodic(every=timedelta(hours=1), run=forget_deliveries),
     Periodic(every=timedelta(minutes=1), run=erase_deleted),
+    Periodic(every=timedelta(hours=1), run=forget_erased_traces),
     Periodic(every=timedelta(hours=1), run=prepare_partitions),
     Periodic(every=timedelta(hours=1), run=expire_traces),
 )

@@ -110,6 +110,18 @@ async def get_trace(
     )
 
 
+@router.delete("/{trace_id}", status_code=204, summary="Erase a trace", responses=problems(*IN_WORKSPACE, TraceNotFound))
+async def delete_trace(workspace_id: UUID, trace_id: TraceId, caller: Writer, database: Database) -> None:
+    """Erase one trace for good: its spans, its feedback, and everything that can be found of it by search.
+
+    Samples that were made of it are copies and stay; delete those apart. Clusters of failures leave it out from then on. Spans of
+    the trace that come later are dropped: senders are told that they were taken in, because they would send them again otherwise,
+    and the ingestion statistics count them as `erased`. That is forgotten when the workspace's retention is over, or after a
+    year; until then the id cannot be used again.
+    """
+    await commands.delete_trace(database, caller, trace_id)
+
+
 @router.post(
     "/{trace_id}/feedback",
     response_model=schemas.Feedback,
