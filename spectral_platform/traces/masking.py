@@ -20,6 +20,7 @@ TEXTS = (
     "user_id",
     "model",
     "provider",
+    "response_id",
     "input",
     "output",
 )
