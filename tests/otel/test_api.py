@@ -252,10 +252,12 @@ async def test_a_server_with_its_hands_full_asks_to_try_again(owner: Person, app
     assert intake.held_bytes == 0
 
 
-async def test_a_database_that_does_not_answer_is_503_and_worth_a_retry(owner: Person, app: FastAPI) -> None:
-    app.state.database = Database("postgresql://localhost:1/nowhere")
+async def test_a_database_that_does_not_answer_is_503_and_worth_a_retry(owner: Person, settings: Settings) -> None:
+    cut_off = create_app(settings, Database("postgresql://localhost:1/nowhere"))
+    sent = PROTOBUF | owner.bearing(await owner.key())
 
-    answer = await send(owner, one_span({}))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=cut_off), base_url="http://testserver") as client:
+        answer = await client.post(PATH, content=one_span({}).SerializeToString(), headers=sent)
 
     assert (answer.status_code, Status.FromString(answer.content).code) == (503, 14)
     assert int(answer.headers["retry-after"]) > 0

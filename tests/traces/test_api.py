@@ -330,7 +330,7 @@ async def test_a_list_shows_the_beginning_of_long_texts_and_the_trace_all_of_the
     (shown,) = (await listed(owner))["results"]
     trace = await detail(owner, trace_id)
 
-    assert (len(shown["input"]), len(shown["output"])) == (2000, 2000)
+    assert (len(shown["input"]), len(shown["output"])) == (500, 500)
     assert (len(trace["input"]), len(trace["output"])) == (5000, 3000)
 
 
