@@ -9,7 +9,12 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for policy in ("REQUESTS", "INGESTION_REQUESTS", "PUBLIC_REQUESTS"):
     os.environ[f"SPECTRAL_{policy}_PER_MINUTE"] = "0"
 
+# As many processes test as there are cores: threads of the numeric libraries would wait for each other, turning.
+for library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
 pytest_plugins = [
+    "tests.fixtures.reports",
     "tests.fixtures.logs",
     "tests.fixtures.database",
     "tests.fixtures.client",
