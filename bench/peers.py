@@ -26,7 +26,7 @@ from bench.server import scratch_directory
 from spectral_platform.core.database import connection_string
 from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
 
-START_SECONDS = 180.0
+START_SECONDS = 600.0
 DRAIN_SECONDS = 120.0
 """How long rows that arrive after the last answer are waited for."""
 QUIET_SECONDS = 20.0
