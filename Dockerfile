@@ -8,12 +8,12 @@ RUN python -m pip install --no-cache-dir uv==0.13.9
 WORKDIR /source
 # The dependencies first: they change less often than the code, so their layer is kept.
 COPY pyproject.toml uv.lock ./
-RUN uv sync --locked --no-dev --no-install-project
+RUN uv sync --locked --no-dev --extra grpc --no-install-project
 COPY README.md LICENSE ./
 COPY migrations ./migrations
 COPY spectral_platform ./spectral_platform
 COPY spectral_api ./spectral_api
-RUN uv sync --locked --no-dev --no-editable
+RUN uv sync --locked --no-dev --extra grpc --no-editable
 
 FROM python:3.12-slim-bookworm
 RUN useradd --system --uid 10001 --home-dir /var/lib/spectral --create-home --shell /usr/sbin/nologin spectral

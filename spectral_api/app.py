@@ -15,6 +15,7 @@ from spectral_api.metrics import install_metrics
 from spectral_api.middleware import BodyLimit, HeadAsGet, RequestContext
 from spectral_api.otel.receiving import BODIES_AT_ONCE
 from spectral_api.otel.router import install_otel
+from spectral_api.otel.rpc import grpc_served
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.ratelimits import document_limit
 from spectral_api.simulator.router import router as simulator
@@ -95,7 +96,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with last_uses.written_behind():
+        async with last_uses.written_behind(), grpc_served(app, settings):
             yield
         await intake.drain()
         await limiter.close()

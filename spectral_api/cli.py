@@ -21,6 +21,7 @@ from spectral_api import doctor as diagnosis
 from spectral_api import server
 from spectral_api.app import create_app
 from spectral_api.demonstration import DemoAccess, ensure_demo
+from spectral_api.otel.rpc import ExtraMissing
 from spectral_platform.accounts import commands as accounts
 from spectral_platform.core import embedded, schema
 from spectral_platform.core.database import Database, driver_url
@@ -291,7 +292,7 @@ def main(arguments: list[str] | None = None) -> None:
         if error.filename is None:
             raise
         refuse(f"{error.filename}: {error.strerror}", FAILED)
-    except (EmbeddedPostgresError, server.AddressUnavailable, SigningKeysUnusable, SpectralError) as error:
+    except (EmbeddedPostgresError, server.AddressUnavailable, ExtraMissing, SigningKeysUnusable, SpectralError) as error:
         refuse(str(error), FAILED)
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 from spectral_api.app import create_app
 from spectral_api.demonstration import DemoAccess, ensure_demo
+from spectral_api.otel.rpc import require_grpc
 from spectral_platform.core import schema
 from spectral_platform.core.database import Database
 from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
@@ -95,6 +96,7 @@ def open_database(settings: Settings) -> Iterator[str]:
 
 def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess | None], None]) -> None:
     """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL, and the demo's access, once it listens."""
+    require_grpc(settings)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end during the start unwinds it
     with listen(settings) as listener, open_database(settings) as owner_url:
         schema.upgrade(owner_url)

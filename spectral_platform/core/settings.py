@@ -92,6 +92,7 @@ class Settings(BaseSettings):
     environment: Environment = Environment.DEVELOPMENT
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    grpc_port: int | None = Field(default=None, ge=0, le=65535)
     public_url: str | None = None
     trusted_proxies: str = ""
     data_dir: Path = Field(default_factory=default_data_dir)
