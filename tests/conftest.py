@@ -1,5 +1,6 @@
 """Fixtures of all tests."""
 
+import gc
 import os
 
 # Processes that tests start import what earlier ones compiled, instead of compiling all of it again.
@@ -26,3 +27,9 @@ pytest_plugins = [
     "tests.fixtures.server",
     "tests.fixtures.receiver",
 ]
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what stays to the end: every module, and every test."""
+    gc.collect()
+    gc.freeze()

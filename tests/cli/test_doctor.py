@@ -3,20 +3,12 @@
 import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from tests.cli.processes import serving, spectral
+from tests.cli.processes import spectral
 from tests.fixtures.callers import PASSWORD, Person
-
-
-@pytest.fixture
-def server_url(database_url: str, tmp_path: Path) -> Iterator[str]:
-    """A running server over the test's database, without workers."""
-    with serving("--data-dir", str(tmp_path), "--workers", "0", SPECTRAL_DATABASE_URL=database_url) as (url, _):
-        yield url
 
 
 async def test_the_doctor_sends_a_span_and_reads_it_back(server_url: str, owner: Person) -> None:
