@@ -5,6 +5,7 @@ database, and once. What was under way is then sent again, as exporters do, and 
 """
 
 import random
+import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -161,6 +162,7 @@ def play(server: Server, senders: ProcessPoolExecutor, number: int, way: str, op
     again = len(outcome.unfinished) + min(len(outcome.acknowledged), SENT_TWICE)
     figures = (outcome.spans, finding.missing, again * load.batch, finding.missing_then, finding.duplicates, finding.miscounted)
     report.add(str(number), way, *(f"{figure:,}" for figure in figures), f"{back:.1f} s")
+    print(f"round {number}: {way}, {outcome.spans:,} acknowledged, {finding}", file=sys.stderr, flush=True)
     return outcome.spans
 
 
