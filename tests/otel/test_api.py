@@ -294,6 +294,7 @@ async def test_what_postgres_cannot_hold_is_stored_nearly_as_it_was(owner: Perso
     assert span["attributes"]["odd\ufffdkey"] == "\ufffd"
     assert span["attributes"]["looks"] == "\\u0000"
     assert span["attributes"]["nan"] == "NaN"
+    assert (span["scope"], span["otlp"]["kind"]) == ({"name": "tests"}, "internal")
 
 
 async def test_a_text_cut_within_an_emoji_costs_neither_the_span_nor_its_batch(owner: Person) -> None:

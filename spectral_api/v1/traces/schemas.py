@@ -235,6 +235,15 @@ class SpanFields(Output):
     )
     attributes: dict[str, JsonValue] = Field(description="Its attributes as they were sent.")
     resource: dict[str, JsonValue] = Field(description="The attributes of its resource.")
+    scope: dict[str, JsonValue] = Field(
+        description="The instrumentation that recorded it, as far as it says: `name`, `version`, `attributes`, `schema_url`.",
+        examples=[{"name": "opentelemetry.instrumentation.openai_v2", "version": "2.3"}],
+    )
+    otlp: dict[str, JsonValue] = Field(
+        description="What else OTLP says of it, named as there and without defaults: `kind`, `flags`, `trace_state`, counts of "
+        "what was dropped, and its times where they are finer than a microsecond.",
+        examples=[{"kind": "client", "flags": 257, "start_time_unix_nano": 1795323600000000123}],
+    )
     events: list[SpanEvent] = Field(description="What happened during it.")
     links: list[SpanLink] = Field(description="Other spans that it refers to.")
 
