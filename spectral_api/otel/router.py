@@ -20,8 +20,10 @@ from spectral_api.v1.refusals import IN_WORKSPACE_OF_HEADER
 from spectral_api.windows import Window
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.errors import PayloadTooLargeError
-from spectral_platform.otel.decoding import decode
+from spectral_platform.core.errors import PayloadTooLargeError, SpectralError
+from spectral_platform.core.settings import Settings
+from spectral_platform.otel.decoding import Decoded, decode
+from spectral_platform.otel.dialects.dialect import label
 from spectral_platform.otel.encoding import Encoding, encoding_of
 from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
 from spectral_platform.traces import queries
@@ -119,15 +121,27 @@ async def export_traces(
     Point `OTEL_EXPORTER_OTLP_ENDPOINT` at the server itself or at its `/otel`: `/v1/traces` is this endpoint too. Errors are
     `google.rpc.Status` bodies in the request's encoding; `429` and `503` say in `Retry-After` when to send again.
     """
-    encoding = encoding_of(request.headers.get("Content-Type"))
-    compression = ",".join(request.headers.getlist("Content-Encoding")) or None
-    decoding = partial(decode, body, encoding, compression, limit_bytes=settings.max_body_bytes, now=clock.now())
-    is_small = len(body) <= DECODED_AT_ONCE and compression is None
-    decoded = decoding() if is_small else await asyncio.to_thread(decoding)
+    sender = label(request.headers.get("User-Agent")) or ""
+    try:
+        decoded, encoding = await _decode(request, body, sender, settings)
+    except SpectralError as refusal:
+        # Whoever sent this learns of it from the answer; the statistics tell those who look after the sender.
+        rejection = Rejection(reason=str(refusal), sample=f"a request of {len(body)} bytes", sender=sender)
+        await intake.take(caller, drafts=(), rejections=[rejection], size_bytes=len(body))
+        raise
     await intake.take(caller, drafts=decoded.drafts, rejections=decoded.rejections, size_bytes=len(body))
     rejections = decoded.rejections
     message = _refused(rejections, len(rejections) + len(decoded.drafts)) if rejections else ""
     return render_success(encoding, rejected=len(rejections), message=message)
+
+
+async def _decode(request: Request, body: bytes, sender: str, settings: Settings) -> tuple[Decoded, Encoding]:
+    """Read the body. Raises what is wrong with all of it."""
+    encoding = encoding_of(request.headers.get("Content-Type"))
+    compression = ",".join(request.headers.getlist("Content-Encoding")) or None
+    decoding = partial(decode, body, encoding, compression, limit_bytes=settings.max_body_bytes, now=clock.now(), sender=sender)
+    is_small = len(body) <= DECODED_AT_ONCE and compression is None
+    return decoding() if is_small else await asyncio.to_thread(decoding), encoding
 
 
 def _refused(rejections: Sequence[Rejection], received: int) -> str:

@@ -1,15 +1,24 @@
 """Bodies of the statistics of ingestion."""
 
+from datetime import datetime
+
 from pydantic import Field
 
 from spectral_api.schemas import Output
 
 
 class RejectionCount(Output):
-    """Spans that were refused for the same reason."""
+    """Spans of one sender that were refused for the same reason."""
 
     reason: str = Field(description="Why they were refused.", examples=["the span ends before it starts"])
-    count: int = Field(description="How many.", examples=[3])
+    sender: str = Field(
+        description="Who made them: the name, version and language of the SDK in their resource, else the `User-Agent` of the "
+        "request; `(other)` for those beyond the first hundred, `(unknown)` when nothing tells.",
+        examples=["opentelemetry 1.45.0 (python)"],
+    )
+    count: int = Field(description="How many; a request that was refused as a whole counts as one.", examples=[3])
+    first_at: datetime = Field(description="Beginning of the period in which the first of them came.")
+    last_at: datetime = Field(description="When the last of them came.")
     sample: str | None = Field(description="One of them.", examples=["span 'chat gpt-4o-mini' of service 'shop'"])
 
 

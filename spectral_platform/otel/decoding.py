@@ -1,10 +1,12 @@
 """OTLP request bodies become span drafts: bad spans are rejections with a reason, good ones survive them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from spectral_platform.otel.dialects import Origin, draft, origin
+from spectral_platform.otel.dialects.dialect import LONGEST_LABEL, label
 from spectral_platform.otel.encoding import Encoding, inflate
 from spectral_platform.otel.errors import RefusedSpan
 from spectral_platform.otel.json import JsonRequest
@@ -23,15 +25,26 @@ class Decoded:
     drafts: list[SpanDraft] = field(default_factory=list)
     rejections: list[Rejection] = field(default_factory=list)
 
-    def refuse(self, reason: RefusedSpan, names: Iterable[str], service: str | None) -> None:
+    def refuse(self, reason: RefusedSpan, names: Iterable[str], source: Origin, sender: str) -> None:
         """Note that spans of these names cannot be stored."""
+        made_by = sdk_of(source.fields.get("resource", {})) or sender
         for name in names:
-            sample = f"span {name!r} of service {service!r}"
-            self.rejections.append(Rejection(reason=str(reason), sample=sample[:LONGEST_SAMPLE]))
+            sample = f"span {name!r} of service {source.service!r}"
+            self.rejections.append(Rejection(reason=str(reason), sample=sample[:LONGEST_SAMPLE], sender=made_by))
 
 
-def decode(body: bytes, encoding: Encoding, content_encoding: str | None, *, limit_bytes: int, now: datetime) -> Decoded:
-    """Read a body of at most ``limit_bytes`` after inflating.
+def sdk_of(resource: Mapping[str, Any]) -> str | None:
+    """The SDK that made the spans of a resource, as OpenTelemetry has it: ``opentelemetry 1.45.0 (python)``."""
+    name, version, language = (label(resource.get(f"telemetry.sdk.{fact}")) for fact in ("name", "version", "language"))
+    if name is None:
+        return None
+    return " ".join([name, *([version] if version else []), *([f"({language})"] if language else [])])[:LONGEST_LABEL]
+
+
+def decode(
+    body: bytes, encoding: Encoding, content_encoding: str | None, *, limit_bytes: int, now: datetime, sender: str = ""
+) -> Decoded:
+    """Read a body of at most ``limit_bytes`` after inflating. ``sender`` is who sent it, for spans that name no SDK.
 
     Raises PayloadTooLargeError, UnsupportedEncoding (of the compression) or MalformedBody when nothing can be read.
     """
@@ -46,14 +59,14 @@ def decode(body: bytes, encoding: Encoding, content_encoding: str | None, *, lim
                 source, resource = origin(*request.read_resource(current)), current
             scope = request.read_scope(scoped)
         except RefusedSpan as refused:
-            decoded.refuse(refused, map(request.name_of, spans), None)
+            decoded.refuse(refused, map(request.name_of, spans), Origin(), sender)
             continue
         for span in spans:
             try:
                 received = request.read(span)
                 check(received, latest)
             except RefusedSpan as refused:
-                decoded.refuse(refused, [request.name_of(span)], source.service)
+                decoded.refuse(refused, [request.name_of(span)], source, sender)
             else:
                 decoded.drafts.append(draft(received, source, scope))
     return decoded

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlalchemy import delete, event, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -12,15 +13,17 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_upkeep
 from spectral_platform.core.metrics import SPANS
 from spectral_platform.traces import ingest
-from spectral_platform.traces.counting import tally
+from spectral_platform.traces.counting import KEPT_BY_HOUR, KEPT_FINE, SENDERS, period_of, tally
 from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
 from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.masking import mask_rejections, mask_spans
 from spectral_platform.traces.models import ErasedTrace, Feedback, Span, Trace
 from spectral_platform.traces.queries import spans_of
 from spectral_platform.traces.spans import Rejection, SpanDraft
+from spectral_platform.traces.statements import FOLD_COUNTS
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
 
+MOST_FOLDED_AT_ONCE = 5_000
 RATE_TRACE = text(
     """
     UPDATE traces SET (feedback_score, feedback_count) = (
@@ -56,6 +59,8 @@ async def record_spans(
     if not masking.is_empty:
         await asyncio.to_thread(mask_spans, masking.masker, drafts)
         rejections = mask_rejections(masking.masker, rejections)
+    today = clock.now().date()
+    rejections = [replace(each, sender=SENDERS.name(caller.workspace, each.sender, today)) for each in rejections]
     new = await ingest.store_spans(session, caller.workspace, drafts, prices)
     counts = tally(drafts, rejections, stored=new.spans, traces=new.traces, erased=new.erased, size_bytes=size_bytes)
     await ingest.add_counts(session, caller.workspace, counts)
@@ -86,6 +91,20 @@ async def prune_erased(session: AsyncSession) -> None:
     """Forget, in every workspace, which traces were erased more than a year ago."""
     await bind_upkeep(session)
     await session.execute(FORGET_ERASED)
+
+
+async def fold_counts(session: AsyncSession) -> bool:
+    """Add up some counts of ingestion, of whatever workspace: old ones by the hour, older ones by the day. Whether more are left.
+
+    What was counted stays exact, and so does every sum by hour or day.
+    """
+    await bind_upkeep(session)
+    now, folded = clock.now(), 0
+    for unit, kept_for in (("hour", KEPT_FINE), ("day", KEPT_BY_HOUR)):
+        before = period_of(now - kept_for).replace(hour=0, minute=0)
+        values = {"unit": unit, "before": before, "most": MOST_FOLDED_AT_ONCE}
+        folded = max(folded, await session.scalar(text(FOLD_COUNTS), values) or 0)
+    return folded == MOST_FOLDED_AT_ONCE
 
 
 async def create_feedback(

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from spectral_platform.traces.spans import Rejection, SpanDraft
 
@@ -12,6 +13,14 @@ PERIOD = timedelta(minutes=5)
 MOST_SERVICES = 20
 OTHER_SERVICES = "(other)"
 NO_SERVICE = "(none)"
+MOST_SENDERS = 100
+OTHER_SENDERS = "(other)"
+UNKNOWN_SENDER = "(unknown)"
+SEPARATOR = "\x1f"
+"""Between the reason and the sender, which are one label of refused spans."""
+KEPT_FINE = timedelta(days=2)
+KEPT_BY_HOUR = timedelta(days=60)
+"""How long counts stay as they are, and how long by the hour; then they are by the day."""
 
 
 class Measure(StrEnum):
@@ -44,6 +53,37 @@ def period_of(moment: datetime) -> datetime:
     return datetime.fromtimestamp(moment.timestamp() // seconds * seconds, UTC)
 
 
+def beginning_of(window: timedelta, now: datetime) -> datetime:
+    """Where a window begins: with the period that it begins in, as long as that is by now."""
+    begins = period_of(now - window)
+    if window > KEPT_FINE:
+        begins = begins.replace(minute=0)
+    return begins.replace(hour=0) if window > KEPT_BY_HOUR else begins
+
+
+class Senders:
+    """The senders of refused spans, by workspace: of a day only the first hundred that this process hears of have a name of their
+    own, so that one that makes up names cannot make rows without end.
+    """
+
+    def __init__(self) -> None:
+        self._day: date | None = None
+        self._known: dict[UUID, set[str]] = {}
+
+    def name(self, workspace_id: UUID, sender: str, today: date) -> str:
+        """What a sender is counted as."""
+        if today != self._day:
+            self._day, self._known = today, {}
+        known = self._known.setdefault(workspace_id, set())
+        if sender not in known and len(known) >= MOST_SENDERS:
+            return OTHER_SENDERS
+        known.add(sender)
+        return sender
+
+
+SENDERS = Senders()
+
+
 def tally(
     drafts: Sequence[SpanDraft],
     rejections: Sequence[Rejection],
@@ -65,9 +105,19 @@ def tally(
     counts = [Count(measure, "", count) for measure, count in plain.items() if count]
     counts += _labelled(Measure.SERVICE, _few(Counter(draft.service or NO_SERVICE for draft in drafts)))
     counts += _labelled(Measure.DIALECT, Counter(draft.dialect for draft in drafts))
-    samples = {rejection.reason: rejection.sample for rejection in rejections}
-    refused = Counter(rejection.reason for rejection in rejections)
+    samples = {_reason(rejection): rejection.sample for rejection in rejections}
+    refused = Counter(_reason(rejection) for rejection in rejections)
     return counts + [Count(Measure.REJECTED, reason, count, samples[reason]) for reason, count in refused.items()]
+
+
+def reason_and_sender(label: str) -> tuple[str, str]:
+    """What a label of refused spans holds; those of earlier versions name no sender."""
+    reason, _, sender = label.partition(SEPARATOR)
+    return reason, sender or UNKNOWN_SENDER
+
+
+def _reason(rejection: Rejection) -> str:
+    return f"{rejection.reason}{SEPARATOR}{rejection.sender}" if rejection.sender else rejection.reason
 
 
 def _labelled(measure: Measure, counter: Counter[str]) -> Iterable[Count]:

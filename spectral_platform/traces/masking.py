@@ -47,7 +47,9 @@ def mask_spans(masker: Masker, drafts: Sequence[SpanDraft]) -> None:
 
 def mask_rejections(masker: Masker, rejections: Sequence[Rejection]) -> list[Rejection]:
     """The same for what is kept of refused spans."""
-    return [Rejection(reason=each.reason, sample=masker.text(each.sample)) for each in rejections]
+    return [
+        Rejection(reason=each.reason, sample=masker.text(each.sample), sender=masker.text(each.sender)) for each in rejections
+    ]
 
 
 def _written(draft: SpanDraft) -> Iterator[Any]:

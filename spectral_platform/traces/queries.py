@@ -3,7 +3,7 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Self
@@ -18,7 +18,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.counting import Measure, period_of
+from spectral_platform.traces.counting import Measure, beginning_of, reason_and_sender
 from spectral_platform.traces.errors import TraceNotFound
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount, TraceStatus
 from spectral_platform.traces.spans import SpanKind
@@ -264,11 +264,14 @@ async def list_feedback(session: AsyncSession, caller: Caller, trace_id: str, *,
 
 @dataclass(frozen=True, slots=True)
 class RejectionCount:
-    """How many spans were refused for one reason, and one of them."""
+    """How many spans of one sender were refused for one reason, since when, and one of them."""
 
     reason: str
+    sender: str
     count: int
     sample: str | None
+    first_at: datetime
+    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,21 +291,28 @@ class IngestStatistics:
 
 
 async def get_statistics(session: AsyncSession, caller: Caller, *, window: timedelta) -> IngestStatistics:
-    """What arrived within the window, to the period of five minutes in which it begins."""
+    """What arrived within the window, to the period in which it begins: of five minutes, later of an hour, then of a day."""
     count = func.sum(IngestCount.count).cast(BigInteger).label("count")
     rows = await session.execute(
         IngestCount.in_workspace(caller.workspace)
-        .where(IngestCount.period >= period_of(clock.now() - window))
-        .with_only_columns(IngestCount.measure, IngestCount.label, count, func.max(IngestCount.sample).label("sample"))
+        .where(IngestCount.period >= beginning_of(window, clock.now()))
+        .with_only_columns(
+            IngestCount.measure,
+            IngestCount.label,
+            count,
+            func.max(IngestCount.sample).label("sample"),
+            func.min(IngestCount.period).label("first_at"),
+            func.max(func.coalesce(IngestCount.counted_at, IngestCount.period)).label("last_at"),
+        )
         .group_by(IngestCount.measure, IngestCount.label)
         .order_by(count.desc(), IngestCount.label)
     )
     counts: dict[Measure, dict[str, int]] = {measure: {} for measure in Measure}
-    samples: dict[str, str | None] = {}
-    for measure, label, counted, sample in rows:
+    rejections: list[RejectionCount] = []
+    for measure, label, counted, sample, first_at, last_at in rows:
         counts[measure][label] = counted
         if measure is Measure.REJECTED:
-            samples[label] = sample
+            rejections.append(RejectionCount(*reason_and_sender(label), counted, sample, first_at, last_at))
     totals = {measure: sum(by_label.values()) for measure, by_label in counts.items()}
     return IngestStatistics(
         received=totals[Measure.RECEIVED],
@@ -314,5 +324,5 @@ async def get_statistics(session: AsyncSession, caller: Caller, *, window: timed
         spans_per_second=round(totals[Measure.RECEIVED] / window.total_seconds(), 3),
         by_service=counts[Measure.SERVICE],
         by_dialect=counts[Measure.DIALECT],
-        rejections=[RejectionCount(reason, number, samples[reason]) for reason, number in counts[Measure.REJECTED].items()],
+        rejections=rejections,
     )

@@ -86,6 +86,28 @@ ON CONFLICT (workspace_id, period, measure, label, slot) DO UPDATE
 SET count = ingest_counts.count + EXCLUDED.count, counted_at = EXCLUDED.counted_at,
     sample = coalesce(EXCLUDED.sample, ingest_counts.sample)
 """
+FOLD_COUNTS = """
+WITH fine AS (
+    DELETE FROM ingest_counts WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM ingest_counts
+        WHERE period < :before AND (slot <> 0 OR period <> date_trunc(:unit, period, 'UTC'))
+        LIMIT :most FOR UPDATE SKIP LOCKED
+    ))
+    RETURNING workspace_id, date_trunc(:unit, period, 'UTC') AS period, measure, label, count, counted_at, sample
+),
+folded AS (
+    INSERT INTO ingest_counts (workspace_id, period, measure, label, slot, count, counted_at, sample)
+    SELECT workspace_id, period, measure, label, 0, sum(count), max(counted_at), max(sample)
+    FROM fine
+    GROUP BY workspace_id, period, measure, label
+    ORDER BY workspace_id, period, measure, label
+    ON CONFLICT (workspace_id, period, measure, label, slot) DO UPDATE
+    SET count = ingest_counts.count + EXCLUDED.count, sample = coalesce(EXCLUDED.sample, ingest_counts.sample),
+        counted_at = greatest(ingest_counts.counted_at, EXCLUDED.counted_at)
+)
+SELECT count(*) FROM fine
+"""
+"""Add up counts of one hour or day. Whatever lies at the beginning of one, in slot 0, is folded already."""
 # Everything here finds rows by their keys. The planner may think otherwise of tables that have just begun to fill, and keeps
 # what it thought for the life of a connection.
 PLAN_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true)"

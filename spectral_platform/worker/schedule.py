@@ -11,7 +11,7 @@ from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
 from spectral_platform.portability.commands import erase_deleted, expire_traces
 from spectral_platform.ratelimits.commands import prune_rate_windows
-from spectral_platform.traces.commands import prune_erased
+from spectral_platform.traces.commands import fold_counts, prune_erased
 from spectral_platform.traces.partitions import make_partitions
 from spectral_platform.webhooks.commands import prune_deliveries
 
@@ -74,11 +74,20 @@ async def prepare_partitions(context: WorkerContext) -> None:
     await make_partitions(context.database)
 
 
+async def add_up_counts(context: WorkerContext) -> None:
+    """Keep what was counted of ingestion long ago by the hour, and then by the day."""
+    are_more = True
+    while are_more:
+        async with context.database.transaction() as session:
+            are_more = await fold_counts(session)
+
+
 SCHEDULE = (
     Periodic(every=timedelta(seconds=2), run=rescue_jobs),
     Periodic(every=timedelta(hours=1), run=prune_jobs),
     Periodic(every=timedelta(hours=1), run=forget_answers),
     Periodic(every=timedelta(hours=1), run=forget_deliveries),
+    Periodic(every=timedelta(hours=1), run=add_up_counts),
     Periodic(every=timedelta(minutes=1), run=erase_deleted),
     Periodic(every=timedelta(hours=1), run=forget_erased_traces),
     Periodic(every=timedelta(hours=1), run=prepare_partitions),
