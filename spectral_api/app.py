@@ -25,6 +25,7 @@ from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.ratelimits.limiter import Limiter
 from spectral_platform.traces.intake import Intake
+from spectral_platform.traces.space import Space
 
 DESCRIPTION = """
 Spectral improves AI agents and proves it: it takes in traces, finds what fails, proposes changes to prompts and parameters,
@@ -92,11 +93,12 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
     last_uses = LastUses(database)
     limiter = Limiter(database.url, settings)
-    intake = Intake(database, most_bytes=BODIES_AT_ONCE * settings.max_body_bytes)
+    space = Space.of(settings, database)
+    intake = Intake(database, most_bytes=BODIES_AT_ONCE * settings.max_body_bytes, space=space)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with last_uses.written_behind(), grpc_served(app, settings):
+        async with last_uses.written_behind(), space.watched(), grpc_served(app, settings):
             yield
         await intake.drain()
         await limiter.close()
@@ -118,6 +120,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.last_uses = last_uses
     app.state.limiter = limiter
     app.state.intake = intake
+    app.state.space = space
     app.state.verifier = Verifier(database, settings.keyring)
     app.state.streams = 0
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)

@@ -13,6 +13,7 @@ from spectral_api.routing import Router
 from spectral_api.schemas import Output
 from spectral_platform.core import schema
 from spectral_platform.core.database import Database
+from spectral_platform.traces.space import Space
 
 WORKER_SILENCE_S = 30
 QUEUE_WAIT_S = 300
@@ -53,6 +54,7 @@ class Checks(Output):
     migrations: Check = Field(description="The database has the schema that this version needs.")
     worker: Check = Field(description="A worker process is alive.")
     queue: Check = Field(description="Jobs do not wait long.")
+    storage: Check = Field(description="There is room for more spans; without it they are refused, and everything else works.")
 
 
 class Health(Output):
@@ -63,8 +65,9 @@ class Health(Output):
     checks: Checks = Field(description="Part by part.")
 
 
-async def examine(database: Database) -> Checks:
+async def examine(database: Database, space: Space) -> Checks:
     """Look at every part."""
+    storage = Check(status=CheckStatus.DEGRADED if space.is_full else CheckStatus.OK, detail=space.detail)
     unknown = Check(status=CheckStatus.UNAVAILABLE, detail="not looked at: the database does not answer")
     try:
         async with database.transaction() as session:
@@ -76,16 +79,17 @@ async def examine(database: Database) -> Checks:
             )
             up = Check(status=CheckStatus.OK, detail="answers")
             if current is None:
-                return Checks(database=up, migrations=migrations, worker=unknown, queue=unknown)
+                return Checks(database=up, migrations=migrations, worker=unknown, queue=unknown, storage=storage)
             silence, waiting = (await session.execute(QUEUE_STATE)).one()
     except (SQLAlchemyError, OSError):
         down = Check(status=CheckStatus.UNAVAILABLE, detail="does not answer")
-        return Checks(database=down, migrations=unknown, worker=unknown, queue=unknown)
+        return Checks(database=down, migrations=unknown, worker=unknown, queue=unknown, storage=storage)
     return Checks(
         database=up,
         migrations=migrations,
         worker=_judge(silence, WORKER_SILENCE_S, never="no worker has started", detail="last heartbeat {:.0f} s ago"),
         queue=_judge(waiting or 0, QUEUE_WAIT_S, never="", detail="oldest job has waited {:.0f} s"),
+        storage=storage,
     )
 
 
@@ -111,8 +115,8 @@ async def get_health(request: Request, response: Response) -> Health:
     `ok` and `degraded` answer 200, `unavailable` answers 503. Without a living worker the server is `degraded`: it takes traces
     and requests, and scans wait.
     """
-    checks = await examine(request.app.state.database)
-    states = [checks.database.status, checks.migrations.status, checks.worker.status, checks.queue.status]
+    checks = await examine(request.app.state.database, request.app.state.space)
+    states = [check.status for _, check in checks]
     if CheckStatus.UNAVAILABLE in states:
         status = CheckStatus.UNAVAILABLE
         response.status_code = 503

@@ -61,6 +61,7 @@ SLUG_OF_STATUS: dict[int, tuple[str, str]] = {
     503: ("unavailable", "Service Unavailable"),
 }
 # What psycopg says itself (no state), "character not in repertoire" and "untranslatable character".
+DISK_FULL = "53100"
 UNSTORABLE_TEXT = {None, "22021", "22P05"}
 declared_errors: set[type[SpectralError]] = set()
 """What the documentation of some endpoint names."""
@@ -204,6 +205,8 @@ async def handle_outage(request: Request, error: Exception) -> Response:
     """Answer 503 when Postgres does not answer or has no connection to spare; the same request may succeed later."""
     logger.error("database_unavailable", path=request.url.path, exc_info=error)
     detail = "The database does not answer now. Send the same request again a little later."
+    if getattr(getattr(error, "orig", error), "sqlstate", None) == DISK_FULL:
+        detail = "The database's disk is full. Whoever runs the server has to make room; send the same request again later."
     return problem(request, slug="unavailable", title=UnavailableError.title, status=503, detail=detail)
 
 

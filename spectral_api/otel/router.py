@@ -27,7 +27,7 @@ from spectral_platform.otel.dialects.dialect import label
 from spectral_platform.otel.encoding import Encoding, encoding_of
 from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
 from spectral_platform.traces import queries
-from spectral_platform.traces.errors import Busy
+from spectral_platform.traces.errors import Busy, StorageFull
 from spectral_platform.traces.spans import Rejection
 
 PATHS = ("/otel/v1/traces", "/v1/traces")
@@ -104,7 +104,7 @@ Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_W
     summary="Ingest traces (OTLP)",
     responses={
         200: SUCCESS,
-        **statuses(*IN_WORKSPACE_OF_HEADER, UnsupportedEncoding, MalformedBody, PayloadTooLargeError, Busy),
+        **statuses(*IN_WORKSPACE_OF_HEADER, UnsupportedEncoding, MalformedBody, PayloadTooLargeError, Busy, StorageFull),
     },
     openapi_extra={"parameters": [WORKSPACE_PARAMETER], "requestBody": REQUEST_BODY},
 )

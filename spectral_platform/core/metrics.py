@@ -18,6 +18,11 @@ JOBS = Histogram(
 CONNECTIONS = Gauge(
     "spectral_pool_connections", "Connections of this process to Postgres, by state.", ["state"], registry=REGISTRY
 )
+DISK_FREE_BYTES = Gauge(
+    "spectral_database_disk_free_bytes", "Free bytes on the disk of the database, where it runs here.", registry=REGISTRY
+)
+DATABASE_BYTES = Gauge("spectral_database_bytes", "Size of the database, where that is limited.", registry=REGISTRY)
+STORAGE_FULL = Gauge("spectral_storage_full", "1 while spans are refused because there is too little room.", registry=REGISTRY)
 CONNECTION_LIMIT = Gauge("spectral_pool_connections_max", "How many connections this process may open.", registry=REGISTRY)
 
 

@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     database_url: str | None = None
     database_pool_size: int = Field(default=10, gt=0)
     postgres_bin: Path | None = None
+    disk_min_free_bytes: int = Field(default=2_000_000_000, ge=0)
+    disk_min_free_percent: float = Field(default=0, ge=0, le=100)
+    database_limit_bytes: int | None = Field(default=None, gt=0)
     workers: int = Field(default=1, ge=0)
     secret_key: SecretStr | None = None
     previous_secret_keys: tuple[SecretStr, ...] = ()

@@ -17,6 +17,17 @@ class SpanNotFound(NotFoundError):
         super().__init__(f"Trace {trace_id} has no span {span_id}.")
 
 
+class StorageFull(UnavailableError):
+    """The database has no room for more spans; what is stored can be read and deleted."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database has too little room left to take in spans. Keep them and send them again later; "
+            "whoever runs the server can make room, and ingestion then goes on by itself.",
+            retry_after_s=30,
+        )
+
+
 class Busy(UnavailableError):
     """The server takes in as many spans as it can hold; send these again a little later."""
 

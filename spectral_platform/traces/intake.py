@@ -14,6 +14,7 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database
 from spectral_platform.traces.commands import record_spans
 from spectral_platform.traces.errors import Busy
+from spectral_platform.traces.space import Space
 from spectral_platform.traces.spans import Rejection, SpanDraft
 
 COMMITTERS = 2
@@ -37,8 +38,9 @@ class Arrival:
 class Intake:
     """The one way in for spans that are sent to a server. ``most_bytes`` bounds the bodies that are held at the same time."""
 
-    def __init__(self, database: Database, *, most_bytes: int) -> None:
+    def __init__(self, database: Database, *, most_bytes: int, space: Space | None = None) -> None:
         self._database = database
+        self._space = space or Space(database)
         self._most_bytes = most_bytes
         self.held_bytes = 0
         self._waiting: dict[Tenant, list[Arrival]] = {}
@@ -62,6 +64,7 @@ class Intake:
         self, caller: Caller, *, drafts: Sequence[SpanDraft], rejections: Sequence[Rejection] = (), size_bytes: int
     ) -> None:
         """Store what a request brought. Returns when it is committed, and raises what stood in the way of that."""
+        self._space.require()
         arrival = Arrival(caller, drafts, rejections, size_bytes, asyncio.get_running_loop().create_future())
         self._waiting.setdefault((caller.account_id, caller.workspace), []).append(arrival)
         if len(self._committers) < COMMITTERS:

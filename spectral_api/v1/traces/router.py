@@ -17,7 +17,7 @@ from spectral_api.v1.traces.tree import grow
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.traces import commands, queries
-from spectral_platform.traces.errors import Busy, SpanNotFound, TraceNotFound
+from spectral_platform.traces.errors import Busy, SpanNotFound, StorageFull, TraceNotFound
 from spectral_platform.traces.reports import rejection_of_report, spans_of_reports
 
 router = Router()
@@ -56,7 +56,7 @@ async def list_traces(
     "",
     status_code=202,
     summary="Ingest traces (JSON)",
-    responses=problems(*IN_WORKSPACE, Busy),
+    responses=problems(*IN_WORKSPACE, Busy, StorageFull),
     dependencies=[Depends(hold_memory)],
 )
 async def create_traces(
