@@ -1,12 +1,19 @@
 """The command line as operators run it: in processes of its own."""
 
+import multiprocessing
 import os
 import select
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from multiprocessing.forkserver import ensure_running
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
+from tests.cli import preloaded
 from tests.fixtures.logs import keep_log, open_log
 
 # Nothing of the tests' own environment configures the processes, and nothing is coloured or wrapped.
@@ -17,15 +24,30 @@ CLEAN = {name: value for name, value in os.environ.items() if not name.startswit
 START_SECONDS = 60
 
 
+# Importing everything takes a command longer than what it does, so commands are forked from a process that has.
+_forks = multiprocessing.get_context("forkserver")
+_forks.set_forkserver_preload(["tests.cli.preloaded"])
+
+
+@cache
+def _preload() -> None:
+    """Start that process, in an environment as clean as that of a command: some of it is read by what is imported."""
+    with patch.dict(os.environ, CLEAN, clear=True):
+        ensure_running()
+
+
 def spectral(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end."""
-    ended = subprocess.run(
-        [sys.executable, "-m", "spectral_api.cli", *arguments],
-        env=CLEAN | environment,
-        capture_output=True,
-        text=True,
-        timeout=START_SECONDS,
-    )
+    """Run one command to its end, in a process of its own."""
+    with TemporaryDirectory(prefix="spectral-command-") as directory:
+        out, err = Path(directory, "out"), Path(directory, "err")
+        _preload()
+        process = _forks.Process(target=preloaded.run, args=(arguments, CLEAN | environment, out, err))
+        process.start()
+        process.join(START_SECONDS)
+        if process.exitcode is None:
+            process.kill()
+            raise TimeoutError(f"spectral {' '.join(arguments)} did not end: {err.read_text()}")
+        ended = subprocess.CompletedProcess(arguments, process.exitcode, out.read_text(), err.read_text())
     keep_log("command", ended.stderr)
     return ended
 

@@ -1,0 +1,18 @@
+"""What runs in a process forked for one command: the command line, already imported."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from spectral_api import cli
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
+    """Be the command: with this environment alone, and with files for what it prints."""
+    os.environ.clear()
+    os.environ.update(environment)
+    for stream, path in ((sys.stdout, out), (sys.stderr, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
+    sys.argv = ["spectral", *arguments]
+    cli.main(list(arguments))
