@@ -33,7 +33,7 @@ from spectral_platform.traces.spans import Rejection
 PATHS = ("/otel/v1/traces", "/v1/traces")
 OTHER_SIGNALS = ("/otel/v1/metrics", "/otel/v1/logs", "/v1/metrics", "/v1/logs")
 """Where exporters send what Spectral does not take; its absence is told as they understand it."""
-DECODED_AT_ONCE = 16_384
+DECODED_AT_ONCE = 262_144
 """Bodies up to so many bytes are decoded where they are; handing them to a thread would take as long."""
 EXAMPLE = {
     "resourceSpans": [

@@ -58,8 +58,11 @@ class Database:
         self.connections_most = 2 * pool_size
         self.engine: AsyncEngine = create_async_engine(
             self.url,
-            pool_size=pool_size,
-            max_overflow=pool_size,
+            # None beyond the pool's own: those would be opened and closed again with every wave of requests. The last used
+            # is lent first, so that few are warm instead of all being lukewarm.
+            pool_size=self.connections_most,
+            max_overflow=0,
+            pool_use_lifo=True,
             pool_timeout=10,
             pool_pre_ping=True,
             # Postgres writes 1e300 out as 301 digits; this reads numbers beyond 64 bits as the floats that they were.
