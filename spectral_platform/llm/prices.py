@@ -39,13 +39,10 @@ def price_call(
     plain = input_tokens - cached_input_tokens - cache_write_tokens
     if plain < 0:
         return None
-    return (
-        rates.call
-        + rates.input * plain
-        + rates.cached_input * cached_input_tokens
-        + rates.cache_write * cache_write_tokens
-        + rates.output * output_tokens
-    )
+    cost = rates.call + rates.input * plain + rates.output * output_tokens
+    if cached_input_tokens or cache_write_tokens:
+        cost += rates.cached_input * cached_input_tokens + rates.cache_write * cache_write_tokens
+    return cost
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, JsonValue, field_validator
 from spectral_platform.core import clock
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Moment, Value
+from spectral_platform.traces.rows import make_storable
 from spectral_platform.traces.spans import Rejection, SpanDraft, SpanKind, SpanStatus
 
 DIALECT = "report"
@@ -111,7 +112,10 @@ class TraceReport(Value):
 def spans_of_reports(reports: Sequence[TraceReport]) -> list[SpanDraft]:
     """The spans of some reports, one each and in their order."""
     now = clock.now()
-    return [report.as_span(now) for report in reports]
+    drafts = [report.as_span(now) for report in reports]
+    for draft in drafts:
+        make_storable(draft)
+    return drafts
 
 
 def rejection_of_report(reason: str) -> Rejection:

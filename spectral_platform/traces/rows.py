@@ -108,7 +108,13 @@ def make_rows(drafts: Sequence[SpanDraft], agents: Agents, prices: Prices) -> li
 
 
 def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Mapping[str, Any]], bytes]) -> SpanRow:
-    said = _said(draft)
+    try:
+        told = _told(draft)
+    except UnicodeEncodeError:
+        told = b"\x00"
+    if b"\x00" in told:
+        make_storable(draft)
+        told = _told(draft)
     kind, status, tags, cost = draft.kind.value, draft.status.value, list(draft.tags), cost_of(draft, prices)
     question, answer, message = draft.input, draft.output, draft.status_message
     attributes = _document(draft.attributes)
@@ -138,7 +144,7 @@ def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Map
         question is not None,
         answer is not None,
         len(attributes) + len(events) + len(links) + len(question or "") + len(answer or "") + len(message or ""),
-        crc32(attributes, crc32(events, crc32(said))),
+        crc32(attributes, crc32(events, crc32(told))),
     )
     values = (
         draft.trace_id,
@@ -181,25 +187,20 @@ def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Map
     return SpanRow(draft.trace_id, facts, values, question, answer)
 
 
-def _said(draft: SpanDraft) -> bytes:
-    """All texts and numbers of a draft in a row, by which copies are told apart. Makes its texts storable where they are not."""
-    said = (
-        f"{draft.name}\x1f{draft.kind}\x1f{draft.status}\x1f{draft.parent_span_id}\x1f{draft.agent_name}\x1f{draft.model}\x1f"
-        f"{draft.tags}\x1f{draft.input}\x1f{draft.output}\x1f{draft.status_message}\x1f{draft.service}\x1f{draft.workflow}\x1f"
-        f"{draft.session_id}\x1f{draft.user_id}\x1f{draft.provider}\x1f{draft.response_id}\x1f{draft.input_tokens}\x1f{draft.output_tokens}\x1f"
-        f"{draft.cost_usd}\x1f{draft.started_at.timestamp()}"
+def _told(draft: SpanDraft) -> bytes:
+    """What a draft tells besides its attributes and events; with those it tells copies apart."""
+    told = (
+        f"{draft.name}\x1f{draft.status}\x1f{draft.parent_span_id}\x1f{draft.input}\x1f{draft.output}\x1f{draft.status_message}"
     )
-    try:
-        encoded = said.encode()
-    except UnicodeEncodeError:
-        encoded = b"\x00"
-    if b"\x00" in encoded:
-        for name in _TEXTS:
-            text = getattr(draft, name)
-            setattr(draft, name, text and storable(text))
-        draft.tags = tuple(map(storable, draft.tags))
-        return _said(draft)
-    return encoded
+    return told.encode()
+
+
+def make_storable(draft: SpanDraft) -> None:
+    """Take out of all texts of a draft what Postgres cannot store. Names in OTLP are read without that."""
+    for name in _TEXTS:
+        text = getattr(draft, name)
+        setattr(draft, name, text and storable(text))
+    draft.tags = tuple(map(storable, draft.tags))
 
 
 def cost_of(draft: SpanDraft, prices: Prices) -> Decimal | None:
@@ -211,7 +212,7 @@ def cost_of(draft: SpanDraft, prices: Prices) -> Decimal | None:
         return draft.cost_usd
     if draft.kind not in MODEL_KINDS or draft.model is None or (draft.input_tokens is None and draft.output_tokens is None):
         return None
-    own = prices.find(draft.model, draft.provider)
+    own = prices.find(draft.model, draft.provider) if prices.prices else None
     if own is not None:
         return own.of_call(
             input_tokens=draft.input_tokens or 0,
