@@ -12,7 +12,7 @@ from spectral_api import health, jwks, v1
 from spectral_api.docs.pages import mount_documentation
 from spectral_api.idempotency import document_key, takes_key
 from spectral_api.metrics import install_metrics
-from spectral_api.middleware import BodyLimit, HeadAsGet, RequestContext
+from spectral_api.middleware import BodyLimit, HeadAsGet, OpenLinks, RequestContext
 from spectral_api.otel.receiving import BODIES_AT_ONCE
 from spectral_api.otel.router import install_otel
 from spectral_api.otel.rpc import grpc_served
@@ -27,6 +27,7 @@ from spectral_platform.ratelimits.limiter import Limiter
 from spectral_platform.traces.intake import Intake
 from spectral_platform.traces.space import Space
 
+LINK_BODY_BYTES = 200_000
 DESCRIPTION = """
 Spectral improves AI agents and proves it: it takes in traces, finds what fails, proposes changes to prompts and parameters,
 checks them on a sealed holdout, and hands over a changeset that people accept, apply and can roll back.
@@ -124,6 +125,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.verifier = Verifier(database, settings.keyring)
     app.state.streams = 0
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
+    app.add_middleware(OpenLinks, prefix="/api/v1/signed/feedback/", limit_bytes=LINK_BODY_BYTES)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext)
     install_problem_handlers(app)

@@ -19,6 +19,7 @@ UNRECORDED = {
     "export_traces": "Agents send telemetry all the time; what was taken in is counted by the hour.",
     "create_traces": "The same in JSON.",
     "create_feedback": "A judgement is itself a record of who gave it and when, and is never changed.",
+    "answer_feedback_link": "Likewise; who gives it has no account, and that the link was made is recorded.",
     "quote_scan": "It starts nothing. What it fixes is which cases are sealed, of which nobody may be told.",
     "reset_password": "Who asks has no account yet; the token that is made for somebody is recorded, and so is its use.",
     "refresh": "Tokens are exchanged by programs, every hour in every session; the session's beginning and end are recorded.",

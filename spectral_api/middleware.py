@@ -5,9 +5,11 @@ import time
 import structlog
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
+from spectral_api.problems import loggable
 from spectral_api.ratelimits import rate_headers
 from spectral_platform.core import clock
 
@@ -41,7 +43,7 @@ class RequestContext:
                 logger.info(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=loggable(scope["path"]),
                     status=message["status"],
                     duration_ms=round((time.perf_counter() - started) * 1000, 1),
                 )
@@ -70,6 +72,21 @@ class HeadAsGet:
         await self.app({**scope, "method": "GET"}, receive, send_without_content)
 
 
+class OpenLinks:
+    """Lets pages of any origin use signed links, which need no credential, and takes no more from them than they have to say."""
+
+    def __init__(self, app: ASGIApp, prefix: str, limit_bytes: int) -> None:
+        self.app = app
+        self.prefix = prefix
+        limited = BodyLimit(app, limit_bytes=limit_bytes)
+        self.open = CORSMiddleware(limited, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["Content-Type"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        is_link = scope["type"] == "http" and scope["path"].startswith(self.prefix)
+        await (self.open if is_link else self.app)(scope, receive, send)
+
+
 class BodyLimit:
     """Refuses bodies over the limit while they arrive.
 
@@ -94,6 +111,7 @@ class BodyLimit:
                 message = await receive()
                 received += len(message.get("body", b""))
             if received > self.limit_bytes:
+                scope.setdefault("state", {})["body_limit_bytes"] = self.limit_bytes
                 raise HTTPException(413, f"The body is larger than {self.limit_bytes} bytes.")
             return message
 

@@ -62,6 +62,7 @@ SLUG_OF_STATUS: dict[int, tuple[str, str]] = {
 }
 # What psycopg says itself (no state), "character not in repertoire" and "untranslatable character".
 DISK_FULL = "53100"
+SIGNED = "/signed/feedback/"
 UNSTORABLE_TEXT = {None, "22021", "22P05"}
 declared_errors: set[type[SpectralError]] = set()
 """What the documentation of some endpoint names."""
@@ -98,6 +99,12 @@ class ValidationProblem(Problem):
         default_factory=list,
         description="What is wrong with its shape, the first hundred mistakes at most; absent where the shape is right.",
     )
+
+
+def loggable(path: str) -> str:
+    """A path as the log may have it: of a signed link without the part that lets whoever reads it in."""
+    head, signed, _ = path.partition(SIGNED)
+    return f"{head}{signed}…" if signed else path
 
 
 def status_of(error: SpectralError | type[SpectralError]) -> int:
@@ -163,7 +170,7 @@ async def handle_http(request: Request, error: Exception) -> Response:
     slug, title = SLUG_OF_STATUS.get(error.status_code, ("bad-request", "Bad Request"))
     extensions = {}
     if error.status_code == 413:
-        extensions["limit_bytes"] = request.app.state.settings.max_body_bytes
+        extensions["limit_bytes"] = getattr(request.state, "body_limit_bytes", request.app.state.settings.max_body_bytes)
     response = problem(request, slug=slug, title=title, status=error.status_code, detail=str(error.detail), **extensions)
     response.headers.update(error.headers or {})
     if error.status_code == 405:
@@ -203,7 +210,7 @@ async def _refuse_text(request: Request, message: str) -> Response:
 
 async def handle_outage(request: Request, error: Exception) -> Response:
     """Answer 503 when Postgres does not answer or has no connection to spare; the same request may succeed later."""
-    logger.error("database_unavailable", path=request.url.path, exc_info=error)
+    logger.error("database_unavailable", path=loggable(request.url.path), exc_info=error)
     detail = "The database does not answer now. Send the same request again a little later."
     if getattr(getattr(error, "orig", error), "sqlstate", None) == DISK_FULL:
         detail = "The database's disk is full. Whoever runs the server has to make room; send the same request again later."
@@ -212,7 +219,7 @@ async def handle_outage(request: Request, error: Exception) -> Response:
 
 async def handle_unexpected(request: Request, error: Exception) -> Response:
     """Answer 500 without internals; the log has the traceback under the same request id."""
-    logger.error("unexpected_error", path=request.url.path, exc_info=error)
+    logger.error("unexpected_error", path=loggable(request.url.path), exc_info=error)
     response = problem(
         request,
         slug="internal-error",

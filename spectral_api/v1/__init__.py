@@ -17,6 +17,7 @@ from spectral_api.v1.members.router import router as members
 from spectral_api.v1.members.router import workspace_router as workspace_members
 from spectral_api.v1.samples.router import router as samples
 from spectral_api.v1.scans.router import router as scans
+from spectral_api.v1.signed.router import router as signed
 from spectral_api.v1.traces.router import router as traces
 from spectral_api.v1.webhooks.router import router as webhooks
 from spectral_api.v1.workspaces.deletion import router as deletion
@@ -34,6 +35,7 @@ router.include_router(usage, prefix="/account", tags=["Accounts"])
 router.include_router(members, prefix="/account/members", tags=["Members"])
 router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 router.include_router(deletion, prefix="/workspaces", tags=["Workspaces"])
+router.include_router(signed, prefix="/signed", tags=["Traces"])
 
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(workspace_members, prefix="/members", tags=["Members"])

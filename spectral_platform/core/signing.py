@@ -137,23 +137,23 @@ class Keyring:
             raise SigningKeysUnusable(f"The first key of {path} signs with {keys[0].algorithm}, not with {algorithm}.")
         return cls(keys)
 
-    def issue(self, claims: dict[str, Any], *, lifetime: timedelta) -> str:
-        """A token with the claims, which names its issuer, its audience and itself."""
+    def issue(self, claims: dict[str, Any], *, lifetime: timedelta, kind: str = TOKEN_TYPE) -> str:
+        """A token of this kind with the claims, which names its issuer, its audience and itself."""
         now = clock.now()
         registered = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + lifetime, "jti": str(clock.new_id())}
         return jwt.encode(
             {**claims, **registered},
             self._signing,
             algorithm=self._signer.algorithm.value,
-            headers={"kid": self._signer.id, "typ": TOKEN_TYPE},
+            headers={"kid": self._signer.id, "typ": kind},
         )
 
-    def read(self, token: str) -> dict[str, Any]:
-        """The claims of one of our tokens. Raises ``TokenExpired`` or ``TokenInvalid``."""
+    def read(self, token: str, *, kind: str = TOKEN_TYPE) -> dict[str, Any]:
+        """The claims of one of our tokens of this kind. Raises ``TokenExpired`` or ``TokenInvalid``."""
         try:
             header = jwt.get_unverified_header(token)
             key = self._by_id.get(str(header.get("kid")))
-            if key is None or header.get("typ") != TOKEN_TYPE:
+            if key is None or header.get("typ") != kind:
                 raise TokenInvalid
             return jwt.decode(
                 token,

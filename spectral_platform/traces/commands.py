@@ -9,16 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
-from spectral_platform.core.access import Caller
+from spectral_platform.core.access import Caller, CallerKind
 from spectral_platform.core.database import bind_upkeep
 from spectral_platform.core.metrics import SPANS
 from spectral_platform.traces import ingest
 from spectral_platform.traces.counting import KEPT_BY_HOUR, KEPT_FINE, SENDERS, period_of, tally
-from spectral_platform.traces.errors import SpanNotFound, TraceNotFound
+from spectral_platform.traces.errors import FeedbackLinkNotFound, SpanNotFound, TraceNotFound
 from spectral_platform.traces.feedback import FeedbackSource
+from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.masking import mask_rejections, mask_spans
 from spectral_platform.traces.models import ErasedTrace, Feedback, Span, Trace
-from spectral_platform.traces.queries import spans_of
+from spectral_platform.traces.queries import linked_trace, spans_of
 from spectral_platform.traces.spans import Rejection, SpanDraft
 from spectral_platform.traces.statements import FOLD_COUNTS
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
@@ -87,6 +88,55 @@ async def delete_trace(session: AsyncSession, caller: Caller, trace_id: str) -> 
     await record(session, caller, action="trace.deleted", resource="trace", resource_id=trace_id)
 
 
+async def create_feedback_link(
+    session: AsyncSession, caller: Caller, trace_id: str, *, span_id: str | None, shows_content: bool
+) -> FeedbackLink:
+    """Allow whoever gets the link to judge a trace or one of its spans."""
+    trace = await session.scalar(Trace.in_workspace(caller.workspace).where(Trace.trace_id == trace_id))
+    if trace is None:
+        raise TraceNotFound(trace_id)
+    await _require_span(session, trace, span_id)
+    link = FeedbackLink(clock.new_id(), caller.account_id, caller.workspace, trace_id, span_id, shows_content)
+    detail = {"link_id": str(link.id), "span_id": span_id, "shows_content": shows_content}
+    await record(session, caller, action="feedback_link.created", resource="trace", resource_id=trace_id, **detail)
+    return link
+
+
+async def answer_feedback_link(
+    session: AsyncSession, link: FeedbackLink, *, score: float, comment: str | None, corrected_output: str | None
+) -> Feedback:
+    """Judge by a link. What was said by it before is replaced: of one link there is one feedback."""
+    statement = await linked_trace(session, link)
+    trace = await session.scalar(statement.with_for_update(key_share=True, of=Trace))
+    if trace is None:
+        raise FeedbackLinkNotFound
+    masking, _ = await get_ingestion_policies(session, link.workspace_id)
+    feedback = await session.scalar(Feedback.in_workspace(link.workspace_id).where(Feedback.link_id == link.id))
+    if feedback is None:
+        feedback = Feedback(
+            workspace_id=link.workspace_id,
+            trace_id=link.trace_id,
+            span_id=link.span_id,
+            source=FeedbackSource.USER,
+            author_kind=CallerKind.SYSTEM,
+            link_id=link.id,
+        )
+        session.add(feedback)
+    feedback.score, feedback.created_at = score, clock.now()
+    feedback.comment = masking.masker.optional(comment)
+    feedback.corrected_output = masking.masker.optional(corrected_output)
+    await session.flush()
+    await session.execute(RATE_TRACE, {"workspace_id": link.workspace_id, "trace_id": link.trace_id})
+    return feedback
+
+
+async def _require_span(session: AsyncSession, trace: Trace, span_id: str | None) -> None:
+    if span_id is None:
+        return
+    if await session.scalar(select(Span.span_id).where(*spans_of(trace), Span.span_id == span_id)) is None:
+        raise SpanNotFound(trace.trace_id, span_id)
+
+
 async def prune_erased(session: AsyncSession) -> None:
     """Forget, in every workspace, which traces were erased more than a year ago."""
     await bind_upkeep(session)
@@ -124,10 +174,7 @@ async def create_feedback(
     trace = await session.scalar(rated.with_for_update(key_share=True))
     if trace is None:
         raise TraceNotFound(trace_id)
-    if span_id is not None:
-        spans = select(Span.span_id).where(*spans_of(trace), Span.span_id == span_id)
-        if await session.scalar(spans) is None:
-            raise SpanNotFound(trace_id, span_id)
+    await _require_span(session, trace, span_id)
     masking, _ = await get_ingestion_policies(session, caller.workspace)
     feedback = Feedback(
         workspace_id=caller.workspace,

@@ -17,6 +17,13 @@ class SpanNotFound(NotFoundError):
         super().__init__(f"Trace {trace_id} has no span {span_id}.")
 
 
+class FeedbackLinkNotFound(NotFoundError):
+    """The link was not made here, has expired, or what it was for is erased."""
+
+    def __init__(self) -> None:
+        super().__init__("This link is not good, or not any more.")
+
+
 class StorageFull(UnavailableError):
     """The database has no room for more spans; what is stored can be read and deleted."""
 

@@ -193,6 +193,7 @@ class Feedback(Identified, WorkspaceOwned, Created, Base):
     source: Mapped[FeedbackSource] = mapped_column(state_column(FeedbackSource, "source"))
     author_kind: Mapped[CallerKind] = mapped_column(state_column(CallerKind, "author_kind"))
     author_id: Mapped[UUID | None]
+    link_id: Mapped[UUID | None]
 
     @property
     def label(self) -> FeedbackLabel:
@@ -201,6 +202,7 @@ class Feedback(Identified, WorkspaceOwned, Created, Base):
 
 
 Index("ix_feedback_workspace_id_trace_id", Feedback.workspace_id, Feedback.trace_id)
+Index("uq_feedback_link_id", Feedback.workspace_id, Feedback.link_id, unique=True, postgresql_where=Feedback.link_id.is_not(None))
 
 
 class IngestCount(WorkspaceOwned, Base):

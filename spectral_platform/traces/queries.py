@@ -11,17 +11,21 @@ from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, Field, TypeAdapter
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, and_, any_, cast, func, or_, select, tuple_
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, and_, any_, cast, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.accounts.models import Account, AccountStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
+from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.core.values import Moment, Value
 from spectral_platform.traces.counting import Measure, beginning_of, reason_and_sender
-from spectral_platform.traces.errors import TraceNotFound
+from spectral_platform.traces.errors import FeedbackLinkNotFound, TraceNotFound
+from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount, TraceStatus
 from spectral_platform.traces.spans import SpanKind
+from spectral_platform.workspaces.models import Workspace
 
 COUNTED_EXACTLY = 10_000
 SPANS_PER_PAGE = 1_000
@@ -260,6 +264,29 @@ async def list_feedback(session: AsyncSession, caller: Caller, trace_id: str, *,
         columns={"created_at": Feedback.created_at},
         tiebreak=Feedback.id,
     )
+
+
+async def get_linked_trace(session: AsyncSession, link: FeedbackLink) -> tuple[str | None, str | None, Feedback | None]:
+    """What went in and came out, as far as the link lets it be shown, and what was thought by it already."""
+    trace = await session.scalar(await linked_trace(session, link))
+    if trace is None:
+        raise FeedbackLinkNotFound
+    question, answer = await get_input_and_output(session, trace) if link.shows_content else (None, None)
+    given = Feedback.in_workspace(link.workspace_id).where(Feedback.link_id == link.id)
+    return question, answer, await session.scalar(given)
+
+
+async def linked_trace(session: AsyncSession, link: FeedbackLink) -> Select[Trace]:
+    """The trace that a link is for, where its workspace is still there; the transaction is bound to that from here on."""
+    await bind_tenant(session, account_id=link.account_id, workspace_id=link.workspace_id)
+    is_open = exists().where(
+        Workspace.id == link.workspace_id,
+        Workspace.deleted_at.is_(None),
+        Account.id == Workspace.account_id,
+        Account.deleted_at.is_(None),
+        Account.status == AccountStatus.ACTIVE,
+    )
+    return Trace.in_workspace(link.workspace_id).where(Trace.trace_id == link.trace_id, is_open)
 
 
 @dataclass(frozen=True, slots=True)

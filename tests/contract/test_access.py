@@ -25,6 +25,8 @@ PUBLIC = {
     "POST /api/v1/auth/refresh",
     "GET /api/v1/auth/oauth/{provider}",
     "POST /api/v1/auth/reset-password",
+    "GET /api/v1/signed/feedback/{token}",
+    "POST /api/v1/signed/feedback/{token}",
 }
 
 # Names of things that the tests must have been able to make; a path with another name is filled with an id of nothing.

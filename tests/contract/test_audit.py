@@ -29,7 +29,15 @@ Chosen = dict[str, str]
 Preparation = Callable[[Person, Chosen], Awaitable[Chosen]]
 
 # May only shrink.
-NEED_NO_ENTRY = {"quote_scan", "create_feedback", "create_traces", "export_traces", "refresh", "reset_password"}
+NEED_NO_ENTRY = {
+    "answer_feedback_link",
+    "quote_scan",
+    "create_feedback",
+    "create_traces",
+    "export_traces",
+    "refresh",
+    "reset_password",
+}
 # May only shrink.
 NEED_NO_ENTRY_OF_THEIR_OWN = {"failed_attempts", "kept_answers", "oauth_logins"}
 CHANGE_NOTHING = {
@@ -113,7 +121,13 @@ async def with_workspace_deleted(person: Person, made: Chosen) -> Chosen:
     return {}
 
 
+async def with_feedback_link(person: Person, made: Chosen) -> Chosen:
+    link = await send(person, "POST", f"/traces/{made['trace_id']}/feedback-link", {})
+    return {"token": link["url"].rsplit("/", 1)[1]}
+
+
 PREPARED: dict[str, Preparation] = {
+    "answer_feedback_link": with_feedback_link,
     "restore_workspace": with_workspace_deleted,
     "delete_profile": with_another_owner,
     "update_member": with_another_owner,

@@ -1,11 +1,12 @@
 """Endpoints of traces and feedback."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response, Security
 
-from spectral_api.dependencies import Database, ReleasedDatabase
+from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
 from spectral_api.otel.receiving import CurrentIntake, hold_memory
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
@@ -18,6 +19,7 @@ from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.traces import commands, queries
 from spectral_platform.traces.errors import Busy, SpanNotFound, StorageFull, TraceNotFound
+from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.reports import rejection_of_report, spans_of_reports
 
 router = Router()
@@ -150,6 +152,35 @@ async def create_feedback(
     )
     response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/traces/{trace_id}/feedback"
     return feedback
+
+
+@router.post(
+    "/{trace_id}/feedback-link",
+    status_code=201,
+    summary="Make a feedback link",
+    responses=problems(*IN_WORKSPACE, TraceNotFound, SpanNotFound),
+)
+async def create_feedback_link(
+    workspace_id: UUID,
+    trace_id: TraceId,
+    body: schemas.FeedbackLinkCreate,
+    caller: Writer,
+    database: Database,
+    settings: CurrentSettings,
+    request: Request,
+    response: Response,
+) -> schemas.FeedbackLink:
+    """Make a signed URL by which an end user's browser may judge this trace, from a page of any origin and without a credential.
+
+    It shows nothing of the trace unless `shows_content` is true. It is good until it expires, or the trace is erased; of what is
+    said by one link the last counts.
+    """
+    link = await commands.create_feedback_link(database, caller, trace_id, span_id=body.span_id, shows_content=body.shows_content)
+    lifetime = timedelta(hours=body.expires_in_hours)
+    token = link.sign(settings.keyring, lifetime=lifetime)
+    url = f"{(settings.public_url or str(request.base_url)).rstrip('/')}/api/v1/signed/feedback/{token}"
+    response.headers["Location"] = url
+    return schemas.FeedbackLink(url=url, expires_at=FeedbackLink.read(settings.keyring, token)[1])
 
 
 @router.get(

@@ -307,6 +307,25 @@ class FeedbackCreate(Input):
         return SCORES[self.label] if self.label is not None else self.score or 0.0
 
 
+class FeedbackLinkCreate(Input):
+    """A link by which somebody without a credential may judge a trace."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"expires_in_hours": 72}]})
+
+    expires_in_hours: int = Field(default=168, ge=1, le=8_760, description="For how long the link is good; a week by default.")
+    span_id: HexSpanId | None = Field(default=None, description="The span that is meant; by default the whole trace.")
+    shows_content: bool = Field(
+        default=False, description="Let whoever has the link read what went into the trace and what came out of it."
+    )
+
+
+class FeedbackLink(Output):
+    """A link by which somebody without a credential may judge a trace."""
+
+    url: str = Field(description="Where to see what may be judged (`GET`) and to judge it (`POST`); whoever has it may.")
+    expires_at: Time = Field(description="Until when it is good.")
+
+
 class Feedback(Output):
     """What somebody or something thought of a trace."""
 

@@ -1,0 +1,1 @@
+"""Links that are good without a credential, because they are signed."""
