@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
@@ -22,9 +23,9 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import PayloadTooLargeError, SpectralError
 from spectral_platform.core.settings import Settings
-from spectral_platform.otel.decoding import Decoded, decode
+from spectral_platform.otel.decoding import decode
 from spectral_platform.otel.dialects.dialect import label
-from spectral_platform.otel.encoding import Encoding, encoding_of
+from spectral_platform.otel.encoding import Encoding, encoding_of, inflate
 from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
 from spectral_platform.traces import queries
 from spectral_platform.traces.errors import Busy, StorageFull
@@ -122,26 +123,32 @@ async def export_traces(
     `google.rpc.Status` bodies in the request's encoding; `429` and `503` say in `Retry-After` when to send again.
     """
     sender = label(request.headers.get("User-Agent")) or ""
-    try:
-        decoded, encoding = await _decode(request, body, sender, settings)
-    except SpectralError as refusal:
-        # Whoever sent this learns of it from the answer; the statistics tell those who look after the sender.
-        rejection = Rejection(reason=str(refusal), sample=f"a request of {len(body)} bytes", sender=sender)
-        await intake.take(caller, drafts=(), rejections=[rejection], size_bytes=len(body))
-        raise
-    await intake.take(caller, drafts=decoded.drafts, rejections=decoded.rejections, size_bytes=len(body))
+    with ExitStack() as held:
+        try:
+            encoding = encoding_of(request.headers.get("Content-Type"))
+            payload = await _inflate(request, body, settings)
+            held.enter_context(intake.hold(max(0, len(payload) - len(body))))
+            decoding = partial(decode, payload, encoding, limit_bytes=settings.max_body_bytes, now=clock.now(), sender=sender)
+            decoded = decoding() if len(payload) <= DECODED_AT_ONCE else await asyncio.to_thread(decoding)
+        except Busy:
+            raise
+        except SpectralError as refusal:
+            # Whoever sent this learns of it from the answer; the statistics tell those who look after the sender.
+            rejection = Rejection(reason=str(refusal), sample=f"a request of {len(body)} bytes", sender=sender)
+            await intake.take(caller, drafts=(), rejections=[rejection], size_bytes=len(body))
+            raise
+        await intake.take(caller, drafts=decoded.drafts, rejections=decoded.rejections, size_bytes=len(body))
     rejections = decoded.rejections
     message = _refused(rejections, len(rejections) + len(decoded.drafts)) if rejections else ""
     return render_success(encoding, rejected=len(rejections), message=message)
 
 
-async def _decode(request: Request, body: bytes, sender: str, settings: Settings) -> tuple[Decoded, Encoding]:
-    """Read the body. Raises what is wrong with all of it."""
-    encoding = encoding_of(request.headers.get("Content-Type"))
+async def _inflate(request: Request, body: bytes, settings: Settings) -> bytes:
+    """The body as it was before it was compressed. Inflating lets other threads run, so it is done in one."""
     compression = ",".join(request.headers.getlist("Content-Encoding")) or None
-    decoding = partial(decode, body, encoding, compression, limit_bytes=settings.max_body_bytes, now=clock.now(), sender=sender)
-    is_small = len(body) <= DECODED_AT_ONCE and compression is None
-    return decoding() if is_small else await asyncio.to_thread(decoding), encoding
+    if compression is None:
+        return body
+    return await asyncio.to_thread(inflate, body, compression, limit_bytes=settings.max_body_bytes)
 
 
 def _refused(rejections: Sequence[Rejection], received: int) -> str:

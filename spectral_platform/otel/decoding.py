@@ -42,7 +42,7 @@ def sdk_of(resource: Mapping[str, Any]) -> str | None:
 
 
 def decode(
-    body: bytes, encoding: Encoding, content_encoding: str | None, *, limit_bytes: int, now: datetime, sender: str = ""
+    body: bytes, encoding: Encoding, content_encoding: str | None = None, *, limit_bytes: int, now: datetime, sender: str = ""
 ) -> Decoded:
     """Read a body of at most ``limit_bytes`` after inflating. ``sender`` is who sent it, for spans that name no SDK.
 

@@ -252,6 +252,20 @@ async def test_a_server_with_its_hands_full_asks_to_try_again(owner: Person, app
     assert intake.held_bytes == 0
 
 
+async def test_a_compressed_body_is_held_at_the_size_that_it_has_inflated(owner: Person, app: FastAPI) -> None:
+    intake: Intake = app.state.intake
+    body = gzip.compress(one_span({"text": "x" * 1_000_000}).SerializeToString())
+    sent = PROTOBUF | {"Content-Encoding": "gzip"} | owner.bearing(await owner.key())
+    intake.held_bytes = 4 * app.state.settings.max_body_bytes - 500_000
+
+    refused = await owner.client.post(PATH, content=body, headers=sent)
+
+    assert (len(body) < 10_000, refused.status_code) == (True, 503)
+    intake.held_bytes = 0
+    assert (await owner.client.post(PATH, content=body, headers=sent)).status_code == 200
+    assert intake.held_bytes == 0
+
+
 async def test_a_database_that_does_not_answer_is_503_and_worth_a_retry(owner: Person, settings: Settings) -> None:
     cut_off = create_app(settings, Database("postgresql://localhost:1/nowhere"))
     sent = PROTOBUF | owner.bearing(await owner.key())
