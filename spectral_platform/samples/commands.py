@@ -19,7 +19,7 @@ from spectral_platform.samples.errors import SampleDuplicated, SampleSetEmpty
 from spectral_platform.samples.models import PublishedSample, Sample, SampleSet, SampleSetVersion
 from spectral_platform.samples.near_duplicates import fingerprint, group_near_duplicates
 from spectral_platform.samples.parsing import AcceptedLine, Line, RejectedLine
-from spectral_platform.traces.queries import TraceFilter
+from spectral_platform.traces.selection import TraceFilter
 from spectral_platform.workspaces.commands import hold_workspace
 
 LARGEST_SET = 10_000

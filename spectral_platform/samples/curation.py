@@ -12,7 +12,8 @@ from spectral_platform.samples.content import LONGEST_TAG, LONGEST_TEXT, MOST_TA
 from spectral_platform.samples.models import SampleSet
 from spectral_platform.samples.near_duplicates import distinct_texts
 from spectral_platform.traces.models import Trace
-from spectral_platform.traces.queries import Position, TraceFilter, TraceTexts, list_texts, list_traces
+from spectral_platform.traces.queries import TraceTexts, list_texts, list_traces
+from spectral_platform.traces.selection import Position, TraceFilter
 
 TRACES_PER_SAMPLE = 5
 """So many traces are looked at for each sample that is wanted, the newest first."""

@@ -6,7 +6,18 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, Numeric, String
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    String,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -74,9 +85,37 @@ class Trace(WorkspaceOwned, Timestamped, Base):
 
 
 Index("ix_traces_workspace_id_started_at", Trace.workspace_id, Trace.started_at, Trace.trace_id)
-Index("ix_traces_agent_id_started_at", Trace.agent_id, Trace.started_at, postgresql_where=Trace.agent_id.is_not(None))
 Index("ix_traces_workspace_id_day", Trace.workspace_id, Trace.day)
-Index("ix_traces_session_id", Trace.workspace_id, Trace.session_id, postgresql_where=Trace.session_id.is_not(None))
+# One index for each filter, in the order of lists, so that a rare value is found at once and a common one without sorting.
+Index(
+    "ix_traces_agent_id_started_at",
+    Trace.agent_id,
+    Trace.started_at,
+    Trace.trace_id,
+    postgresql_include=["workspace_id", "status"],
+    postgresql_where=Trace.agent_id.is_not(None),
+)
+Index(
+    "ix_traces_failed",
+    *(Trace.workspace_id, Trace.started_at, Trace.trace_id),
+    postgresql_include=["agent_id"],
+    postgresql_where=Trace.status == TraceStatus.ERROR,
+)
+Index(
+    "ix_traces_judged",
+    *(Trace.workspace_id, Trace.started_at, Trace.trace_id),
+    postgresql_where=Trace.feedback_count > 0,
+)
+for _filtered in (Trace.session_id, Trace.user_id, Trace.workflow):
+    Index(
+        f"ix_traces_{_filtered.key}",
+        *(Trace.workspace_id, _filtered, Trace.started_at, Trace.trace_id),
+        postgresql_where=_filtered.is_not(None),
+    )
+# The other orders.
+Index("ix_traces_duration_ms", Trace.workspace_id, Trace.duration_ms, Trace.trace_id)
+for _ordered in (Trace.total_tokens, Trace.cost_usd):
+    Index(f"ix_traces_{_ordered.key}", Trace.workspace_id, func.coalesce(_ordered, text("-1")), Trace.trace_id)
 
 
 class Span(WorkspaceOwned, Base):

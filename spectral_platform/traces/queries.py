@@ -1,17 +1,27 @@
 """Reading traces, their spans, their feedback, and what ingestion has counted."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
-from enum import StrEnum
-from typing import Any, Self
-from uuid import UUID
+from typing import Any
 
-import orjson
-from pydantic import AwareDatetime, Field, TypeAdapter
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Select, String, and_, any_, cast, exists, func, or_, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    Subquery,
+    and_,
+    any_,
+    cast,
+    exists,
+    func,
+    select,
+    text,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.accounts.models import Account, AccountStatus
@@ -19,106 +29,18 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
-from spectral_platform.core.values import Moment, Value
 from spectral_platform.traces.counting import Measure, beginning_of, reason_and_sender
 from spectral_platform.traces.errors import FeedbackLinkNotFound, TraceNotFound
 from spectral_platform.traces.links import FeedbackLink
-from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount, TraceStatus
+from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount
+from spectral_platform.traces.selection import PLACES, Position, TraceFilter, TraceSort, conditions_of
 from spectral_platform.traces.spans import SpanKind
 from spectral_platform.workspaces.models import Workspace
 
 COUNTED_EXACTLY = 10_000
 SPANS_PER_PAGE = 1_000
-UNKNOWN = -1
-"""Where an unknown cost or token count stands in the order: below everything that is known."""
-
-
-class TraceSort(StrEnum):
-    """The orders of a list of traces; a leading ``-`` = descending."""
-
-    STARTED_AT = "started_at"
-    STARTED_AT_DESC = "-started_at"
-    DURATION_MS = "duration_ms"
-    DURATION_MS_DESC = "-duration_ms"
-    TOTAL_TOKENS = "total_tokens"
-    TOTAL_TOKENS_DESC = "-total_tokens"
-    COST_USD = "cost_usd"
-    COST_USD_DESC = "-cost_usd"
-
-
-_KEYS: dict[str, tuple[ColumnElement[Any], TypeAdapter[Any]]] = {
-    "started_at": (Trace.started_at.expression, TypeAdapter(AwareDatetime)),
-    "duration_ms": (Trace.duration_ms.expression, TypeAdapter(int)),
-    "total_tokens": (func.coalesce(Trace.total_tokens, UNKNOWN), TypeAdapter(int)),
-    "cost_usd": (func.coalesce(Trace.cost_usd, UNKNOWN), TypeAdapter(Decimal)),
-}
-
-
-class TraceFilter(Value):
-    """Which traces; every condition that is given must hold."""
-
-    agent_id: UUID | None = Field(default=None, description="Only traces of this agent.")
-    status: TraceStatus | None = Field(default=None, description="Only traces that went well (`ok`) or failed (`error`).")
-    workflow: str | None = Field(default=None, description="Only traces of this workflow.")
-    model: str | None = Field(default=None, description="Only traces in which this model was called.")
-    session_id: str | None = Field(default=None, description="Only traces of this conversation.")
-    user_id: str | None = Field(default=None, description="Only traces of this end user.")
-    tag: str | None = Field(default=None, description="Only traces that carry this tag.")
-    since: Moment | None = Field(default=None, description="Only traces that began at this time or later.")
-    until: Moment | None = Field(default=None, description="Only traces that began before this time.")
-    min_duration_ms: int | None = Field(default=None, ge=0, le=2**62, description="Only traces that took at least so long.")
-    min_cost_usd: Decimal | None = Field(default=None, ge=0, description="Only traces known to have cost at least so much.")
-    has_feedback: bool | None = Field(default=None, description="Only traces with, or without, feedback.")
-    search: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=200,
-        description="Only traces with this text in their name, input or output, whatever its case; or the trace of this id.",
-    )
-
-
-_CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
-    "agent_id": lambda value: Trace.agent_id == value,
-    "status": lambda value: Trace.status == value,
-    "workflow": lambda value: Trace.workflow == value,
-    "model": lambda value: Trace.models.contains([value]),
-    "session_id": lambda value: Trace.session_id == value,
-    "user_id": lambda value: Trace.user_id == value,
-    "tag": lambda value: Trace.tags.contains([value]),
-    "since": lambda value: Trace.started_at >= value,
-    "until": lambda value: Trace.started_at < value,
-    "min_duration_ms": lambda value: Trace.duration_ms >= value,
-    "min_cost_usd": lambda value: Trace.cost_usd >= value,
-    "has_feedback": lambda value: Trace.feedback_count > 0 if value else Trace.feedback_count == 0,
-    "search": lambda value: or_(
-        Trace.name.icontains(value, autoescape=True),
-        Trace.input.icontains(value, autoescape=True),
-        Trace.output.icontains(value, autoescape=True),
-        Trace.trace_id == value.lower(),
-    ),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """A place in a list of traces: behind the trace with this id and this value of the sort key."""
-
-    sort: TraceSort
-    value: Any
-    trace_id: str
-
-    def encode(self) -> str:
-        """The position as a cursor: opaque, and bound to its order."""
-        _, kind = _KEYS[self.sort.removeprefix("-")]
-        parts = [self.sort.value, kind.dump_python(self.value, mode="json"), self.trace_id]
-        return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
-
-    @classmethod
-    def decode(cls, cursor: str) -> Self:
-        """Read a cursor. Raises ``ValueError`` for anything that ``encode`` did not make."""
-        sort, value, trace_id = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        _, kind = _KEYS[TraceSort(sort).removeprefix("-")]
-        return cls(sort=TraceSort(sort), value=kind.validate_python(value), trace_id=TypeAdapter(str).validate_python(trace_id))
+PLAN_FOR_VALUES = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
+"""How a value is best found depends on how many have it, so no plan is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +53,28 @@ class TracePage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a list is wanted: ``limit`` traces, in this order, from a place on."""
+
+    sort: TraceSort
+    limit: int
+    offset: int
+    after: Position | None
+
+    @property
+    def columns(self) -> tuple[ColumnElement[Any], ColumnElement[str]]:
+        """What of a listed trace has to be known to find the part."""
+        return PLACES[self.sort.key].label("place"), Trace.trace_id.expression
+
+    def of(self, traces: Subquery | CTE) -> Select[str]:
+        """The ids of this part of some traces, of which ``columns`` are known."""
+        place, trace_id = traces.c.place, traces.c.trace_id
+        order = (place.desc(), trace_id.desc()) if self.sort.is_descending else (place.asc(), trace_id.asc())
+        wanted = select(trace_id).order_by(*order).limit(self.limit).offset(self.offset)
+        return wanted if self.after is None else wanted.where(self.after.is_before(place, trace_id))
+
+
 async def list_traces(
     session: AsyncSession,
     caller: Caller,
@@ -140,44 +84,49 @@ async def list_traces(
     limit: int = 20,
     offset: int = 0,
     after: Position | None = None,
+    among: Collection[str] | None = None,
 ) -> TracePage:
     """Traces of the workspace. Ties of the order are broken by the trace's id, so pages never overlap.
 
-    Long inputs and outputs are only previewed. A trace whose cost or tokens are unknown comes below all others.
+    ``among`` names those to choose from, by default all. Long inputs and outputs are only previewed. A trace whose cost or tokens
+    are unknown comes below all others.
     """
-    statement = Trace.in_workspace(caller.workspace)
-    conditions = [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
-    statement = statement.where(*conditions)
-    total, is_capped = await _count(session, caller, statement, is_filtered=bool(conditions))
-    key, _ = _KEYS[sort.removeprefix("-")]
-    place = tuple_(key, Trace.trace_id)
-    if sort.startswith("-"):
-        order = (key.desc(), Trace.trace_id.desc())
-        behind = None if after is None else place < tuple_(after.value, after.trace_id)
+    await session.execute(PLAN_FOR_VALUES)
+    conditions = conditions_of(where)
+    if among is not None:
+        conditions.append(Trace.trace_id == _among(list(among)))
+    window = Window(sort=sort, limit=limit + 1, offset=offset, after=after)
+    listed = select(*window.columns).where(Trace.workspace_id == caller.workspace, *conditions)
+    trace_ids: Sequence[str] = ()
+    if conditions:
+        total, trace_ids = await _look_up(session, listed, window)
     else:
-        order = (key.asc(), Trace.trace_id.asc())
-        behind = None if after is None else place > tuple_(after.value, after.trace_id)
-    if behind is not None:
-        statement = statement.where(behind)
-    rows = (await session.scalars(statement.order_by(*order).limit(limit + 1).offset(offset))).all()
-    next_cursor = _position_of(rows[limit - 1], sort).encode() if len(rows) > limit else None
-    return TracePage(results=rows[:limit], total=total, is_capped=is_capped, next_cursor=next_cursor)
-
-
-def _position_of(trace: Trace, sort: TraceSort) -> Position:
-    name = sort.removeprefix("-")
-    value = getattr(trace, name)
-    _, kind = _KEYS[name]
-    return Position(sort=sort, value=kind.validate_python(UNKNOWN) if value is None else value, trace_id=trace.trace_id)
-
-
-async def _count(session: AsyncSession, caller: Caller, statement: Select[Trace], *, is_filtered: bool) -> tuple[int, bool]:
-    if not is_filtered:
         kept = select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == caller.workspace)
-        return int(await session.scalar(kept) or 0), False
-    counted = statement.with_only_columns(Trace.trace_id).limit(COUNTED_EXACTLY + 1).subquery()
-    total = await session.scalar(select(func.count()).select_from(counted)) or 0
-    return min(total, COUNTED_EXACTLY), total > COUNTED_EXACTLY
+        total = int(await session.scalar(kept) or 0)
+    is_capped = bool(conditions) and total > COUNTED_EXACTLY
+    if is_capped or not conditions:
+        trace_ids = (await session.scalars(window.of(listed.subquery()))).all()
+    rows = await session.scalars(Trace.in_workspace(caller.workspace).where(Trace.trace_id == _among(trace_ids[:limit])))
+    traces = {trace.trace_id: trace for trace in rows}
+    results = [traces[trace_id] for trace_id in trace_ids[:limit] if trace_id in traces]
+    next_cursor = Position.of(results[-1], sort).encode() if len(trace_ids) > limit and results else None
+    return TracePage(results, COUNTED_EXACTLY if is_capped else total, is_capped, next_cursor)
+
+
+async def _look_up(session: AsyncSession, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:
+    """How many traces are found, counted to one more than 10 000, and the ids of the part that is wanted if these are all.
+
+    To gather them first takes the same time wherever they lie; to look for a page of them along the order could take forever.
+    """
+    matching = found.limit(COUNTED_EXACTLY + 1).cte("matching")
+    total = select(func.count()).select_from(matching).scalar_subquery()
+    wanted = window.of(matching).where(total <= COUNTED_EXACTLY)
+    row = (await session.execute(select(total, func.array(wanted.scalar_subquery())))).one()
+    return row[0], row[1]
+
+
+def _among(trace_ids: Sequence[str]) -> ColumnElement[Any]:
+    return any_(cast(list(trace_ids), ARRAY(String)))
 
 
 async def get_trace(session: AsyncSession, caller: Caller, trace_id: str) -> Trace:
@@ -190,16 +139,25 @@ async def get_trace(session: AsyncSession, caller: Caller, trace_id: str) -> Tra
     return trace
 
 
-async def get_input_and_output(session: AsyncSession, trace: Trace) -> tuple[str | None, str | None]:
-    """What went into a trace and what came out of it, whole."""
+async def list_inputs_and_outputs(session: AsyncSession, traces: Sequence[Trace]) -> dict[str, tuple[str | None, str | None]]:
+    """What went into traces of one workspace and what came out of them, whole, by their ids."""
+    places = {(trace.trace_id, span_id) for trace in traces for span_id in (trace.input_span_id, trace.output_span_id) if span_id}
     rows = await session.execute(
-        select(Span.span_id, Span.input, Span.output).where(
-            *spans_of(trace), Span.span_id.in_({trace.input_span_id, trace.output_span_id})
+        select(Span.trace_id, Span.span_id, Span.input, Span.output).where(
+            Span.workspace_id.in_({trace.workspace_id for trace in traces}),
+            Span.day.in_({trace.day for trace in traces}),
+            tuple_(Span.trace_id, Span.span_id).in_(places),
         )
     )
-    texts = {row.span_id: row for row in rows}
-    first, last = texts.get(trace.input_span_id), texts.get(trace.output_span_id)
-    return first and first.input, last and last.output
+    texts = {(row.trace_id, row.span_id): (row.input, row.output) for row in rows}
+    nothing = (None, None)
+    return {
+        trace.trace_id: (
+            texts.get((trace.trace_id, trace.input_span_id or ""), nothing)[0],
+            texts.get((trace.trace_id, trace.output_span_id or ""), nothing)[1],
+        )
+        for trace in traces
+    }
 
 
 def spans_of(trace: Trace) -> tuple[ColumnElement[bool], ...]:
@@ -226,7 +184,7 @@ class TraceTexts:
 
 async def list_texts(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> dict[str, TraceTexts]:
     """The whole texts of some traces: lookups in the order in which they began, of several corrections the latest."""
-    among = any_(cast(list(trace_ids), ARRAY(String)))
+    among = _among(trace_ids)
     own_spans = and_(Span.workspace_id == Trace.workspace_id, Span.day == Trace.day, Span.trace_id == Trace.trace_id)
     inputs = await session.execute(
         select(Trace.trace_id, Span.input)

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from spectral_api.schemas import Input, Output, Time
 from spectral_platform.samples.content import MOST_TAGS, Document, Keyword, SampleInput, Text
 from spectral_platform.samples.models import Sample as SampleRow
-from spectral_platform.traces.queries import TraceFilter
+from spectral_platform.traces.selection import TraceFilter
 
 NAME = Field(description="Name of the set.", min_length=1, max_length=200, examples=["Refund questions"])
 DESCRIPTION = "What the set is for."

@@ -1,0 +1,142 @@
+"""Which traces, in which order, and from which place on: what lists of traces are asked with, and what that is in SQL."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+import orjson
+from pydantic import AwareDatetime, Field, TypeAdapter
+from sqlalchemy import ColumnElement, String, func, literal, or_, text, tuple_
+
+from spectral_platform.core.values import Moment, Value
+from spectral_platform.traces.models import Trace, TraceStatus
+
+UNKNOWN = -1
+"""Where an unknown cost or token count stands in the order: below everything that is known."""
+
+
+class TraceSort(StrEnum):
+    """The orders of a list of traces; a leading ``-`` = descending."""
+
+    STARTED_AT = "started_at"
+    STARTED_AT_DESC = "-started_at"
+    DURATION_MS = "duration_ms"
+    DURATION_MS_DESC = "-duration_ms"
+    TOTAL_TOKENS = "total_tokens"
+    TOTAL_TOKENS_DESC = "-total_tokens"
+    COST_USD = "cost_usd"
+    COST_USD_DESC = "-cost_usd"
+
+    @property
+    def key(self) -> str:
+        """The column that traces are ordered by."""
+        return self.removeprefix("-")
+
+    @property
+    def is_descending(self) -> bool:
+        """Whether the largest comes first."""
+        return self.startswith("-")
+
+
+PLACES: dict[str, ColumnElement[Any]] = {
+    "started_at": Trace.started_at.expression,
+    "duration_ms": Trace.duration_ms.expression,
+    "total_tokens": func.coalesce(Trace.total_tokens, text(str(UNKNOWN))),
+    "cost_usd": func.coalesce(Trace.cost_usd, text(str(UNKNOWN))),
+}
+"""What traces are ordered by, as the indexes have it."""
+_KINDS: dict[str, TypeAdapter[Any]] = {
+    "started_at": TypeAdapter(AwareDatetime),
+    "duration_ms": TypeAdapter(int),
+    "total_tokens": TypeAdapter(int),
+    "cost_usd": TypeAdapter(Decimal),
+}
+
+
+class TraceFilter(Value):
+    """Which traces; every condition that is given must hold."""
+
+    agent_id: UUID | None = Field(default=None, description="Only traces of this agent.")
+    status: TraceStatus | None = Field(default=None, description="Only traces that went well (`ok`) or failed (`error`).")
+    workflow: str | None = Field(default=None, description="Only traces of this workflow.")
+    model: str | None = Field(default=None, description="Only traces in which this model was called.")
+    session_id: str | None = Field(default=None, description="Only traces of this conversation.")
+    user_id: str | None = Field(default=None, description="Only traces of this end user.")
+    tag: str | None = Field(default=None, description="Only traces that carry this tag.")
+    since: Moment | None = Field(default=None, description="Only traces that began at this time or later.")
+    until: Moment | None = Field(default=None, description="Only traces that began before this time.")
+    min_duration_ms: int | None = Field(default=None, ge=0, le=2**62, description="Only traces that took at least so long.")
+    min_cost_usd: Decimal | None = Field(default=None, ge=0, description="Only traces known to have cost at least so much.")
+    has_feedback: bool | None = Field(default=None, description="Only traces with, or without, feedback.")
+    search: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="Only traces with this text in their name, input or output, whatever its case; or the trace of this id.",
+    )
+
+
+_CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
+    "agent_id": lambda value: Trace.agent_id == value,
+    "status": lambda value: Trace.status == value,
+    "workflow": lambda value: Trace.workflow == value,
+    "model": lambda value: Trace.models.contains([value]),
+    "session_id": lambda value: Trace.session_id == value,
+    "user_id": lambda value: Trace.user_id == value,
+    "tag": lambda value: Trace.tags.contains([value]),
+    "since": lambda value: Trace.started_at >= value,
+    "until": lambda value: Trace.started_at < value,
+    "min_duration_ms": lambda value: Trace.duration_ms >= value,
+    "min_cost_usd": lambda value: Trace.cost_usd >= value,
+    "has_feedback": lambda value: Trace.feedback_count > 0 if value else Trace.feedback_count == 0,
+    "search": lambda value: or_(
+        Trace.name.icontains(value, autoescape=True),
+        Trace.input.icontains(value, autoescape=True),
+        Trace.output.icontains(value, autoescape=True),
+        Trace.trace_id == value.lower(),
+    ),
+}
+
+
+def conditions_of(where: TraceFilter) -> list[ColumnElement[bool]]:
+    """What a filter demands."""
+    return [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a list of traces: behind the trace with this id and this value of the sort key."""
+
+    sort: TraceSort
+    value: Any
+    trace_id: str
+
+    def encode(self) -> str:
+        """The position as a cursor: opaque, and bound to its order."""
+        parts = [self.sort.value, _KINDS[self.sort.key].dump_python(self.value, mode="json"), self.trace_id]
+        return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, cursor: str) -> Self:
+        """Read a cursor. Raises ``ValueError`` for anything that ``encode`` did not make."""
+        sort, value, trace_id = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        kind = _KINDS[TraceSort(sort).key]
+        return cls(sort=TraceSort(sort), value=kind.validate_python(value), trace_id=TypeAdapter(str).validate_python(trace_id))
+
+    @classmethod
+    def of(cls, trace: Trace, sort: TraceSort) -> Self:
+        """Where a trace stands."""
+        value = getattr(trace, sort.key)
+        return cls(
+            sort=sort, value=_KINDS[sort.key].validate_python(UNKNOWN if value is None else value), trace_id=trace.trace_id
+        )
+
+    def is_before(self, key: ColumnElement[Any], trace_id: ColumnElement[str]) -> ColumnElement[bool]:
+        """The condition for standing behind this place."""
+        place = tuple_(key, trace_id)
+        here = tuple_(literal(self.value, key.type), literal(self.trace_id, String))
+        return place < here if self.sort.is_descending else place > here
