@@ -51,7 +51,7 @@ def operations_of(app: FastAPI) -> list[Operation]:
             found.append(
                 Operation(
                     method=method,
-                    path=str(context.path),
+                    path=str(context.path).replace(":path}", "}"),  # as the document has it
                     is_documented=documented and context.include_in_schema,
                     scopes=required_scopes(dependant) if dependant else None,
                     dependant=dependant,

@@ -1,0 +1,1 @@
+"""Conversations: the traces that share a session id."""
