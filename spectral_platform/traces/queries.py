@@ -229,7 +229,7 @@ async def get_linked_trace(session: AsyncSession, link: FeedbackLink) -> tuple[s
     trace = await session.scalar(await linked_trace(session, link))
     if trace is None:
         raise FeedbackLinkNotFound
-    question, answer = await get_input_and_output(session, trace) if link.shows_content else (None, None)
+    question, answer = (await list_inputs_and_outputs(session, [trace]))[trace.trace_id] if link.shows_content else (None, None)
     given = Feedback.in_workspace(link.workspace_id).where(Feedback.link_id == link.id)
     return question, answer, await session.scalar(given)
 

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response, Security
+from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
 from spectral_api.otel.receiving import CurrentIntake, hold_memory
@@ -12,24 +14,29 @@ from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
+from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_api.v1.traces import schemas
+from spectral_api.v1.traces import export, schemas
+from spectral_api.v1.traces.sessions.router import router as sessions
 from spectral_api.v1.traces.tree import grow
+from spectral_platform.changesets.clusters.errors import ClusterNotFound
+from spectral_platform.changesets.clusters.queries import get_cluster
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
-from spectral_platform.traces import commands, queries
+from spectral_platform.traces import commands, exporting, queries
 from spectral_platform.traces.errors import Busy, SpanNotFound, StorageFull, TraceNotFound
 from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.reports import rejection_of_report, spans_of_reports
 
 router = Router()
+router.include_router(sessions, prefix="/sessions")
 Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
 Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 Sender = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
 TraceId = Annotated[schemas.HexTraceId, Path(description="The trace.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])]
 
 
-@router.get("", response_model=schemas.TraceResults, summary="List traces", responses=problems(*IN_WORKSPACE))
+@router.get("", response_model=schemas.TraceResults, summary="List traces", responses=problems(*IN_WORKSPACE, ClusterNotFound))
 async def list_traces(
     workspace_id: UUID, caller: Reader, database: Database, query: Annotated[schemas.TraceQuery, Query()]
 ) -> Any:
@@ -40,7 +47,14 @@ async def list_traces(
     `total_capped` is true.
     """
     page = await queries.list_traces(
-        database, caller, where=query, sort=query.sort, limit=query.limit, offset=query.offset, after=query.after
+        database,
+        caller,
+        where=query,
+        sort=query.sort,
+        limit=query.limit,
+        offset=query.offset,
+        after=query.after,
+        among=await _examples(database, caller, query.cluster_id),
     )
     return {
         "results": page.results,
@@ -52,6 +66,36 @@ async def list_traces(
             "next_cursor": page.next_cursor,
         },
     }
+
+
+async def _examples(database: AsyncSession, caller: Caller, cluster_id: UUID | None) -> tuple[str, ...] | None:
+    """The traces that a cluster was found in; None where no cluster is asked for."""
+    return None if cluster_id is None else (await get_cluster(database, caller, cluster_id)).exemplar_trace_ids
+
+
+@router.get(
+    "/export",
+    response_class=StreamingResponse,
+    summary="Export traces",
+    responses={
+        **problems(*IN_WORKSPACE, ClusterNotFound, TooManyStreams),
+        200: {"description": "Lines of JSON.", "content": {NDJSON: {"schema": {"type": "string"}}}},
+    },
+)
+async def stream_traces(
+    workspace_id: UUID, caller: Reader, database: Database, request: Request, query: Annotated[schemas.ExportQuery, Query()]
+) -> StreamingResponse:
+    """Stream all traces that the filters choose, as one snapshot has them, in the order in which they began.
+
+    With `format=ndjson` a line is a trace with its spans. With `format=otlp` a line is an `ExportTraceServiceRequest` in
+    OTLP/JSON, which `POST /otel/v1/traces` of any receiver takes in; a long trace comes in several. The last line is
+    `{"complete": true, "rows": N}` in both, and N the number of lines before it: without it the stream broke off. No request has
+    a field `complete`, and a receiver takes the line for an empty one. What was masked is not in it.
+    """
+    among = await _examples(database, caller, query.cluster_id)
+    parts = exporting.stream_traces(request.app.state.database, caller, where=query, among=among)
+    headers = {"Content-Disposition": f'attachment; filename="traces-{workspace_id}.{query.format}.jsonl"'}
+    return await stream(request, export.write(parts, query.format), headers)
 
 
 @router.post(
@@ -101,7 +145,8 @@ async def get_trace(
 ) -> schemas.TraceDetail:
     """Show one trace whole, with its spans as trees; of a long one 1 000 spans at a time, in the order in which they began."""
     trace = await queries.get_trace(database, caller, trace_id)
-    question, answer = await queries.get_input_and_output(database, trace)
+    texts = await queries.list_inputs_and_outputs(database, [trace])
+    question, answer = texts[trace_id]
     spans = await queries.list_spans(database, trace, offset=spans_offset)
     return schemas.TraceDetail(
         **{name: getattr(trace, name) for name in schemas.TraceFields.model_fields},

@@ -1,5 +1,6 @@
 """Bodies of the traces' endpoints."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -18,8 +19,9 @@ from spectral_api.paging import Pagination
 from spectral_api.schemas import Input, Output, Time, Usd
 from spectral_platform.traces.feedback import SCORES, FeedbackLabel, FeedbackSource
 from spectral_platform.traces.models import TraceStatus
-from spectral_platform.traces.queries import COUNTED_EXACTLY, Position, TraceFilter, TraceSort
+from spectral_platform.traces.queries import COUNTED_EXACTLY
 from spectral_platform.traces.reports import TraceReport
+from spectral_platform.traces.selection import Position, TraceFilter, TraceSort
 from spectral_platform.traces.spans import SpanKind, SpanStatus
 from spectral_platform.traces.statements import PREVIEW_CHARACTERS
 
@@ -91,7 +93,26 @@ class TracesAccepted(Output):
     rejected: list[IndexedRefusal] = Field(description="The items that were refused.")
 
 
-class TraceQuery(TraceFilter, exact=False):
+class ExportFormat(StrEnum):
+    """What a line is: a trace with its spans, or a request as OpenTelemetry's exporters send it."""
+
+    NDJSON = "ndjson"
+    OTLP = "otlp"
+
+
+class TraceSelection(TraceFilter, exact=False):
+    """Which traces."""
+
+    cluster_id: UUID | None = Field(default=None, description="Only the traces that this failure cluster was found in.")
+
+
+class ExportQuery(TraceSelection, exact=False):
+    """Which traces are exported, and how."""
+
+    format: ExportFormat = Field(default=ExportFormat.NDJSON, description="What a line is.")
+
+
+class TraceQuery(TraceSelection, exact=False):
     """Which traces, in which order, and which page of them."""
 
     sort: TraceSort = Field(
@@ -184,6 +205,13 @@ class TraceResults(Output):
 
     results: list[Trace] = Field(description="The traces of this page.")
     pagination: TracePagination = Field(description="Where this page stands.")
+
+
+class ExportedTrace(TraceFields):
+    """A trace in an export, without its spans."""
+
+    input: str | None = Field(description="What went in, whole.")
+    output: str | None = Field(description="What came out, whole.")
 
 
 class SpanEvent(Output):
