@@ -8,6 +8,7 @@ import gc
 import statistics
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -143,7 +144,7 @@ def measured_over(traces: int, repetitions: int) -> dict[str, tuple[float, float
         reader = new_reader(server)
         with server.connect() as connection:
             History(reader.workspace_id, traces).make(connection)
-        with reader.client:
+        with closing(reader.client):
             return {name: (middle, late) for name, middle, late in measure(reader, repetitions)}
 
 
