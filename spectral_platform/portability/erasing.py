@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_platform.core.database import Database
 from spectral_platform.portability.inventory import MEMBERS, Owner, holdings
 from spectral_platform.portability.queries import Expiry, Place, list_cited_traces
-from spectral_platform.traces.commands import TAKE_SLOT
 from spectral_platform.traces.partitions import KEPT
 
 ROWS_AT_ONCE = 5_000
@@ -133,7 +132,6 @@ async def expire_traces(database: Database, expiry: Expiry, *, dropped: Collecti
     expired, are_more = 0, True
     while are_more:
         async with database.transaction(account_id=place.account_id, workspace_id=place.workspace_id) as session:
-            await session.execute(TAKE_SLOT, {"workspace_id": place.workspace_id})
             deleted = (await session.execute(_DELETE_TRACES, values)).all()
             for day, trace_ids in _by_day(deleted):
                 if day not in dropped:

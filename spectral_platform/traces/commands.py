@@ -33,13 +33,6 @@ RATE_TRACE = text(
     WHERE workspace_id = :workspace_id AND trace_id = :trace_id
     """
 )
-# The counter of traces is locked before the traces, as ingestion does it; the other way around they could wait for each other.
-TAKE_SLOT = text(
-    """
-    INSERT INTO trace_counts AS known (workspace_id, slot, count) VALUES (:workspace_id, mod(pg_backend_pid(), 32), 0)
-    ON CONFLICT (workspace_id, slot) DO UPDATE SET count = known.count
-    """
-)
 # What may be forgotten, and that it is old enough, is the policy's say.
 FORGET_ERASED = text("DELETE FROM erased_traces WHERE erased_at < now() - interval '365 days'")
 
@@ -77,7 +70,6 @@ def _measure(outcomes: dict[str, int]) -> None:
 
 async def delete_trace(session: AsyncSession, caller: Caller, trace_id: str) -> None:
     """Erase a trace with its spans, its feedback and all words of it. Spans that come later are dropped."""
-    await session.execute(TAKE_SLOT, {"workspace_id": caller.workspace})
     trace = await session.scalar(Trace.in_workspace(caller.workspace).where(Trace.trace_id == trace_id).with_for_update())
     if trace is None:
         raise TraceNotFound(trace_id)

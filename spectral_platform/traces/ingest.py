@@ -109,23 +109,22 @@ class Storing:
         """Store what arrived of these traces."""
         await self._run(PLAN_BY_KEYS)
         begun, known = await self._take_locks(traces)
-        erased = await self._take_back_erased(traces)
+        erased, taken_back = await self._take_back_erased(traces)
         replaced = await self._replace(known)
         stored = await self._copy(traces.values())
         changed = {trace_id: trace for trace_id, trace in known.items() if trace.rows}
         if changed:
             await self._update(changed)
-        return Stored(spans=stored - replaced, traces=begun - len(erased), erased=sum(len(each.rows) for each in erased))
+        return Stored(spans=stored - replaced, traces=begun - taken_back, erased=sum(len(each.rows) for each in erased))
 
-    async def _take_back_erased(self, traces: dict[str, Assembly]) -> list[Assembly]:
-        """Take back the traces that were erased before, which have just begun anew. Returns what arrived of them.
+    async def _take_back_erased(self, traces: dict[str, Assembly]) -> tuple[list[Assembly], int]:
+        """Take back the traces that were erased before and have just begun anew. Returns what arrived, and how many had begun.
 
         Whoever erases a trace holds its lock until the erasure can be seen, so under the lock there is no doubt.
         """
         erased = [row[0] for row in await self._run(ERASED_TRACES, trace_ids=list(traces))]
-        if erased:
-            await self._run(TAKE_BACK_TRACES, trace_ids=erased)
-        return [traces.pop(trace_id) for trace_id in erased]
+        taken_back = await self._run(TAKE_BACK_TRACES, trace_ids=erased) if erased else ()
+        return [traces.pop(trace_id) for trace_id in erased], len(taken_back)
 
     async def _take_locks(self, traces: Mapping[str, Assembly]) -> tuple[int, dict[str, Assembly]]:
         """Begin the traces that are new and lock the others. Returns how many are new, and those that are not."""
@@ -144,6 +143,9 @@ class Storing:
                 remaining.pop(trace_id).day = self._today
             locked = await self._lock(remaining) if remaining else set()
             known |= {trace_id: remaining.pop(trace_id) for trace_id in locked}
+            if remaining:  # one that was erased must not begin anew: out of order, it could wait for who waits for this one
+                for row in await self._run(ERASED_TRACES, trace_ids=list(remaining)):
+                    remaining.pop(row[0])
         return begun, known
 
     async def _lock(self, traces: Mapping[str, Assembly]) -> set[str]:

@@ -187,7 +187,7 @@ class Span(WorkspaceOwned, Base):
 
 
 class TraceCount(WorkspaceOwned, Base):
-    """How many traces a workspace has, kept by a trigger on them and summed over the slots, of which every connection has one."""
+    """How many traces a workspace has: the sum over its slots, of which a trigger on traces takes one that nobody else holds."""
 
     __tablename__ = "trace_counts"
 

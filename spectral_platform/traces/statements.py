@@ -52,7 +52,7 @@ ERASED_TRACES = """
 SELECT trace_id FROM erased_traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
 """
 TAKE_BACK_TRACES = """
-DELETE FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
+DELETE FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[]) RETURNING trace_id
 """
 _FACTS = ", ".join(
     {"has_input": "input IS NOT NULL", "has_output": "output IS NOT NULL"}.get(name, name) for name in SpanFacts._fields
