@@ -52,6 +52,10 @@ bearer = HTTPBearer(
 )
 
 
+CREDENTIALS: list[dict[str, list[str]]] = [{bearer.scheme_name: []}, {access_cookie.scheme_name: []}]
+"""How an endpoint documents that it takes either, where that cannot be read off its dependencies."""
+
+
 class ScopeMissing(ForbiddenError):
     """The caller lacks the scope that this endpoint needs."""
 
@@ -144,9 +148,13 @@ async def authenticate_by_header(
     return caller
 
 
-async def authenticate_sender(request: Request, required: SecurityScopes, credential: Credential) -> Caller:
-    """The same where requests come by the thousand: who presents the same credential at the same time is verified together."""
+async def authenticate_sender(request: Request, required: SecurityScopes) -> Caller:
+    """The same where requests come by the thousand: who presents the same credential at the same time is verified together.
+
+    It has no dependencies of its own, each of which takes the framework as long as decoding a span.
+    """
     verifier: Verifier = request.app.state.verifier
+    credential = await presented(request, await bearer(request), await access_cookie(request))
     return await admit(request, credential, required.scopes, verifier.resolve, names_workspace_by_header=True)
 
 

@@ -8,15 +8,15 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI, Request, Response, Security
+from fastapi import FastAPI, Request, Response, Security
 
-from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.dependencies import Database
 from spectral_api.otel import schemas
-from spectral_api.otel.receiving import CurrentIntake, receive_body
+from spectral_api.otel.receiving import announced_size
 from spectral_api.otel.statuses import render_status, render_success, statuses
 from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import WORKSPACE_PARAMETER, authenticate_by_header, authenticate_sender
+from spectral_api.security import CREDENTIALS, WORKSPACE_PARAMETER, authenticate_by_header, authenticate_sender
 from spectral_api.v1.refusals import IN_WORKSPACE_OF_HEADER
 from spectral_api.windows import Window
 from spectral_platform.core import clock
@@ -29,6 +29,7 @@ from spectral_platform.otel.encoding import Encoding, encoding_of, inflate
 from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
 from spectral_platform.traces import queries
 from spectral_platform.traces.errors import Busy, StorageFull
+from spectral_platform.traces.intake import Intake
 from spectral_platform.traces.spans import Rejection
 
 PATHS = ("/otel/v1/traces", "/v1/traces")
@@ -95,7 +96,6 @@ SUCCESS = {
 router = Router(tags=["OTEL"])
 
 
-Body = Annotated[bytes, Depends(receive_body, scope="function")]
 Sender = Annotated[Caller, Security(authenticate_sender, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
 Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_WORKSPACE, Scope.WRITE_TRACES])]
 
@@ -107,12 +107,10 @@ Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_W
         200: SUCCESS,
         **statuses(*IN_WORKSPACE_OF_HEADER, UnsupportedEncoding, MalformedBody, PayloadTooLargeError, Busy, StorageFull),
     },
-    openapi_extra={"parameters": [WORKSPACE_PARAMETER], "requestBody": REQUEST_BODY},
+    openapi_extra={"parameters": [WORKSPACE_PARAMETER], "requestBody": REQUEST_BODY, "security": CREDENTIALS},
 )
 @router.post(PATHS[1], include_in_schema=False)
-async def export_traces(
-    request: Request, body: Body, caller: Sender, settings: CurrentSettings, intake: CurrentIntake
-) -> Response:
+async def export_traces(request: Request, caller: Sender) -> Response:
     """Take in spans from any OpenTelemetry SDK or collector, as OTLP/HTTP says: protobuf or JSON, plain, gzip or deflate.
 
     An API key decides the workspace; a user's token needs the header `X-Workspace-Id`. `200` means that the spans are committed
@@ -123,7 +121,11 @@ async def export_traces(
     `google.rpc.Status` bodies in the request's encoding; `429` and `503` say in `Retry-After` when to send again.
     """
     sender = label(request.headers.get("User-Agent")) or ""
+    settings: Settings = request.app.state.settings
+    intake: Intake = request.app.state.intake
     with ExitStack() as held:
+        held.enter_context(intake.hold(announced_size(request)))
+        body = await request.body()  # whoever sends is verified by now, and no connection is held while they take their time
         try:
             encoding = encoding_of(request.headers.get("Content-Type"))
             payload = await _inflate(request, body, settings)
