@@ -215,7 +215,7 @@ async def test_a_tenant_cannot_give_its_rows_to_another(
     database: Database, superuser: psycopg.Connection, planted: dict[str, UUID]
 ) -> None:
     for table, _, _, _, _, check in superuser.execute(POLICIES).fetchall():
-        if check is None:  # a policy of reading alone
+        if check is None or "spectral.upkeep" in check:  # a policy of reading alone, or of no tenant
             continue
         column = check.strip("( ").split(" = ")[0]
         async with database.transaction(**planted) as session:
