@@ -3,6 +3,7 @@
 import json
 from base64 import b64decode
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from google.protobuf.json_format import MessageToDict
@@ -13,6 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Tracer
+
+from spectral_platform.otel.decoding import decode
+from spectral_platform.otel.encoding import Encoding
+from spectral_platform.traces.spans import SpanDraft
 
 HEX_IDS = ("traceId", "spanId", "parentSpanId")
 
@@ -34,6 +39,19 @@ def one_span(attributes: Mapping[str, Any], **resource: str) -> ExportTraceServi
         tracer.start_span("work", attributes=dict(attributes)).end()
 
     return recorded(instrumented, {key.replace("_", "."): value for key, value in resource.items()} or None)
+
+
+def decoded(request: ExportTraceServiceRequest) -> SpanDraft:
+    """What becomes of the only span of a request."""
+    result = decode(request.SerializeToString(), Encoding.PROTOBUF, None, limit_bytes=1_000_000, now=datetime.now(UTC))
+    assert not result.rejections
+    (draft,) = result.drafts
+    return draft
+
+
+def draft_of(attributes: Mapping[str, Any], **resource: str) -> SpanDraft:
+    """What becomes of a span that carries these attributes."""
+    return decoded(one_span(attributes, **resource))
 
 
 def as_json(request: ExportTraceServiceRequest, *, snake_case: bool = False) -> bytes:
