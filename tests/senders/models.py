@@ -56,7 +56,8 @@ async def complete_chat(request: Request) -> Response:
         "created": 1_700_000_000,
         "model": SNAPSHOTS.get(body["model"], body["model"]),
     }
-    message: dict[str, Any] = {"role": "assistant", "content": ANSWER}
+    is_json = (body.get("response_format") or {}).get("type") in {"json_object", "json_schema"}
+    message: dict[str, Any] = {"role": "assistant", "content": ARGUMENTS if is_json else ANSWER}
     if body.get("tools") and all(said["role"] != "tool" for said in body["messages"]):
         function = {"name": body["tools"][0]["function"]["name"], "arguments": ARGUMENTS}
         message = {
