@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import timedelta
-from functools import partial
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response, Security
@@ -23,7 +22,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import PayloadTooLargeError, SpectralError
 from spectral_platform.core.settings import Settings
-from spectral_platform.otel.decoding import decode
+from spectral_platform.otel.decoding import Decoded, decode_by_and_by
 from spectral_platform.otel.dialects.dialect import label
 from spectral_platform.otel.encoding import Encoding, encoding_of, inflate
 from spectral_platform.otel.errors import MalformedBody, UnsupportedEncoding
@@ -35,8 +34,6 @@ from spectral_platform.traces.spans import Rejection
 PATHS = ("/otel/v1/traces", "/v1/traces")
 OTHER_SIGNALS = ("/otel/v1/metrics", "/otel/v1/logs", "/v1/metrics", "/v1/logs")
 """Where exporters send what Spectral does not take; its absence is told as they understand it."""
-DECODED_AT_ONCE = 262_144
-"""Bodies up to so many bytes are decoded where they are; handing them to a thread would take as long."""
 EXAMPLE = {
     "resourceSpans": [
         {
@@ -130,8 +127,10 @@ async def export_traces(request: Request, caller: Sender) -> Response:
             encoding = encoding_of(request.headers.get("Content-Type"))
             payload = await _inflate(request, body, settings)
             held.enter_context(intake.hold(max(0, len(payload) - len(body))))
-            decoding = partial(decode, payload, encoding, limit_bytes=settings.max_body_bytes, now=clock.now(), sender=sender)
-            decoded = decoding() if len(payload) <= DECODED_AT_ONCE else await asyncio.to_thread(decoding)
+            # Not in another thread: that would hold the interpreter's lock, for which the loop waits at every call to the system.
+            decoded = Decoded()
+            for _ in decode_by_and_by(decoded, payload, encoding, now=clock.now(), sender=sender):
+                await asyncio.sleep(0)
         except Busy:
             raise
         except SpectralError as refusal:

@@ -1,6 +1,6 @@
 """OTLP request bodies become span drafts: bad spans are rejections with a reason, good ones survive them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +16,8 @@ from spectral_platform.traces.spans import Rejection, SpanDraft
 
 REQUESTS: dict[Encoding, type[Request]] = {Encoding.PROTOBUF: ProtobufRequest, Encoding.JSON: JsonRequest}
 LONGEST_SAMPLE = 300
+SPANS_AT_ONCE = 100
+"""How many spans are decoded before others have their turn: some milliseconds' worth."""
 
 
 @dataclass(slots=True)
@@ -48,9 +50,20 @@ def decode(
 
     Raises PayloadTooLargeError, UnsupportedEncoding (of the compression) or MalformedBody when nothing can be read.
     """
-    request = REQUESTS[encoding](inflate(body, content_encoding, limit_bytes=limit_bytes))
-    latest = latest_ns(now)
     decoded = Decoded()
+    payload = inflate(body, content_encoding, limit_bytes=limit_bytes)
+    for _ in decode_by_and_by(decoded, payload, encoding, now=now, sender=sender):
+        pass
+    return decoded
+
+
+def decode_by_and_by(decoded: Decoded, payload: bytes, encoding: Encoding, *, now: datetime, sender: str = "") -> Iterator[None]:
+    """Read an inflated body into ``decoded``, with a pause after every few spans in which others may have their turn.
+
+    Raises MalformedBody when nothing can be read.
+    """
+    request = REQUESTS[encoding](payload)
+    latest = latest_ns(now)
     resource: object = None
     source = Origin()
     for current, scoped, spans in request.groups():
@@ -61,7 +74,7 @@ def decode(
         except RefusedSpan as refused:
             decoded.refuse(refused, map(request.name_of, spans), Origin(), sender)
             continue
-        for span in spans:
+        for number, span in enumerate(spans, start=1):
             try:
                 received = request.read(span)
                 check(received, latest)
@@ -69,4 +82,5 @@ def decode(
                 decoded.refuse(refused, [request.name_of(span)], source, sender)
             else:
                 decoded.drafts.append(draft(received, source, scope))
-    return decoded
+            if number % SPANS_AT_ONCE == 0:
+                yield
