@@ -67,7 +67,8 @@ class Intake:
         self._space.require()
         arrival = Arrival(caller, drafts, rejections, size_bytes, asyncio.get_running_loop().create_future())
         self._waiting.setdefault((caller.account_id, caller.workspace), []).append(arrival)
-        if len(self._committers) < COMMITTERS:
+        # One that is done may still be among them, and would never look at what has just come.
+        if sum(not committer.done() for committer in self._committers) < COMMITTERS:
             committer = asyncio.create_task(self._commit_what_waits())
             self._committers.add(committer)
             committer.add_done_callback(self._committers.discard)

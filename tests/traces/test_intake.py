@@ -47,6 +47,19 @@ async def test_a_lone_request_is_committed_before_it_returns(database: Database,
     assert (await trace_of(database, owner, trace_id)).span_count == 1
 
 
+async def test_what_comes_as_soon_as_another_is_told_is_committed_too(
+    database: Database, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spectral_platform.traces.intake.COMMITTERS", 1)
+    intake, traces = Intake(database, most_bytes=1), [new_trace_id() for _ in range(2)]
+
+    async with asyncio.timeout(30):
+        for trace_id in traces:
+            await intake.take(owner.caller(), drafts=[draft(trace_id, 1)], size_bytes=1)
+
+    assert [(await trace_of(database, owner, each)).span_count for each in traces] == [1, 1]
+
+
 async def test_what_cannot_be_stored_costs_no_other_request(database: Database, owner: Person) -> None:
     intake, traces = Intake(database, most_bytes=1), [new_trace_id() for _ in range(5)]
     impossible = intake.take(owner.caller(), drafts=[draft("longer" * 10, 1)], size_bytes=1)
