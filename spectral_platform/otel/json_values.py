@@ -69,7 +69,10 @@ def count_in(holder: dict[str, Any], *names: str) -> int:
 
 def enum_in(value: Any, names: Mapping[str, int]) -> int:
     """A value of an enum, by number or by name; what later versions may add says nothing yet."""
-    return names.get(value, 0) if isinstance(value, str) else _integer(value or 0)
+    known = names.get(value, 0) if isinstance(value, str) else _integer(value or 0)
+    if not -(1 << 31) <= known < 1 << 31:
+        raise RefusedSpan("an enum's number does not fit in 32 bits")
+    return known
 
 
 def time_in(holder: dict[str, Any], *names: str) -> int:

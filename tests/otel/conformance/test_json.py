@@ -84,6 +84,8 @@ REFUSED = [
     Case("numbers have no underscores", {"endTimeUnixNano": "1_000"}, "integer is expected"),
     Case("numbers have no thousands of digits", {"endTimeUnixNano": "9" * 5000}, "integer is expected"),
     Case("counts have 32 bits", {"flags": 2**32}, "not a 32-bit count"),
+    Case("enums have 32 bits", {"kind": 2**31}, "does not fit in 32 bits"),
+    Case("a status has 32 bits", {"status": {"code": 1e30}}, "does not fit in 32 bits"),
     Case("attributes are a list", {"attributes": {}}, "attributes is not a list"),
     Case("attributes are objects", {"attributes": ["k"]}, "object is expected"),
     Case("values are objects", {"attributes": [{"key": "k", "value": "bare"}]}, "object is expected"),
