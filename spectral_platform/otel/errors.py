@@ -4,7 +4,10 @@ from spectral_platform.core.errors import BusinessRuleViolationError, Unsupporte
 
 
 class UnsupportedEncoding(UnsupportedMediaTypeError):
-    """The body comes in a media type or a compression that OTLP/HTTP does not have."""
+    """The body comes in a media type or a compression that OTLP/HTTP does not have.
+
+    Its message quotes nothing of the request: refusals are counted by it, and it is masked nowhere.
+    """
 
 
 class MalformedBody(BusinessRuleViolationError):

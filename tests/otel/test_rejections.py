@@ -1,6 +1,7 @@
 """What is refused is told to those who look after the sender: why, how often, since when, and which program sent it."""
 
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from tests.otel.test_api import statistics_of
 
 SDK = {"telemetry.sdk.name": "opentelemetry", "telemetry.sdk.version": "2.12.1", "telemetry.sdk.language": "nodejs"}
 AGENT = "curl/8.5.0"
+RANDOM = "".join(sha256(bytes([number])).hexdigest() for number in range(100))
+"""Too long for an index, and for a reason that refusals are grouped by."""
 
 
 def body(resource: dict[str, str], *, start: int = 1795323600000000000, end: int = 1795323600840000000) -> dict[str, Any]:
@@ -52,6 +55,8 @@ async def test_refused_spans_are_grouped_by_reason_and_sender(owner: Person) -> 
     [
         (b"no protobuf", {"Content-Type": "application/x-protobuf"}, 400),
         (b"<xml/>", {"Content-Type": "text/xml"}, 415),
+        (b"<xml/>", {"Content-Type": f"text/{RANDOM}"}, 415),
+        (b"{}", {"Content-Type": "application/json", "Content-Encoding": RANDOM}, 415),
         (b"{}", {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 400),
     ],
 )
