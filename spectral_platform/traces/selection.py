@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import orjson
@@ -49,11 +49,12 @@ PLACES: dict[str, ColumnElement[Any]] = {
     "cost_usd": func.coalesce(Trace.cost_usd, text(str(UNKNOWN))),
 }
 """What traces are ordered by, as the indexes have it."""
+_Whole = Annotated[int, Field(ge=UNKNOWN, lt=2**63)]
 _KINDS: dict[str, TypeAdapter[Any]] = {
     "started_at": TypeAdapter(AwareDatetime),
-    "duration_ms": TypeAdapter(int),
-    "total_tokens": TypeAdapter(int),
-    "cost_usd": TypeAdapter(Decimal),
+    "duration_ms": TypeAdapter(_Whole),
+    "total_tokens": TypeAdapter(_Whole),
+    "cost_usd": TypeAdapter(Annotated[Decimal, Field(max_digits=100, decimal_places=50)]),
 }
 
 
@@ -70,7 +71,9 @@ class TraceFilter(Value):
     since: Moment | None = Field(default=None, description="Only traces that began at this time or later.")
     until: Moment | None = Field(default=None, description="Only traces that began before this time.")
     min_duration_ms: int | None = Field(default=None, ge=0, le=2**62, description="Only traces that took at least so long.")
-    min_cost_usd: Decimal | None = Field(default=None, ge=0, description="Only traces known to have cost at least so much.")
+    min_cost_usd: Decimal | None = Field(
+        default=None, ge=0, le=10**12, decimal_places=18, description="Only traces known to have cost at least so much."
+    )
     has_feedback: bool | None = Field(default=None, description="Only traces with, or without, feedback.")
     search: str | None = Field(
         default=None,

@@ -1,5 +1,7 @@
 """Traces over HTTP: taking them in, finding them, and seeing them whole."""
 
+import json
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -271,6 +273,8 @@ async def test_traces_are_found_by_their_agent_and_by_their_id(shelf: Person) ->
         {"search": "a\x00b"},
         {"min_cost_usd": "-1"},
         {"min_cost_usd": "NaN"},
+        {"min_cost_usd": "1e999999"},
+        {"min_cost_usd": "1e-999999"},
     ],
 )
 async def test_a_query_that_makes_no_sense_is_refused(owner: Person, query: dict[str, Any]) -> None:
@@ -309,6 +313,18 @@ async def test_a_cursor_goes_with_its_own_order_only(shelf: Person) -> None:
         answer = await shelf.client.get(f"{shelf.w}/traces", params={"cursor": cursor, **query})
         assert answer.status_code == 422
     assert await names(shelf, cursor=cursor, limit=2) == ["gamma", "beta"]
+
+
+@pytest.mark.parametrize(
+    ("sort", "value"),
+    [("total_tokens", 2**63), ("duration_ms", -2), ("cost_usd", "1e999999"), ("cost_usd", "1e-999999"), ("cost_usd", "NaN")],
+)
+async def test_a_cursor_to_where_no_trace_can_be_is_refused(owner: Person, sort: str, value: Any) -> None:
+    cursor = urlsafe_b64encode(json.dumps([sort, value, new_trace_id()]).encode()).decode()
+
+    answer = await owner.client.get(f"{owner.w}/traces", params={"sort": sort, "cursor": cursor})
+
+    assert answer.status_code == 422
 
 
 async def test_totals_are_exact_without_filters_and_say_when_they_are_not(
