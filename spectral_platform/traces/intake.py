@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
+import psycopg
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database
 from spectral_platform.traces.commands import record_spans
@@ -95,17 +98,17 @@ class Intake:
         return waiting[:size]
 
     async def _commit(self, group: Sequence[Arrival]) -> None:
+        error: Exception | None = None
         try:
             await self._record(group)
-        except Exception as error:
-            if len(group) > 1:  # one of them may be at fault; the others must not suffer for it
+        except Exception as failure:
+            if len(group) > 1 and not _is_outage(failure):  # one of them may be at fault; the others must not suffer for it
                 for arrival in group:
                     await self._commit([arrival])
                 return
-            _tell(group[0], error)
-        else:
-            for arrival in group:
-                _tell(arrival)
+            error = failure
+        for arrival in group:
+            _tell(arrival, error)
 
     async def _record(self, group: Sequence[Arrival]) -> None:
         caller = group[0].caller
@@ -119,7 +122,15 @@ class Intake:
             )
 
 
-def _tell(arrival: Arrival, error: Exception | None = None) -> None:
+def _is_outage(error: Exception) -> bool:
+    """Whether the database was not reached at all: to ask again for each request would take each as long."""
+    if isinstance(error, PoolTimeout):
+        return True
+    cause = getattr(error, "orig", error)
+    return isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
+
+
+def _tell(arrival: Arrival, error: Exception | None) -> None:
     """Let whoever waits go on, unless nobody does any more."""
     if arrival.committed.done():
         return

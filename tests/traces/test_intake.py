@@ -109,11 +109,15 @@ async def test_bodies_are_held_up_to_a_bound_and_one_alone_always(database: Data
     assert intake.held_bytes == 0
 
 
-async def test_a_database_that_is_down_is_told_to_everybody_who_waits(owner: Person) -> None:
-    intake = Intake(Database("postgresql://localhost:1/nowhere"), most_bytes=1)
+async def test_a_database_that_is_down_is_asked_once_and_told_to_everybody_who_waits(owner: Person) -> None:
+    database = Database("postgresql://localhost:1/nowhere")
+    asked: list[None] = []
+    event.listen(database.engine.sync_engine, "do_connect", lambda *_: asked.append(None))
+    intake = Intake(database, most_bytes=1)
 
     answers = await asyncio.gather(
         *(intake.take(owner.caller(), drafts=[draft(new_trace_id(), 1)], size_bytes=1) for _ in range(5)), return_exceptions=True
     )
 
     assert all(isinstance(answer, SQLAlchemyError) for answer in answers)
+    assert len(asked) == 1
