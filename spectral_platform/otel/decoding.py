@@ -15,7 +15,6 @@ from spectral_platform.otel.received import Request, check, latest_ns
 from spectral_platform.traces.spans import Rejection, SpanDraft
 
 REQUESTS: dict[Encoding, type[Request]] = {Encoding.PROTOBUF: ProtobufRequest, Encoding.JSON: JsonRequest}
-LONGEST_SAMPLE = 300
 SPANS_AT_ONCE = 100
 """How many spans are decoded before others have their turn: some milliseconds' worth."""
 
@@ -32,7 +31,7 @@ class Decoded:
         made_by = sdk_of(source.fields.get("resource", {})) or sender
         for name in names:
             sample = f"span {name!r} of service {source.service!r}"
-            self.rejections.append(Rejection(reason=str(reason), sample=sample[:LONGEST_SAMPLE], sender=made_by))
+            self.rejections.append(Rejection(reason=str(reason), sample=sample, sender=made_by))
 
 
 def sdk_of(resource: Mapping[str, Any]) -> str | None:

@@ -52,7 +52,7 @@ async def record_spans(
     masking, prices = await get_ingestion_policies(session, caller.workspace)
     if not masking.is_empty:
         await asyncio.to_thread(mask_spans, masking.masker, drafts)
-        rejections = mask_rejections(masking.masker, rejections)
+        rejections = await asyncio.to_thread(mask_rejections, masking.masker, rejections)
     today = clock.now().date()
     rejections = [replace(each, sender=SENDERS.name(caller.workspace, each.sender, today)) for each in rejections]
     new = await ingest.store_spans(session, caller.workspace, drafts, prices)

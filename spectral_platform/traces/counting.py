@@ -18,6 +18,8 @@ OTHER_SENDERS = "(other)"
 UNKNOWN_SENDER = "(unknown)"
 SEPARATOR = "\x1f"
 """Between the reason and the sender, which are one label of refused spans."""
+LONGEST_SAMPLE = 300
+"""Of refused spans so much is kept; they are masked before, because of half a secret nobody knows that it is one."""
 KEPT_FINE = timedelta(days=2)
 KEPT_BY_HOUR = timedelta(days=60)
 """How long counts stay as they are, and how long by the hour; then they are by the day."""
@@ -105,7 +107,7 @@ def tally(
     counts = [Count(measure, "", count) for measure, count in plain.items() if count]
     counts += _labelled(Measure.SERVICE, _few(Counter(draft.service or NO_SERVICE for draft in drafts)))
     counts += _labelled(Measure.DIALECT, Counter(draft.dialect for draft in drafts))
-    samples = {_reason(rejection): rejection.sample for rejection in rejections}
+    samples = {_reason(rejection): rejection.sample[:LONGEST_SAMPLE] for rejection in rejections}
     refused = Counter(_reason(rejection) for rejection in rejections)
     return counts + [Count(Measure.REJECTED, reason, count, samples[reason]) for reason, count in refused.items()]
 

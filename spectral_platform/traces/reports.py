@@ -16,7 +16,6 @@ from spectral_platform.traces.spans import Rejection, SpanDraft, SpanKind, SpanS
 
 DIALECT = "report"
 NO_REPORT = "the item does not have the shape of a trace"
-LONGEST_SAMPLE = 300
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(days=1)
 LONGEST_MS = 366 * 86_400_000
@@ -120,4 +119,4 @@ def spans_of_reports(reports: Sequence[TraceReport]) -> list[SpanDraft]:
 
 def rejection_of_report(reason: str) -> Rejection:
     """What is counted of an item that is no report; ``reason`` says why it is none."""
-    return Rejection(reason=NO_REPORT, sample=reason[:LONGEST_SAMPLE])
+    return Rejection(reason=NO_REPORT, sample=reason)

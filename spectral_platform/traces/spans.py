@@ -82,7 +82,7 @@ class SpanDraft:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One refused span: ``reason`` is the same sentence for all refused alike, ``sample`` says which it was.
+    """One refused span: ``reason`` is the same sentence for all refused alike, ``sample`` says which it was, whole.
 
     ``sender`` is the program that made it: its SDK, by name and version.
     """

@@ -164,6 +164,20 @@ async def test_nothing_of_what_is_masked_is_stored(send: Any, owner: Person, dat
         assert mark in kept
 
 
+async def test_a_secret_is_masked_before_the_sample_of_a_refused_span_is_cut(owner: Person, database: Database) -> None:
+    assert (await owner.client.put(f"{owner.w}/masking", json={"detectors": ["secret"]})).status_code == 200
+    span = {"name": "x" * 280 + f" {SECRET}", "traceId": "00"}
+
+    for path, body in (
+        ("/otel/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}),
+        (f"{owner.w}/traces", {"traces": [{"input": "", "output": "", "x" * 280 + f" {SECRET}": 1}]}),
+    ):
+        await owner.client.post(path, json=body, headers={"X-Workspace-Id": str(owner.workspace_id)})
+
+    assert "xxxx" in await stored(database, owner)
+    assert "sk-proj" not in await stored(database, owner)
+
+
 async def test_without_a_policy_and_in_other_workspaces_everything_is_kept(
     owner: Person, stranger: Person, database: Database
 ) -> None:
