@@ -131,7 +131,7 @@ async def test_the_partition_of_a_day_that_nobody_keeps_is_dropped_at_once(
     await have_arrived(server, stranger, lately, traces=20)
     await server.execute("ANALYZE traces")
     plan = await server.execute(
-        "EXPLAIN SELECT trace_id FROM traces WHERE workspace_id = %s AND day < %s", [stranger.workspace_id, lately]
+        "EXPLAIN SELECT trace_id FROM traces WHERE workspace_id = %s AND day < %s", [owner.workspace_id, long_ago]
     )
     assert "ix_traces_workspace_id_day" in str(await plan.fetchall())
     await keep_for(owner, 10)
