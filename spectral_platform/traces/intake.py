@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
+from psycopg.errors import DeadlockDetected
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spectral_platform.core.access import Caller
@@ -23,6 +25,7 @@ from spectral_platform.traces.spans import Rejection, SpanDraft
 COMMITTERS = 2
 """While one waits for the disk, the other prepares its rows."""
 SPANS_TOGETHER = 2_000
+TRIES = 3
 
 Tenant = tuple[UUID, UUID]
 
@@ -100,7 +103,7 @@ class Intake:
     async def _commit(self, group: Sequence[Arrival]) -> None:
         error: Exception | None = None
         try:
-            await self._record(group)
+            await self._record_again_after_deadlocks(group)
         except Exception as failure:
             if len(group) > 1 and not _is_outage(failure):  # one of them may be at fault; the others must not suffer for it
                 for arrival in group:
@@ -109,6 +112,15 @@ class Intake:
             error = failure
         for arrival in group:
             _tell(arrival, error)
+
+    async def _record_again_after_deadlocks(self, group: Sequence[Arrival]) -> None:
+        """Traces that are deleted while spans of them arrive begin anew, out of the order that locks are taken in."""
+        for remaining in reversed(range(TRIES)):
+            try:
+                return await self._record(group)
+            except (psycopg.OperationalError, OperationalError) as error:
+                if not remaining or not isinstance(_cause_of(error), DeadlockDetected):
+                    raise
 
     async def _record(self, group: Sequence[Arrival]) -> None:
         caller = group[0].caller
@@ -126,8 +138,13 @@ def _is_outage(error: Exception) -> bool:
     """Whether the database was not reached at all: to ask again for each request would take each as long."""
     if isinstance(error, PoolTimeout):
         return True
-    cause = getattr(error, "orig", error)
+    cause = _cause_of(error)
     return isinstance(cause, psycopg.OperationalError) and cause.sqlstate is None
+
+
+def _cause_of(error: Exception) -> object:
+    """What the driver said."""
+    return getattr(error, "orig", error)
 
 
 def _tell(arrival: Arrival, error: Exception | None) -> None:

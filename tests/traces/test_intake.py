@@ -5,15 +5,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from spectral_platform.core.database import Database
 from spectral_platform.traces.errors import Busy
 from spectral_platform.traces.intake import COMMITTERS, Intake
+from spectral_platform.traces.models import Trace
 from spectral_platform.traces.spans import Rejection
 from tests.fixtures.callers import Person
-from tests.traces.factories import draft, new_trace_id, trace_of
+from tests.fixtures.database import somebody_waits
+from tests.traces.factories import draft, new_trace_id, store, trace_of
 
 
 @contextmanager
@@ -71,6 +73,21 @@ async def test_what_cannot_be_stored_costs_no_other_request(database: Database, 
     assert isinstance(answers[2], Exception)
     for trace_id in traces:
         assert (await trace_of(database, owner, trace_id)).span_count == 1
+
+
+async def test_a_request_that_a_deadlock_broke_off_is_stored_after_all(database: Database, owner: Person) -> None:
+    intake, (first, last) = Intake(database, most_bytes=1), sorted([new_trace_id(), new_trace_id()])
+    await store(database, owner, [draft(trace_id, 1) for trace_id in (first, last)])
+
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await session.execute(select(Trace).where(Trace.trace_id == last).with_for_update())
+        drafts = [draft(trace_id, 2) for trace_id in (first, last)]
+        taken = asyncio.create_task(intake.take(owner.caller(), drafts=drafts, size_bytes=1))
+        await somebody_waits(database)
+        await session.execute(select(Trace).where(Trace.trace_id == first).with_for_update())
+    await taken
+
+    assert [(await trace_of(database, owner, each)).span_count for each in (first, last)] == [2, 2]
 
 
 async def test_requests_of_several_workspaces_each_go_to_their_own(database: Database, owner: Person, stranger: Person) -> None:
