@@ -99,6 +99,13 @@ SELECT (jsonb_populate_record(spans, jsonb_build_object(
 FROM spans CROSS JOIN generate_series(1, {LARGE_SPANS}) AS place
 WHERE workspace_id = %(workspace_id)s AND trace_id = md5('trace' || %(traces)s) AND parent_span_id IS NULL
 """
+MAKE_WORDS = """
+INSERT INTO trace_words (workspace_id, trace_id, words)
+SELECT workspace_id, trace_id,
+       array_to_tsvector(ARRAY[workspace_id::text]) || to_tsvector('simple', concat_ws(' ', name, input, output))
+FROM generate_series(%(first)s::bigint, %(last)s::bigint) AS n
+JOIN traces ON traces.workspace_id = %(workspace_id)s AND traces.trace_id = md5('trace' || n)
+"""
 AT_ONCE = 50_000
 
 
@@ -116,9 +123,9 @@ class History:
         everything = {"workspace_id": self.workspace_id, "traces": self.traces}
         for first in range(1, self.traces + 1, AT_ONCE):
             part = everything | {"first": first, "last": min(first + AT_ONCE - 1, self.traces)}
-            for statement in (MAKE_TRACES, MAKE_SPANS):
+            for statement in (MAKE_TRACES, MAKE_SPANS, MAKE_WORDS):
                 connection.execute(statement.encode(), part)
         for statement in (MAKE_LARGE_TRACE, MAKE_LARGE_SPANS):
             connection.execute(statement.encode(), everything)
-        connection.execute("VACUUM (ANALYZE) traces")
+        connection.execute("VACUUM (ANALYZE) traces, trace_words")
         connection.execute("ANALYZE spans")

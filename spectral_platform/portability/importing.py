@@ -39,6 +39,7 @@ _MAKE_PARTITIONS = text(
     WHERE day BETWEEN current_date - 400 AND current_date + 7
     """
 )
+_AWAIT_WORDS = text("INSERT INTO trace_words_due (workspace_id, trace_id) SELECT workspace_id, trace_id FROM traces")
 # Operations staff reach every account of a server: that is granted by who runs it, and by no file.
 _DEMOTIONS = (
     text("UPDATE account_members SET role = 'owner' WHERE role = 'operations'"),
@@ -84,7 +85,7 @@ async def import_account(session: AsyncSession, lines: Iterable[bytes], seal: Se
         raise ImportRefused(f"The file has rows that cannot be stored: {reason}.") from None  # a traceback would show them
     if await session.scalar(_FOREIGN, {"account_id": account_id}):
         raise ImportRefused("The file has accounts or people besides those of the account that it says it is of.")
-    for statement in _DEMOTIONS:
+    for statement in (*_DEMOTIONS, _AWAIT_WORDS):
         await session.execute(statement)
     await bind_tenant(session, account_id=account_id)
     verification = await verify_audit_log(session, system_caller(account_id))

@@ -39,6 +39,8 @@ LEFT_OUT: dict[str, str] = {
     "failed_attempts": "how often a server refused somebody",
     "rate_windows": "how much of a limit is used up on a server, within a minute or an hour",
     "oauth_logins": "a login that is under way lasts minutes, and belongs to nobody yet",
+    "trace_words": "every server takes the words of its traces from their texts",
+    "trace_words_due": "likewise",
 }
 """Tables that an export leaves out, and why."""
 

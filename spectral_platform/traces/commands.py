@@ -1,10 +1,12 @@
 """Taking in spans and traces, and judging them."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from uuid import UUID
 
-from sqlalchemy import delete, event, select, text
+from sqlalchemy import delete, event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.commands import record
@@ -21,10 +23,12 @@ from spectral_platform.traces.masking import mask_rejections, mask_spans
 from spectral_platform.traces.models import ErasedTrace, Feedback, Span, Trace
 from spectral_platform.traces.queries import linked_trace, spans_of
 from spectral_platform.traces.spans import Rejection, SpanDraft
-from spectral_platform.traces.statements import FOLD_COUNTS
+from spectral_platform.traces.statements import FOLD_COUNTS, INDEX_WORDS, PLAN_BY_KEYS, SEE_WORDS, TAKE_DUE
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
 
 MOST_FOLDED_AT_ONCE = 5_000
+MOST_INDEXED_AT_ONCE = 500
+INDEXING_LOCK = 0x5EC7_0002
 RATE_TRACE = text(
     """
     UPDATE traces SET (feedback_score, feedback_count) = (
@@ -147,6 +151,24 @@ async def fold_counts(session: AsyncSession) -> bool:
         values = {"unit": unit, "before": before, "most": MOST_FOLDED_AT_ONCE}
         folded = max(folded, await session.scalar(text(FOLD_COUNTS), values) or 0)
     return folded == MOST_FOLDED_AT_ONCE
+
+
+async def index_words(session: AsyncSession) -> bool:
+    """Make the words of some traces searchable, of whatever workspace, in the order in which they came. Whether more are left.
+
+    This is done by one at a time: of two who looked at a trace, the one who saw less might write last.
+    """
+    await session.execute(select(func.pg_advisory_xact_lock(INDEXING_LOCK)))
+    await session.execute(text(PLAN_BY_KEYS))
+    await bind_upkeep(session)
+    taken = (await session.execute(text(TAKE_DUE), {"most": MOST_INDEXED_AT_ONCE})).all()
+    due: dict[UUID, set[str]] = defaultdict(set)
+    for workspace_id, trace_id in taken:
+        due[workspace_id].add(trace_id)
+    for workspace_id, trace_ids in due.items():
+        await session.execute(text(SEE_WORDS), {"workspace_id": workspace_id})
+        await session.execute(text(INDEX_WORDS), {"workspace_id": workspace_id, "trace_ids": sorted(trace_ids)})
+    return len(taken) == MOST_INDEXED_AT_ONCE
 
 
 async def create_feedback(

@@ -11,7 +11,7 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database, bind_tenant
 from spectral_platform.traces.models import Span, Trace
 from spectral_platform.traces.queries import PLAN_FOR_VALUES, list_inputs_and_outputs
-from spectral_platform.traces.selection import Position, TraceFilter, TraceSort, conditions_of
+from spectral_platform.traces.selection import Position, TraceFilter, TraceSort, bind_search, conditions_of
 
 SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 TRACES_AT_ONCE = 200
@@ -38,6 +38,7 @@ async def stream_traces(
         await session.execute(SNAPSHOT)
         await bind_tenant(session, account_id=caller.account_id, workspace_id=caller.workspace)
         await session.execute(PLAN_FOR_VALUES)
+        await bind_search(session, caller.workspace, where)
         after: Position | None = None
         while traces := await _next_traces(session, caller, where, among, after):
             texts = await list_inputs_and_outputs(session, traces)
@@ -51,7 +52,8 @@ async def stream_traces(
 async def _next_traces(
     session: AsyncSession, caller: Caller, where: TraceFilter, among: Collection[str] | None, after: Position | None
 ) -> Sequence[Trace]:
-    listed = select(Trace.trace_id, Trace.started_at).where(Trace.workspace_id == caller.workspace, *conditions_of(where))
+    conditions = conditions_of(where, caller.workspace)
+    listed = select(Trace.trace_id, Trace.started_at).where(Trace.workspace_id == caller.workspace, *conditions)
     if among is not None:
         listed = listed.where(Trace.trace_id == any_(cast(list(among), ARRAY(String))))
     if after is not None:

@@ -12,13 +12,14 @@ from sqlalchemy import (
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Numeric,
     String,
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TEXT, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from spectral_platform.core.access import CallerKind
@@ -206,6 +207,42 @@ class ErasedTrace(WorkspaceOwned, Base):
     erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     erased_by_kind: Mapped[CallerKind] = mapped_column(state_column(CallerKind, "erased_by_kind"))
     erased_by_id: Mapped[UUID | None]
+
+
+class TraceWords(WorkspaceOwned, Base):
+    """The words of a trace's name, input and output, and its workspace's id as one more; a worker writes them soon after.
+
+    Nobody waits for them: to take texts apart into words costs more than to store all the spans of a trace. A policy shows only
+    the rows that say what the transaction searches for (``selection.bind_search``): a policy's condition may use the index,
+    where that of a query may not.
+    """
+
+    __tablename__ = "trace_words"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["workspace_id", "trace_id"],
+            ["traces.workspace_id", "traces.trace_id"],
+            name="fk_trace_words_trace",
+            ondelete="CASCADE",
+        ),
+    )
+
+    trace_id: Mapped[str] = mapped_column(_hex_id(32), primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column(primary_key=True)
+    words: Mapped[Any] = mapped_column(TSVECTOR)
+
+
+Index("ix_trace_words_words", TraceWords.words, postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 512})
+
+
+class TraceWordsDue(WorkspaceOwned, Base):
+    """A trace whose words are missing or out of date; whoever writes traces says so."""
+
+    __tablename__ = "trace_words_due"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    workspace_id: Mapped[UUID] = mapped_column()
+    trace_id: Mapped[str] = mapped_column(_hex_id(32))
 
 
 class Feedback(Identified, WorkspaceOwned, Created, Base):

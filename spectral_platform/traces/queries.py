@@ -33,7 +33,7 @@ from spectral_platform.traces.counting import Measure, beginning_of, reason_and_
 from spectral_platform.traces.errors import FeedbackLinkNotFound, TraceNotFound
 from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount
-from spectral_platform.traces.selection import PLACES, Position, TraceFilter, TraceSort, conditions_of
+from spectral_platform.traces.selection import PLACES, Position, TraceFilter, TraceSort, bind_search, conditions_of
 from spectral_platform.traces.spans import SpanKind
 from spectral_platform.workspaces.models import Workspace
 
@@ -92,7 +92,8 @@ async def list_traces(
     are unknown comes below all others.
     """
     await session.execute(PLAN_FOR_VALUES)
-    conditions = conditions_of(where)
+    await bind_search(session, caller.workspace, where)
+    conditions = conditions_of(where, caller.workspace)
     if among is not None:
         conditions.append(Trace.trace_id == _among(list(among)))
     window = Window(sort=sort, limit=limit + 1, offset=offset, after=after)

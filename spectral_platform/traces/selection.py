@@ -1,5 +1,6 @@
 """Which traces, in which order, and from which place on: what lists of traces are asked with, and what that is in SQL."""
 
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, Field, TypeAdapter
-from sqlalchemy import ColumnElement, String, func, literal, or_, text, tuple_
+from sqlalchemy import ColumnElement, String, func, literal, select, text, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.models import Trace, TraceStatus
+from spectral_platform.traces.models import Trace, TraceStatus, TraceWords
 
 UNKNOWN = -1
 """Where an unknown cost or token count stands in the order: below everything that is known."""
@@ -79,7 +81,12 @@ class TraceFilter(Value):
         default=None,
         min_length=1,
         max_length=200,
-        description="Only traces with this text in their name, input or output, whatever its case; or the trace of this id.",
+        description=(
+            "Only traces that say all of these words in their name, input or output, whatever their case; the last one may be"
+            ' the beginning of a word, from three characters on. Words `"in quotes"` stand together, `or` is between'
+            " alternatives, and `-word` excludes. Or the trace of this id. What a trace says is found some seconds after it"
+            " arrived: its name, and the first 50 000 characters of its input and of its output."
+        ),
     )
 
 
@@ -96,18 +103,40 @@ _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "min_duration_ms": lambda value: Trace.duration_ms >= value,
     "min_cost_usd": lambda value: Trace.cost_usd >= value,
     "has_feedback": lambda value: Trace.feedback_count > 0 if value else Trace.feedback_count == 0,
-    "search": lambda value: or_(
-        Trace.name.icontains(value, autoescape=True),
-        Trace.input.icontains(value, autoescape=True),
-        Trace.output.icontains(value, autoescape=True),
-        Trace.trace_id == value.lower(),
-    ),
 }
+_TRACE_ID = re.compile("[0-9a-fA-F]{32}")
+# The last word may be the beginning of one, once there is enough of it; an excluded word is whole, and so is a quoted one.
+# All of that is asked together with the workspace's id, so that no rows are read for what other workspaces say.
+_SEARCH = text(
+    r"""
+    SELECT set_config('enable_seqscan', 'off', true), set_config('spectral.search', coalesce((
+        SELECT CAST(
+            CASE WHEN CAST(:search AS text) ~ '[^\s[\:punct\:]]{3}$' AND CAST(:search AS text) !~ '(^|\s)-\S*$'
+                      AND right(CAST(asked AS text), 1) = quote
+                 THEN CAST(CAST(asked AS text) || '\:*' AS tsquery) ELSE asked END
+            && CAST(quote || CAST(:workspace_id AS text) || quote AS tsquery)
+        AS text)
+        FROM websearch_to_tsquery('simple', CAST(:search AS text)) AS asked, chr(39) AS quote
+        WHERE numnode(asked) > 0
+    ), ''), true)
+    """
+)
 
 
-def conditions_of(where: TraceFilter) -> list[ColumnElement[bool]]:
-    """What a filter demands."""
-    return [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
+async def bind_search(session: AsyncSession, workspace_id: UUID, where: TraceFilter) -> None:
+    """Let this transaction see the words of those traces that say what a filter searches for, if it does; of no others."""
+    if where.search is not None:
+        await session.execute(_SEARCH, {"search": where.search, "workspace_id": workspace_id})
+
+
+def conditions_of(where: TraceFilter, workspace_id: UUID) -> list[ColumnElement[bool]]:
+    """What a filter demands of traces of a workspace. A search has to be bound before (``bind_search``)."""
+    conditions = [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
+    if where.search is not None:
+        said = select(TraceWords.trace_id).where(TraceWords.workspace_id == workspace_id)
+        is_id = _TRACE_ID.fullmatch(where.search) is not None
+        conditions.append(Trace.trace_id.in_(union_all(said, select(literal(where.search.lower()))) if is_id else said))
+    return conditions
 
 
 @dataclass(frozen=True, slots=True)

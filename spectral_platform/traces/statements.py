@@ -36,12 +36,18 @@ LISTS = ("models", "tags")
 _READ = ", ".join(f"string_to_array({name}, chr(31)) AS {name}" if name in LISTS else name for name in SUMMARY)
 _ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in SUMMARY.items())
 _SENT = f"(SELECT {_READ} FROM unnest({_ARRAYS}) AS sent({', '.join(SUMMARY)})) AS sent"
+_ARE_DUE = "INSERT INTO trace_words_due (workspace_id, trace_id) SELECT %(workspace_id)b, trace_id FROM"
+"""What begins or changes has words that are not indexed yet."""
 BEGIN_TRACES = f"""
-INSERT INTO traces (workspace_id, day, feedback_count, created_at, updated_at, {", ".join(SUMMARY)})
-SELECT %(workspace_id)b, %(day)b, 0, %(now)b, %(now)b, {", ".join(SUMMARY)} FROM {_SENT}
-ORDER BY trace_id
-ON CONFLICT DO NOTHING
-RETURNING trace_id
+WITH begun AS (
+    INSERT INTO traces (workspace_id, day, feedback_count, created_at, updated_at, {", ".join(SUMMARY)})
+    SELECT %(workspace_id)b, %(day)b, 0, %(now)b, %(now)b, {", ".join(SUMMARY)} FROM {_SENT}
+    ORDER BY trace_id
+    ON CONFLICT DO NOTHING
+    RETURNING trace_id
+),
+due AS ({_ARE_DUE} begun)
+SELECT trace_id FROM begun
 """
 LOCK_TRACES = """
 SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
@@ -73,8 +79,12 @@ WHERE workspace_id = %(workspace_id)b AND day = ANY(%(days)b::date[])
 """
 _COMPUTED = ", ".join(f"{name} = sent.{name}" for name in SUMMARY if name != "trace_id")
 UPDATE_TRACES = f"""
-UPDATE traces SET updated_at = %(now)b, {_COMPUTED} FROM {_SENT}
-WHERE traces.workspace_id = %(workspace_id)b AND traces.trace_id = sent.trace_id
+WITH changed AS (
+    UPDATE traces SET updated_at = %(now)b, {_COMPUTED} FROM {_SENT}
+    WHERE traces.workspace_id = %(workspace_id)b AND traces.trace_id = sent.trace_id
+    RETURNING traces.trace_id
+)
+{_ARE_DUE} changed
 """
 ADD_COUNTS = f"""
 INSERT INTO ingest_counts (workspace_id, period, measure, label, slot, count, counted_at, sample)
@@ -111,3 +121,31 @@ SELECT count(*) FROM fine
 # Everything here finds rows by their keys. The planner may think otherwise of tables that have just begun to fill, and keeps
 # what it thought for the life of a connection.
 PLAN_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true)"
+TAKE_DUE = """
+DELETE FROM trace_words_due WHERE id = ANY(ARRAY(SELECT id FROM trace_words_due ORDER BY id LIMIT :most))
+RETURNING workspace_id, trace_id
+"""
+SEE_WORDS = """
+SELECT set_config('spectral.workspace_id', CAST(:workspace_id AS text), true),
+       set_config('spectral.search', quote_literal(CAST(:workspace_id AS text)), true)
+"""
+"""See all words of a workspace: every row has its id among them."""
+WORD_CHARACTERS = 50_000
+"""Of an input, and of an output: Postgres takes no more than a megabyte of words in one row."""
+INDEX_WORDS = f"""
+INSERT INTO trace_words (workspace_id, trace_id, words)
+SELECT workspace_id, trace_id, array_to_tsvector(ARRAY[CAST(workspace_id AS text)]) || to_tsvector('simple', concat_ws(
+    ' ', left(name, 1000),
+    (SELECT left(spans.input, {WORD_CHARACTERS}) FROM spans
+     WHERE (spans.workspace_id, spans.day, spans.trace_id, spans.span_id)
+         = (traces.workspace_id, traces.day, traces.trace_id, traces.input_span_id)),
+    (SELECT left(spans.output, {WORD_CHARACTERS}) FROM spans
+     WHERE (spans.workspace_id, spans.day, spans.trace_id, spans.span_id)
+         = (traces.workspace_id, traces.day, traces.trace_id, traces.output_span_id))
+))
+FROM traces
+WHERE workspace_id = :workspace_id AND trace_id = ANY(CAST(:trace_ids AS text[]))
+FOR KEY SHARE OF traces
+ON CONFLICT (trace_id, workspace_id) DO UPDATE SET words = EXCLUDED.words WHERE trace_words.words <> EXCLUDED.words
+"""
+"""A trace that is being deleted meanwhile is waited for, or takes its words with it afterwards."""

@@ -11,7 +11,7 @@ from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
 from spectral_platform.portability.commands import erase_deleted, expire_traces
 from spectral_platform.ratelimits.commands import prune_rate_windows
-from spectral_platform.traces.commands import fold_counts, prune_erased
+from spectral_platform.traces.commands import fold_counts, index_words, prune_erased
 from spectral_platform.traces.partitions import make_partitions
 from spectral_platform.webhooks.commands import prune_deliveries
 
@@ -82,8 +82,17 @@ async def add_up_counts(context: WorkerContext) -> None:
             are_more = await fold_counts(session)
 
 
+async def index_traces(context: JobContext) -> None:
+    """Make what traces say searchable, some seconds after it was stored."""
+    are_more = True
+    while are_more:
+        async with context.database.transaction() as session:
+            are_more = await index_words(session)
+
+
 SCHEDULE = (
     Periodic(every=timedelta(seconds=2), run=rescue_jobs),
+    Periodic(every=timedelta(seconds=2), run=index_traces),
     Periodic(every=timedelta(hours=1), run=prune_jobs),
     Periodic(every=timedelta(hours=1), run=forget_answers),
     Periodic(every=timedelta(hours=1), run=forget_deliveries),

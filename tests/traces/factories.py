@@ -50,6 +50,14 @@ async def store(database: Database, person: Person, drafts: Sequence[SpanDraft])
         await commands.record_spans(session, person.caller(), drafts=drafts, size_bytes=1)
 
 
+async def index(database: Database) -> None:
+    """Make searchable what is stored, as a worker does every few seconds."""
+    are_more = True
+    while are_more:
+        async with database.transaction() as session:
+            are_more = await commands.index_words(session)
+
+
 async def trace_of(database: Database, person: Person, trace_id: str) -> Trace:
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
         return await queries.get_trace(session, person.caller(), trace_id)

@@ -14,7 +14,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.traces.spans import SpanKind, SpanStatus
 from tests.fixtures.callers import Person
-from tests.traces.factories import START, call, draft, new_trace_id, span_id, store
+from tests.traces.factories import START, call, draft, index, new_trace_id, span_id, store
 
 ORDER = {"agent": "support", "input": "Where is my order?", "output": "On its way."}
 
@@ -207,6 +207,7 @@ async def shelf(owner: Person, database: Database) -> Person:
         ],
     )
     await owner.client.post(f"{owner.w}/traces/{beta}/feedback", json={"score": 1, "source": "user"})
+    await index(database)
     return owner
 
 
@@ -229,9 +230,19 @@ async def shelf(owner: Person, database: Database) -> Person:
         ({"has_feedback": "true"}, ["beta"]),
         ({"has_feedback": "false"}, ["delta", "gamma", "alpha"]),
         ({"search": "BET"}, ["beta"]),
-        ({"search": "50%"}, ["alpha"]),
+        ({"search": "off 50%"}, ["alpha"]),
+        ({"search": '"50 off"'}, ["alpha"]),
+        ({"search": '"off 50"'}, []),
         ({"search": "fifty_"}, ["gamma"]),
-        ({"search": "%"}, ["alpha"]),
+        ({"search": "FIF"}, ["gamma"]),
+        ({"search": "fi"}, []),
+        ({"search": '"fif"'}, []),
+        ({"search": "50 -off"}, []),
+        ({"search": "-alpha -del"}, ["delta", "gamma", "beta"]),
+        ({"search": "alpha or gamma"}, ["gamma", "alpha"]),
+        ({"search": "%"}, []),
+        ({"search": "gamma", "user_id": "u-1"}, ["gamma"]),
+        ({"search": "gamma", "status": "error"}, []),
         ({"status": "ok", "model": "gpt-4o"}, ["gamma"]),
         ({"status": "error", "model": "gpt-4o"}, []),
         ({"agent_id": str(uuid4())}, []),

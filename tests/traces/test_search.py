@@ -1,0 +1,173 @@
+"""Search: what traces say, as far as a worker has indexed it, and only for those whose traces they are."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from spectral_platform.core.database import Database, connection_string
+from spectral_platform.core.jobs import JobContext
+from spectral_platform.core.settings import Settings
+from spectral_platform.portability.commands import expire_traces
+from spectral_platform.traces import commands
+from spectral_platform.traces.selection import TraceFilter, bind_search
+from tests.fixtures.callers import Person
+from tests.traces.factories import draft, index, new_trace_id, store
+
+LONG = "word " * 5_000
+WORDS = "SELECT words::text FROM trace_words"
+MANY = """
+INSERT INTO trace_words (workspace_id, trace_id, words)
+SELECT %(workspace_id)s, md5(random()::text), array_to_tsvector(ARRAY[%(workspace_id)s::text])
+       || to_tsvector('simple', concat_ws(' ', %(said)s::text, n, CASE WHEN n %% 1000 = 0 THEN 'rare' END))
+FROM generate_series(1, 3000) AS n
+"""
+
+
+async def found(person: Person, search: str, **query: Any) -> list[str]:
+    answer = await person.client.get(f"{person.w}/traces", params={"search": search, "sort": "started_at", **query})
+    assert answer.status_code == 200, answer.text
+    page = answer.json()
+    assert page["pagination"]["total"] == len(page["results"])
+    return [each["name"] for each in page["results"]]
+
+
+async def kept_words(database: Database, person: Person, search: str | None) -> Sequence[str]:
+    """The words that a transaction sees which searches for something, or for nothing."""
+    async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
+        await bind_search(session, person.workspace_id, TraceFilter(search=search))
+        return (await session.scalars(text(WORDS))).all()
+
+
+async def test_whole_texts_are_searched_once_a_worker_has_been_there(owner: Person, database: Database) -> None:
+    trace_id = new_trace_id()
+    await store(database, owner, [draft(trace_id, 1, name="a", input=LONG + "Zanzibar", output=LONG + "Timbuktu")])
+    await store(database, owner, [draft(new_trace_id(), 2, name="b", input="Zanzibar")])
+
+    assert await found(owner, "zanzibar") == []
+    assert await found(owner, trace_id) == ["a"]
+    await index(database)
+
+    assert await found(owner, "zanzibar") == ["a", "b"]
+    assert await found(owner, "timbuktu zanzibar") == ["a"]
+    assert await found(owner, "zanzibar timb") == ["a"]
+    assert await found(owner, "zan timbuktu") == []
+    assert await found(owner, trace_id) == ["a"]
+    assert await found(owner, new_trace_id()) == []
+
+
+async def test_who_says_an_id_is_found_with_the_trace_of_that_id(owner: Person, database: Database) -> None:
+    trace_id = new_trace_id()
+    await store(database, owner, [draft(trace_id, 1, name="a"), draft(new_trace_id(), 2, name="b", input=f"see {trace_id}")])
+    await index(database)
+
+    assert await found(owner, trace_id.upper()) == ["a", "b"]
+
+
+async def test_a_trace_that_changed_is_found_by_what_it_says_now(owner: Person, database: Database) -> None:
+    trace_id = new_trace_id()
+    await store(database, owner, [draft(trace_id, 2, 1, name="child", input="before")])
+    await index(database)
+    await store(database, owner, [draft(trace_id, 1, name="root", input="after")])
+    await index(database)
+
+    assert (await found(owner, "before"), await found(owner, "after")) == ([], ["root"])
+
+
+async def test_others_find_nothing_and_see_no_words(owner: Person, stranger: Person, database: Database) -> None:
+    trace_id = new_trace_id()
+    await store(database, owner, [draft(trace_id, 1, name="a", input="zanzibar")])
+    await index(database)
+
+    assert await found(owner, "zanzibar") == ["a"]
+    for search in ("zanzibar", "-nothing", trace_id, str(owner.workspace_id)):
+        assert await found(stranger, search) == []
+    assert len(await kept_words(database, owner, "zanzibar")) == 1
+    assert await kept_words(database, owner, "%") == await kept_words(database, owner, None) == []
+    assert await kept_words(database, stranger, "zanzibar") == []
+
+
+async def test_what_was_masked_is_not_among_the_words(owner: Person, database: Database) -> None:
+    masking = await owner.client.put(f"{owner.w}/masking", json={"detectors": ["email"]})
+    assert masking.status_code == 200, masking.text
+    await store(database, owner, [draft(new_trace_id(), 1, name="a", input="Ann is ann.lee@example.com")])
+    await index(database)
+
+    assert (await found(owner, "ann"), await found(owner, "ann.lee@example.com")) == (["a"], [])
+    assert all("example" not in words for words in await kept_words(database, owner, "ann"))
+
+
+async def test_erased_traces_leave_no_words_whenever_they_are_erased(owner: Person, database: Database) -> None:
+    indexed, due = new_trace_id(), new_trace_id()
+    await store(database, owner, [draft(indexed, 1, name="a", input="zanzibar")])
+    await index(database)
+    await store(database, owner, [draft(due, 1, name="b", input="zanzibar")])
+
+    for trace_id in (indexed, due):
+        assert (await owner.client.delete(f"{owner.w}/traces/{trace_id}")).status_code == 204
+    await index(database)
+
+    assert await kept_words(database, owner, str(owner.workspace_id)) == await kept_words(database, owner, "zanzibar") == []
+
+
+@pytest.mark.own_database
+async def test_expired_traces_leave_no_words(owner: Person, database: Database, settings: Settings) -> None:
+    old, new = new_trace_id(), new_trace_id()
+    await store(database, owner, [draft(each, 1, name=each, input="zanzibar") for each in (old, new)])
+    await index(database)
+    await owner.client.put(f"{owner.w}/retention", json={"traces_days": 30})
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        for table in ("traces", "spans"):
+            await session.execute(text(f"UPDATE {table} SET day = day - 40 WHERE trace_id = :trace_id"), {"trace_id": old})
+
+    await expire_traces(JobContext(database=database, settings=settings))
+
+    assert await found(owner, "zanzibar") == [new]
+    assert len(await kept_words(database, owner, "zanzibar")) == 1
+
+
+async def test_texts_with_more_words_than_a_row_takes_hold_up_nobody(owner: Person, database: Database) -> None:
+    letters = [chr(0x10400 + number) for number in range(40)]
+    pairs = [first + second for first in letters for second in letters]
+    hyphened = " ".join(f"{pair}-{other}" for pair in pairs for other in pairs[:7])
+    plain = " ".join(f"w{number}" for number in range(60_000))
+    texts = (hyphened, plain, "x" * 60_000, "-" * 60_000, "a/b.c/" * 10_000)
+    await store(database, owner, [draft(new_trace_id(), 1, name="endless", input=each, output=each[::-1]) for each in texts])
+    await index(database)
+
+    assert len(await found(owner, "endless")) == len(texts)
+
+
+async def test_the_queue_is_worked_off_in_batches(owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await index(database)
+    monkeypatch.setattr(commands, "MOST_INDEXED_AT_ONCE", 2)
+    await store(database, owner, [draft(new_trace_id(), 1, name="a", input="zanzibar") for _ in range(5)])
+    async with database.transaction() as session:
+        assert await commands.index_words(session)
+    assert len(await found(owner, "zanzibar")) == 2
+
+    await index(database)
+
+    assert len(await found(owner, "zanzibar")) == 5
+
+
+@pytest.mark.own_database
+async def test_words_are_looked_up_by_their_index_under_the_policies(
+    owner: Person, stranger: Person, database: Database, database_url: str
+) -> None:
+    with psycopg.connect(connection_string(database_url), autocommit=True) as superuser:
+        superuser.execute("SET session_replication_role = replica")  # words without traces
+        for person, said in ((owner, "all own"), (stranger, "all others")):
+            superuser.execute(MANY, {"workspace_id": person.workspace_id, "said": said})
+        superuser.execute("ANALYZE trace_words")
+
+    for search in ("rare", "rar", '"all rare"', "all rare", "others", "all -own"):
+        async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+            await bind_search(session, owner.workspace_id, TraceFilter(search=search))
+            planned = await session.scalars(
+                text("EXPLAIN SELECT trace_id FROM trace_words WHERE workspace_id = :workspace_id"),
+                {"workspace_id": owner.workspace_id},
+            )
+            assert "Bitmap Index Scan on ix_trace_words_words" in "\n".join(planned), search
