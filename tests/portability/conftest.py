@@ -10,6 +10,7 @@ from spectral_platform.core.settings import Settings
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
 from tests.scans.workspaces import make_scannable
+from tests.traces.factories import index
 from tests.workspaces.people import join
 
 REPORT = {"input": "Where is my order?", "output": "On its way \U0001f69a", "agent": "support-agent", "model": "sim/standard"}
@@ -32,6 +33,7 @@ async def furnished(client: httpx.AsyncClient, owner: Person, database: Database
     ):
         assert (await owner.client.put(f"{owner.w}/{kind}", json=body)).status_code == 200
     sent = (await owner.client.post(f"{owner.w}/traces", json={"traces": [REPORT] * 3})).json()["trace_ids"]
+    await index(database)
     await owner.client.post(f"{owner.w}/traces/{sent[0]}/feedback", json={"score": 0.1, "source": "human", "comment": "ok"})
     started = await scannable.start()
     await work()

@@ -27,6 +27,7 @@ from tests.cli.processes import spectral
 from tests.fixtures.callers import Person, register
 from tests.fixtures.client import application
 from tests.fixtures.database import clone
+from tests.traces.factories import index
 
 pytestmark = pytest.mark.own_database
 
@@ -84,10 +85,11 @@ async def test_what_was_taken_out_comes_in_unchanged_and_keeps_working(
     imported = Database(elsewhere)
     try:
         assert await rows_of(imported, furnished, seal) == await rows_of(database, furnished, seal)
+        await index(imported)
         app = application(settings, imported)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver", headers=key) as client:
-            read = await client.get(f"{furnished.w}/traces")
+            read = await client.get(f"{furnished.w}/traces", params={"search": "order"})
             assert (read.status_code, read.json()["pagination"]["total"]) == (200, 3)
         async with imported.transaction(account_id=furnished.account_id) as session:
             hashes = await session.scalars(text("SELECT password_hash FROM users"))

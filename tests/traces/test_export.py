@@ -10,7 +10,7 @@ from spectral_platform.core.database import Database
 from spectral_platform.traces import exporting
 from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 from tests.fixtures.callers import Person
-from tests.traces.factories import call, draft, new_trace_id, store
+from tests.traces.factories import call, draft, index, new_trace_id, store
 
 REQUEST = {
     "resourceSpans": [
@@ -148,6 +148,10 @@ async def test_an_export_has_the_filters_of_the_list_and_only_them(owner: Person
     (trace, _) = await lines(owner, status="error")
 
     assert trace["id"] == failed.trace_id
+    assert await lines(owner, search="span") == [{"complete": True, "rows": 0}]
+    await index(database)
+    assert (await lines(owner, search="span", status="error"))[:-1] == [trace]
+    assert len(await lines(owner, search="span -nothing")) == 3
     assert await lines(owner, session_id="none") == [{"complete": True, "rows": 0}]
     for query in ({"limit": 1}, {"format": "csv"}, {"sort": "started_at"}):
         assert (await owner.client.get(f"{owner.w}/traces/export", params=query)).status_code == 422
