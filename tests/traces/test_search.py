@@ -58,6 +58,39 @@ async def test_whole_texts_are_searched_once_a_worker_has_been_there(owner: Pers
     assert await found(owner, new_trace_id()) == []
 
 
+@pytest.mark.parametrize(
+    ("search", "expected"),
+    [
+        ("ALPHA", ["alpha"]),
+        ("off 50%", ["alpha"]),
+        ('"50 off"', ["alpha"]),
+        ('"off 50"', []),
+        ("50 -off", []),
+        ("fifty_", ["gamma"]),
+        ("FIF", ["gamma"]),
+        ("fi", []),
+        ('"fif"', []),
+        ("größe straß", ["gamma"]),
+        ("-alpha -gam", ["gamma"]),
+        ("alpha or gamma", ["alpha", "gamma"]),
+        ("%", []),
+        ("-", []),
+        ("'", []),
+        ("it's", ["gamma"]),
+        ("gamma & !beta:* \\", []),
+    ],
+)
+async def test_words_phrases_alternatives_exclusions_and_beginnings(
+    owner: Person, database: Database, search: str, expected: list[str]
+) -> None:
+    alpha = draft(new_trace_id(), 1, name="alpha", input="50% off?")
+    gamma = draft(new_trace_id(), 2, name="gamma", output="Fifty_ it's Größe Straße")
+    await store(database, owner, [alpha, gamma])
+    await index(database)
+
+    assert await found(owner, search) == expected
+
+
 async def test_who_says_an_id_is_found_with_the_trace_of_that_id(owner: Person, database: Database) -> None:
     trace_id = new_trace_id()
     await store(database, owner, [draft(trace_id, 1, name="a"), draft(new_trace_id(), 2, name="b", input=f"see {trace_id}")])
