@@ -25,8 +25,8 @@ LARGEST_PLAIN_INTEGER = 10**12
 """Smaller numbers are too short to be a card's."""
 
 MOST_KNOWN, LONGEST_KNOWN = 4096, 100
-MOST_PASSES = 4
-"""What was found may have hidden its neighbour, which is found in the next pass."""
+MOST_PASSES = 32
+"""What was found may have hidden its neighbour, which is found in the next pass; so many may stand in a row without a space."""
 
 Replacement = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
 
