@@ -39,10 +39,13 @@ def mask_spans(masker: Masker, drafts: Sequence[SpanDraft]) -> None:
         return shared[id(part)][1]
 
     for draft in drafts:
+        if draft.is_masked:  # a transaction that is tried again; a rule may find something in what stands there instead
+            continue
         draft.resource = mask_shared(draft.resource)
         draft.scope = mask_shared(draft.scope)
         if not masker.leaves(_written(draft)):
             _mask(masker, draft)
+        draft.is_masked = True
 
 
 def mask_rejections(masker: Masker, rejections: Sequence[Rejection]) -> list[Rejection]:

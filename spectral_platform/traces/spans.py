@@ -41,7 +41,7 @@ class SpanDraft:
     includes the cached ones and those written to the cache, ``output_tokens`` the reasoning ones. ``cost_usd`` is what
     the span itself reported, ``response_id`` what the provider calls its answer. ``otlp`` is what the protocol says of a span
     beyond this model, named as there and without defaults: its kind, trace state, flags, counts of what was dropped, and what
-    microseconds cannot hold of its times.
+    microseconds cannot hold of its times. ``is_masked`` says that what the workspace does not want stored is out of it already.
     """
 
     trace_id: str
@@ -78,6 +78,7 @@ class SpanDraft:
     resource: Mapping[str, Any] = field(default_factory=dict)
     scope: Mapping[str, Any] = field(default_factory=dict)
     otlp: Mapping[str, Any] = field(default_factory=dict)
+    is_masked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,19 @@ async def test_what_cannot_be_stored_costs_no_other_request(database: Database, 
         assert (await trace_of(database, owner, trace_id)).span_count == 1
 
 
+async def test_what_is_tried_again_is_masked_once(database: Database, owner: Person) -> None:
+    rule = {"name": "number", "pattern": "[0-9]+", "replacement": "[n1]"}
+    assert (await owner.client.put(f"{owner.w}/masking", json={"rules": [rule]})).status_code == 200
+    intake, trace_id = Intake(database, most_bytes=1), new_trace_id()
+
+    requests = [[draft("longer" * 10, 1)], [draft(trace_id, 1, name="order 7", input="8")]]
+    waiting = (intake.take(owner.caller(), drafts=drafts, size_bytes=1) for drafts in requests)
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+    trace = await trace_of(database, owner, trace_id)
+    assert (trace.name, trace.input) == ("order [n1]", "[n1]")
+
+
 async def test_a_request_that_a_deadlock_broke_off_is_stored_after_all(database: Database, owner: Person) -> None:
     intake, (first, last) = Intake(database, most_bytes=1), sorted([new_trace_id(), new_trace_id()])
     await store(database, owner, [draft(trace_id, 1) for trace_id in (first, last)])
