@@ -119,8 +119,9 @@ SELECT count(*) FROM fine
 """
 """Add up counts of one hour or day. Whatever lies at the beginning of one, in slot 0, is folded already."""
 # Everything here finds rows by their keys. The planner may think otherwise of tables that have just begun to fill, and keeps
-# what it thought for the life of a connection.
-PLAN_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true)"
+# what it thought for the life of a connection. Nobody waits for a lock so long that others could not store anything meanwhile:
+# what is answered with 503 comes again.
+PLAN_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true), set_config('lock_timeout', '5s', true)"
 TAKE_DUE = """
 DELETE FROM trace_words_due WHERE id = ANY(ARRAY(SELECT id FROM trace_words_due ORDER BY id LIMIT :most))
 RETURNING workspace_id, trace_id

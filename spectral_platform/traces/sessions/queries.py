@@ -101,7 +101,7 @@ async def list_trace_sessions(
     session_ids = await _latest(session, caller, where, limit=limit, offset=offset) if total > offset else []
     sums = await _sum_up(session, caller, session_ids)
     return SessionPage(
-        results=[sums[session_id] for session_id in session_ids],
+        results=[sums[session_id] for session_id in session_ids if session_id in sums],  # its last trace may just have gone
         total=min(total, COUNTED_EXACTLY),
         is_capped=total > COUNTED_EXACTLY,
     )
