@@ -1,7 +1,8 @@
 """Taking in spans from many senders at once: what waits for the database is committed together, and memory is bounded.
 
-A committer takes whatever waits for one workspace, stores it in one transaction and tells all who sent it; it never waits for
-more to come. So a lone request is committed at once, and the busier the server, the more requests share a commit.
+Whatever waits for a workspace is stored in one transaction, and all who sent it are told; nothing waits for more to come. While a
+workspace's transaction is under way, what comes for it waits for the next. So a lone request is committed at once, and the
+busier the server, the more requests share a commit.
 """
 
 import asyncio
@@ -22,8 +23,8 @@ from spectral_platform.traces.errors import Busy
 from spectral_platform.traces.space import Space
 from spectral_platform.traces.spans import Rejection, SpanDraft
 
-COMMITTERS = 2
-"""While one waits for the disk, the other prepares its rows."""
+COMMITS_AT_ONCE = 4
+"""Each is of another workspace, so that none can hold up all."""
 SPANS_TOGETHER = 2_000
 TRIES = 3
 
@@ -50,7 +51,8 @@ class Intake:
         self._most_bytes = most_bytes
         self.held_bytes = 0
         self._waiting: dict[Tenant, list[Arrival]] = {}
-        self._committers: set[asyncio.Task[None]] = set()
+        self._committers: dict[Tenant, asyncio.Task[None]] = {}
+        self._turns = asyncio.Semaphore(COMMITS_AT_ONCE)
 
     @contextmanager
     def hold(self, size_bytes: int) -> Iterator[None]:
@@ -72,25 +74,24 @@ class Intake:
         """Store what a request brought. Returns when it is committed, and raises what stood in the way of that."""
         self._space.require()
         arrival = Arrival(caller, drafts, rejections, size_bytes, asyncio.get_running_loop().create_future())
-        self._waiting.setdefault((caller.account_id, caller.workspace), []).append(arrival)
-        # One that is done may still be among them, and would never look at what has just come.
-        if sum(not committer.done() for committer in self._committers) < COMMITTERS:
-            committer = asyncio.create_task(self._commit_what_waits())
-            self._committers.add(committer)
-            committer.add_done_callback(self._committers.discard)
+        tenant = (caller.account_id, caller.workspace)
+        self._waiting.setdefault(tenant, []).append(arrival)
+        if tenant not in self._committers:
+            self._committers[tenant] = asyncio.create_task(self._commit_what_waits(tenant))
         await arrival.committed
 
     async def drain(self) -> None:
         """Commit what waits."""
-        await asyncio.gather(*self._committers)
+        await asyncio.gather(*self._committers.values())
 
-    async def _commit_what_waits(self) -> None:
-        while self._waiting:
-            await self._commit(self._next_group())
+    async def _commit_what_waits(self, tenant: Tenant) -> None:
+        while tenant in self._waiting:
+            async with self._turns:
+                await self._commit(self._next_group(tenant))
+        del self._committers[tenant]
 
-    def _next_group(self) -> list[Arrival]:
-        """What has waited longest, with whatever else waits for the same workspace; workspaces take turns."""
-        tenant = next(iter(self._waiting))
+    def _next_group(self, tenant: Tenant) -> list[Arrival]:
+        """What has waited longest for a workspace, and whatever else one transaction takes."""
         waiting = self._waiting.pop(tenant)
         spans, size = len(waiting[0].drafts), 1
         while size < len(waiting) and spans + len(waiting[size].drafts) <= SPANS_TOGETHER:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from spectral_platform.core.database import Database
 from spectral_platform.traces.errors import Busy
-from spectral_platform.traces.intake import COMMITTERS, Intake
+from spectral_platform.traces.intake import Intake
 from spectral_platform.traces.models import Trace
 from spectral_platform.traces.spans import Rejection
 from tests.fixtures.callers import Person
@@ -37,7 +37,7 @@ async def test_requests_that_wait_at_the_same_time_are_committed_together(databa
     with commits(database) as counted:
         await asyncio.gather(*(intake.take(owner.caller(), drafts=[draft(each, 1)], size_bytes=1) for each in traces))
 
-    assert len(counted) <= 2 * COMMITTERS
+    assert len(counted) <= 2
     assert [(await trace_of(database, owner, each)).span_count for each in traces] == [1] * 40
 
 
@@ -49,10 +49,7 @@ async def test_a_lone_request_is_committed_before_it_returns(database: Database,
     assert (await trace_of(database, owner, trace_id)).span_count == 1
 
 
-async def test_what_comes_as_soon_as_another_is_told_is_committed_too(
-    database: Database, owner: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("spectral_platform.traces.intake.COMMITTERS", 1)
+async def test_what_comes_as_soon_as_another_is_told_is_committed_too(database: Database, owner: Person) -> None:
     intake, traces = Intake(database, most_bytes=1), [new_trace_id() for _ in range(2)]
 
     async with asyncio.timeout(30):
