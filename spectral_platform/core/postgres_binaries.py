@@ -81,7 +81,7 @@ class ServerUser:
         """Exit status and output of a command; a program that this user may not execute counts as failed."""
         try:
             process = self.spawn(list(command), subprocess.PIPE)
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError) as error:  # the latter when the child dies while it tells what is wrong
             return 126, str(error)
         output, _ = process.communicate()
         return process.returncode, output.decode(errors="replace")
