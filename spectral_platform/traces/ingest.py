@@ -3,7 +3,8 @@
 Why it is exact:
 
 - The row of a trace is the lock of all its spans. New traces are inserted, the others are locked, both in the order of their ids,
-  so that transactions about the same traces follow each other and never deadlock.
+  so that transactions about the same traces follow each other. Only where traces are deleted meanwhile can two of them wait for
+  each other; whoever is broken off then has to try again.
 - Under that lock no span can appear behind one's back: which copies exist is read, not guessed, and of several copies of a span
   the fuller one stays, by an order that is total, so that it does not matter which copy came first.
 - A trace is computed anew from all of its spans, not adjusted by what has arrived.

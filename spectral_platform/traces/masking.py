@@ -7,23 +7,9 @@ own is left alone, such as ids, times and numbers of tokens.
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from spectral_platform.traces.spans import Rejection, SpanDraft
+from spectral_platform.traces.spans import TEXTS, Rejection, SpanDraft
 from spectral_platform.workspaces.policies.masking import Masker
 
-TEXTS = (
-    "name",
-    "status_message",
-    "service",
-    "workflow",
-    "agent_name",
-    "session_id",
-    "user_id",
-    "model",
-    "provider",
-    "response_id",
-    "input",
-    "output",
-)
 FORMED = frozenset({"at", "trace_id", "span_id", "start_time_unix_nano", "end_time_unix_nano"})
 """What is no text in an event, a link or what OTLP says beyond."""
 

@@ -12,7 +12,7 @@ import orjson
 
 from spectral_platform.llm.prices import price_call
 from spectral_platform.traces.rollup import SpanFacts
-from spectral_platform.traces.spans import MODEL_KINDS, SpanDraft
+from spectral_platform.traces.spans import MODEL_KINDS, TEXTS, SpanDraft
 from spectral_platform.workspaces.policies.prices import Prices
 
 Agents = Mapping[str, UUID]
@@ -59,20 +59,6 @@ _COLUMNS = (
     ("otlp", "bytea"),
     ("fullness", "int4"),
     ("digest", "int8"),
-)
-_TEXTS = (
-    "name",
-    "status_message",
-    "service",
-    "workflow",
-    "agent_name",
-    "session_id",
-    "user_id",
-    "model",
-    "provider",
-    "response_id",
-    "input",
-    "output",
 )
 COLUMNS = tuple(name for name, _ in _COLUMNS)
 TYPES = tuple(kind for _, kind in _COLUMNS)
@@ -197,7 +183,7 @@ def _told(draft: SpanDraft) -> bytes:
 
 def make_storable(draft: SpanDraft) -> None:
     """Take out of all texts of a draft what Postgres cannot store. Names in OTLP are read without that."""
-    for name in _TEXTS:
+    for name in TEXTS:
         text = getattr(draft, name)
         setattr(draft, name, text and storable(text))
     draft.tags = tuple(map(storable, draft.tags))

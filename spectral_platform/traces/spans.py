@@ -24,6 +24,23 @@ MODEL_KINDS = frozenset({SpanKind.LLM, SpanKind.EMBEDDING})
 """The kinds that call a model: only their tokens and costs count in a trace's roll-up."""
 
 
+TEXTS = (
+    "name",
+    "status_message",
+    "service",
+    "workflow",
+    "agent_name",
+    "session_id",
+    "user_id",
+    "model",
+    "provider",
+    "response_id",
+    "input",
+    "output",
+)
+"""The fields of a draft that are texts which a sender writes."""
+
+
 class SpanStatus(StrEnum):
     """OpenTelemetry's status of a span; ``unset`` means that nothing went wrong."""
 
