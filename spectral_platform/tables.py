@@ -12,6 +12,7 @@ from spectral_platform.changesets.clusters import models as clusters
 from spectral_platform.core.database import Base
 from spectral_platform.evaluations.objectives import models as objectives
 from spectral_platform.evaluations.rubrics import models as rubrics
+from spectral_platform.evaluations.scores import models as scores
 from spectral_platform.idempotency import models as idempotency
 from spectral_platform.invites import models as invites
 from spectral_platform.keys import models as keys
@@ -48,6 +49,7 @@ __all__ = [
     "rubrics",
     "samples",
     "scans",
+    "scores",
     "traces",
     "webhooks",
     "workspaces",
