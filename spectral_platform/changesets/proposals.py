@@ -1,12 +1,12 @@
 """What a scan hands over when it makes a changeset: changed configs, performance cards and the framework it judged by."""
 
-from typing import Literal
 from uuid import UUID
 
 from pydantic import Field, JsonValue
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.terms import Direction
 
 
 class ProposedChange(Value):
@@ -24,7 +24,7 @@ class Measurement(Value):
     """One metric of an agent before and after the change; None where it was not measured."""
 
     metric: str = Field(description="`quality`, `dimension:<key>`, `cost_usd`, `latency_ms` or `total_tokens`.")
-    direction: Literal["maximize", "minimize"] = Field(description="Which way is better.")
+    direction: Direction = Field(description="Which way is better.")
     baseline: float | None = Field(description="What runs today; null = not measured.")
     proposed: float | None = Field(description="The proposed config; null = not measured.")
 

@@ -24,6 +24,11 @@ class Direction(StrEnum):
     MINIMIZE = "minimize"
 
 
+def usual_direction(metric: str) -> Direction:
+    """Less is better of what an answer takes; more is better of every score."""
+    return Direction.MINIMIZE if metric in {"cost_usd", "latency_ms", "total_tokens"} else Direction.MAXIMIZE
+
+
 class ObjectiveTerm(Value):
     """One metric that counts in the composite score."""
 

@@ -21,7 +21,7 @@ FATES = {
     "outranked": "was dropped because another candidate is better",
     "invalid": "was refused before it was tried",
     "out_of_budget": "was not raced to the end because the budget was spent",
-    "breaks_constraint": "was dropped because it breaks a constraint of the objective",
+    "breaks_constraint": "was dropped because it breaks a hard limit of the objective or the rubric",
     "proposed": "was not raced",
 }
 
@@ -167,7 +167,7 @@ def _card(run: Run, agent: PinnedAgent, verdict: Verdict) -> PerformanceCard:
         measurements=tuple(
             Measurement(
                 metric=metric,
-                direction="minimize" if metric in {"cost_usd", "latency_ms", "total_tokens"} else "maximize",
+                direction=run.standard.direction(metric),
                 baseline=before.get(metric),
                 proposed=after.get(metric),
             )

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.limits import check_limits
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS
 from spectral_platform.scans.standard import Standard
@@ -98,7 +99,7 @@ def run_gates(pairs: Pairs, standard: Standard, *, seed: int) -> tuple[tuple[Gat
     }
     results = [*_improvement(effect)]
     results += [_authority(name, bounds) for name, bounds in authorities.items()]
-    results += [_critical(pairs), *_constraints(pairs, standard), *_minimums(pairs, standard)]
+    results += [_critical(pairs), *_limits(pairs, standard)]
     statistics: dict[str, JsonValue] = {
         "composite": effect.model_dump(),
         **{name: bounds.model_dump() for name, bounds in authorities.items()},
@@ -183,47 +184,20 @@ def _critical(pairs: Pairs) -> GateResult:
     )
 
 
-def _constraints(pairs: Pairs, standard: Standard) -> list[GateResult]:
-    results = []
-    for constraint in standard.constraints:
-        measured = pairs.candidate_means.get(constraint.metric)
-        passed = measured is not None and constraint.holds(measured)
-        results.append(
-            GateResult(
-                gate=Gate.HARD_CONSTRAINTS,
-                name=f"constraint:{constraint.metric}",
-                value=measured,
-                threshold=constraint.value,
-                passed=passed,
-                harm=measured is not None and not passed,
-                detail=f"Mean {constraint.metric} must be {constraint.operator} {constraint.value:g}; it is "
-                + ("unknown." if measured is None else f"{measured:g}."),
-            )
+def _limits(pairs: Pairs, standard: Standard) -> list[GateResult]:
+    checks = check_limits(standard.limits, before=pairs.baseline_means, after=pairs.candidate_means)
+    return [
+        GateResult(
+            gate=Gate.HARD_CONSTRAINTS,
+            name=check.limit.name,
+            value=check.after,
+            threshold=check.limit.constraint.value,
+            passed=check.is_kept,
+            harm=check.is_harm,
+            detail=check.sentence,
         )
-    return results
-
-
-def _minimums(pairs: Pairs, standard: Standard) -> list[GateResult]:
-    results = []
-    for dimension in standard.dimensions:
-        if dimension.minimum is None:
-            continue
-        metric = f"dimension:{dimension.key}"
-        before, after = pairs.baseline_means.get(metric), pairs.candidate_means.get(metric)
-        passed = after is not None and after >= dimension.minimum
-        results.append(
-            GateResult(
-                gate=Gate.HARD_CONSTRAINTS,
-                name=f"minimum:{dimension.key}",
-                value=after,
-                threshold=dimension.minimum,
-                passed=passed,
-                harm=after is not None and not passed and (before is None or before >= dimension.minimum),
-                detail=f"Mean of {dimension.key} must be at least {dimension.minimum:g}; it is "
-                + ("unknown." if after is None else f"{after:.3f}."),
-            )
-        )
-    return results
+        for check in checks
+    ]
 
 
 def _cost_ratio(pairs: Pairs, seed: int) -> float | None:

@@ -1,7 +1,7 @@
 """Baseline and candidate on the same cases, as paired differences: what every comparison of a scan is made of."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
 from spectral_platform.core.values import Value
@@ -16,11 +16,11 @@ class Pairs(Value):
     """Differences candidate − baseline, one for each case, repeats averaged within the case.
 
     The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. A case
-    that could not be scored enters the composite at its worst, −(baseline's score), and is counted in ``unscored``. A
+    that could not be scored enters the composite at its worst, the baseline's score against 0, and is counted in ``unscored``. A
     stimulus that could not be scored is left out and counted in ``unscored_stimuli``.
     """
 
-    composite: tuple[float, ...]
+    composites: tuple[tuple[float, float], ...]
     authority_a: tuple[float, ...]
     authority_b: tuple[float, ...]
     unscored: int
@@ -34,15 +34,20 @@ class Pairs(Value):
     candidate_costs: tuple[float, ...]
 
     @property
+    def composite(self) -> tuple[float, ...]:
+        """The differences of the composites."""
+        return tuple(after - before for before, after in self.composites)
+
+    @property
     def cases(self) -> int:
         """Sample pairs."""
-        return len(self.composite)
+        return len(self.composites)
 
 
 def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standard, references: References) -> Pairs:
     """Pair two arms that ran the same cases."""
     arms = [_by_case(arm, standard, references) for arm in (baseline, candidate)]
-    composite: list[float] = []
+    composites: list[tuple[float, float]] = []
     differences: dict[str, list[float]] = {"a": [], "b": []}
     costs: list[tuple[float, float]] = []
     unscored = stimuli = unscored_stimuli = worsened = mended = 0
@@ -50,10 +55,10 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         base, other = arms[0][key], arms[1][key]
         is_sample = base[0][0].case.kind == "sample"
         if is_sample:
-            difference, is_scored = _composite(base, other, standard)
+            compared, is_scored = _composites(base, other, standard)
             unscored += not is_scored
-            if difference is not None:
-                composite.append(difference)
+            if compared is not None:
+                composites.append(compared)
             if (costs_of := _costs(base, other)) is not None:
                 costs.append(costs_of)
         else:
@@ -67,7 +72,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         worsened += broke[1] and not broke[0]
         mended += broke[0] and not broke[1]
     return Pairs(
-        composite=tuple(composite),
+        composites=tuple(composites),
         authority_a=tuple(differences["a"]),
         authority_b=tuple(differences["b"]),
         unscored=unscored,
@@ -75,17 +80,36 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         unscored_stimuli=unscored_stimuli,
         critical_worsened=worsened,
         critical_mended=mended,
-        baseline_means=metric_means(entry for arm in arms[0].values() for entry in arm),
-        candidate_means=metric_means(entry for arm in arms[1].values() for entry in arm),
+        baseline_means=_means(arms[0], (before for before, _ in composites)),
+        candidate_means=_means(arms[1], (after for _, after in composites)),
         baseline_costs=tuple(cost for cost, _ in costs),
         candidate_costs=tuple(cost for _, cost in costs),
     )
 
 
-def metric_means(entries: Iterable[tuple[Trial, CaseScore | None]]) -> dict[str, float]:
-    """The mean of every metric over an arm; the composite and costs are over samples."""
-    values: dict[str, list[float]] = defaultdict(list)
-    for trial, score in entries:
+def trial_composites(first: Trial, second: Trial, standard: Standard, references: References) -> tuple[float, float] | None:
+    """Both trials' composites over what is known of both; None when either was not scored or they say nothing."""
+    scores = first.score(standard, references), second.score(standard, references)
+    return None if scores[0] is None or scores[1] is None else paired_composites(scores[0], scores[1], standard.terms)
+
+
+def screen(parent: Iterable[Trial], child: Iterable[Trial], standard: Standard, references: References) -> tuple[float, float]:
+    """The sums of both arms' composites over a minibatch, samples and stimuli alike.
+
+    A screen, never evidence. A child that could not be scored counts 0, as in the verdict.
+    """
+    before = after = 0.0
+    for first, second in zip(parent, child, strict=True):
+        compared = trial_composites(first, second, standard, references)
+        before += first.composite(standard, references) if compared is None else compared[0]
+        after += second.composite(standard, references) if compared is None else compared[1]
+    return before, after
+
+
+def _means(arms: Mapping[str, Arm], composites: Iterable[float]) -> dict[str, float]:
+    """The mean of every metric over an arm; the composite, over the terms known in both arms, and costs are over samples."""
+    values: dict[str, list[float]] = defaultdict(list, {"composite": list(composites)})
+    for trial, score in (entry for arm in arms.values() for entry in arm):
         if score is None:
             continue
         for key, rule in score.rules.items():
@@ -97,10 +121,9 @@ def metric_means(entries: Iterable[tuple[Trial, CaseScore | None]]) -> dict[str,
             _add(values, f"dimension:{key}", dimension)
         _add(values, "authority_b", score.authority_b)
         _add(values, "quality", score.quality)
-        _add(values, "composite", score.composite)
         for name in ("cost_usd", "latency_ms", "total_tokens"):
             _add(values, name, getattr(trial.measures, name))
-    return {name: fmean(found) for name, found in sorted(values.items())}
+    return {name: fmean(found) for name, found in sorted(values.items()) if found}
 
 
 def _by_case(trials: Iterable[Trial], standard: Standard, references: References) -> dict[str, Arm]:
@@ -110,8 +133,8 @@ def _by_case(trials: Iterable[Trial], standard: Standard, references: References
     return {key: tuple(sorted(entries, key=lambda entry: entry[0].repeat)) for key, entries in grouped.items()}
 
 
-def _composite(base: Arm, other: Arm, standard: Standard) -> tuple[float | None, bool]:
-    """The difference of a sample's composites and whether it was really scored; None when it says nothing."""
+def _composites(base: Arm, other: Arm, standard: Standard) -> tuple[tuple[float, float] | None, bool]:
+    """A sample's composites in both arms and whether it was really scored; None when it says nothing."""
     known = _mean(score.composite for _, score in base if score is not None)
     scored = [
         paired_composites(first, second, standard.terms)
@@ -119,11 +142,11 @@ def _composite(base: Arm, other: Arm, standard: Standard) -> tuple[float | None,
         if first is not None and second is not None
     ]
     if len(scored) < len(base):
-        return (-1.0 if known is None else -known), False
+        return (1.0 if known is None else known, 0.0), False
     said = [composites for composites in scored if composites is not None]
     if not said:
         return None, True
-    return fmean(second - first for first, second in said), True
+    return (fmean(first for first, _ in said), fmean(second for _, second in said)), True
 
 
 def _costs(base: Arm, other: Arm) -> tuple[float, float] | None:

@@ -6,8 +6,9 @@ from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.catalogue import evaluate
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
 from spectral_platform.evaluations.evaluators.subjects import Subject
+from spectral_platform.evaluations.limits import Limit, hard_limits
 from spectral_platform.evaluations.scoring import DimensionEvaluation, RuleEvaluation
-from spectral_platform.evaluations.terms import Constraint, ObjectiveTerm
+from spectral_platform.evaluations.terms import Constraint, Direction, ObjectiveTerm, usual_direction
 from spectral_platform.scans.cases import Case
 from spectral_platform.worlds.authority import evaluate_rules
 from spectral_platform.worlds.rules import WorldModel
@@ -26,6 +27,15 @@ class Standard:
     def judged(self) -> tuple[Dimension, ...]:
         """The dimensions that a model judges."""
         return tuple(dimension for dimension in self.dimensions if isinstance(dimension.evaluator, LlmJudge))
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """What a candidate must keep to, whatever it gains."""
+        return hard_limits(self.dimensions, self.constraints)
+
+    def direction(self, metric: str) -> Direction:
+        """Which way a metric gets better: as the objective says, else as usual."""
+        return next((term.direction for term in self.terms if term.metric == metric), usual_direction(metric))
 
     def apply_rules(self, case: Case, subject: Subject) -> tuple[RuleEvaluation, ...]:
         """What authority A finds."""

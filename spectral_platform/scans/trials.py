@@ -83,12 +83,10 @@ class Trial(Value):
             status=CaseStatus(self.status.value),
         )
 
-    def graded(self, standard: Standard, references: References) -> float:
-        """The blended quality, for screening; 0 where there is none."""
+    def composite(self, standard: Standard, references: References) -> float:
+        """The composite by itself, for what ranks trials of one config; 0 where there is none."""
         score = self.score(standard, references)
-        if score is None or score.quality is None or self.status is TrialStatus.AGENT_ERROR:
-            return 0.0
-        return score.quality
+        return 0.0 if score is None or score.composite is None else score.composite
 
 
 class TrialPlan(Value):

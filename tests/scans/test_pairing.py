@@ -1,14 +1,17 @@
 """Paired differences: what counts, what counts at its worst, and what counts not at all."""
 
+from dataclasses import replace
+
 import pytest
 
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
+from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.gating import missing_evidence, run_gates
-from spectral_platform.scans.pairing import pair
+from spectral_platform.scans.pairing import pair, screen
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.verdict import Gate
@@ -132,3 +135,51 @@ def test_stimuli_that_could_not_be_scored_leave_too_little_evidence() -> None:
     evidence = missing_evidence(pair(baseline, candidate, STANDARD, References()), judge_untrusted=False)
 
     assert [result.name for result in evidence if not result.passed] == ["unscored_stimuli_share"]
+
+
+def test_the_figures_of_a_card_differ_by_the_effect_even_where_a_price_is_unknown_or_a_trial_unscored() -> None:
+    terms = (
+        ObjectiveTerm(metric="quality", direction=Direction.MAXIMIZE, weight=3),
+        ObjectiveTerm(metric="cost_usd", direction=Direction.MINIMIZE, weight=1),
+    )
+    standard = replace(STANDARD, terms=terms)
+    unpriced = Measures(latency_ms=10, total_tokens=10)
+    baseline = [trial("s1", 0.0), trial("s2", 0.5), trial("s3", 0.5)]
+    candidate = [
+        trial("s1", 1.0).model_copy(update={"measures": unpriced}),
+        trial("s2", 1.0),
+        trial("s3", 1.0, status=TrialStatus.UNSCORED),
+    ]
+
+    pairs = pair(baseline, candidate, standard, References(cost_usd=0.002))
+
+    difference = pairs.candidate_means["composite"] - pairs.baseline_means["composite"]
+    assert difference == pytest.approx(sum(pairs.composite) / 3)
+    assert pairs.composites[0] == (0.5, 1.0)
+
+
+def test_the_screen_ranks_by_what_the_verdict_decides_by() -> None:
+    cheaper = (ObjectiveTerm(metric="cost_usd", direction=Direction.MINIMIZE, weight=1),)
+    frugal = trial("s1", 0.2).model_copy(update={"measures": Measures(cost_usd=0.0)})
+    harmful = trial("s2", 1.0, a=0.0, critical=True)
+
+    by_cost = screen([trial("s1", 1.0)], [frugal], replace(STANDARD, terms=cheaper), References(cost_usd=0.002))
+    by_quality = screen([trial("s1", 1.0)], [frugal], STANDARD, References())
+    zeroed = screen([trial("s2", 0.5)], [harmful], STANDARD, References())
+
+    assert by_cost == (0.5, 1.0)
+    assert by_quality == (1.0, 0.6)
+    assert zeroed == (0.75, 0.0)
+
+
+def test_a_minimum_is_a_hard_constraint_of_the_verdict() -> None:
+    keys = [f"s{number}" for number in range(80)]
+    guarded = replace(STANDARD, dimensions=(DIMENSION.model_copy(update={"minimum": 0.9}),))
+    kept = pair([trial(key, 0.5) for key in keys], [trial(key, 0.95) for key in keys], guarded, References())
+    broken = pair([trial(key, 0.95) for key in keys], [trial(key, 0.85) for key in keys], guarded, References())
+
+    (passed,) = [result for result in run_gates(kept, guarded, seed=1)[0] if result.name == "minimum:says"]
+    (failed,) = [result for result in run_gates(broken, guarded, seed=1)[0] if result.name == "minimum:says"]
+
+    assert (passed.passed, passed.value, passed.threshold) == (True, pytest.approx(0.95), 0.9)
+    assert (failed.passed, failed.harm) == (False, True)

@@ -5,6 +5,7 @@ from statistics import fmean
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core.randomness import derive
+from spectral_platform.evaluations.limits import check_limits
 from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.scans.cases import Case, interleave
 from spectral_platform.scans.pairing import Pairs, pair
@@ -97,7 +98,7 @@ class Race:
             contender.drop("no_gain", f"On {pairs.cases} dev cases the composite changes by {fmean(pairs.composite):+.3f}.")
         elif is_last and (not pairs.composite or fmean(pairs.composite) <= 0):
             contender.drop("no_gain", "On the dev cases the composite does not rise.")
-        elif (broken := self._broken_constraint(pairs)) is not None and is_last:
+        elif (broken := self._broken_limit(pairs)) is not None and is_last:
             contender.drop("breaks_constraint", broken)
         elif (leader := self.leader) is not None and leader.agent == contender.agent:
             against = self._pairs(leader.dev_trials[: len(cases)], contender)
@@ -118,12 +119,9 @@ class Race:
             return f"It newly breaks critical rules on {pairs.critical_worsened} dev cases and mends {pairs.critical_mended}."
         return None
 
-    def _broken_constraint(self, pairs: Pairs) -> str | None:
-        for constraint in self.run.standard.constraints:
-            measured = pairs.candidate_means.get(constraint.metric)
-            if measured is not None and not constraint.holds(measured):
-                return f"Mean {constraint.metric} is {measured:g}; it must be {constraint.operator} {constraint.value:g}."
-        return None
+    def _broken_limit(self, pairs: Pairs) -> str | None:
+        checks = check_limits(self.run.standard.limits, before=pairs.baseline_means, after=pairs.candidate_means)
+        return next((check.sentence for check in checks if check.is_broken), None)
 
     def _pairs(self, other: Sequence[Trial], contender: Contender) -> Pairs:
         return pair(other, contender.dev_trials, self.run.standard, self.run.found.references[contender.agent.agent_id])

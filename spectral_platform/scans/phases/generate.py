@@ -33,7 +33,7 @@ from spectral_platform.optimizers.reflection import (
 from spectral_platform.optimizers.rules import propose_rule
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.failures import case_of, failures_of
-from spectral_platform.scans.pairing import pair
+from spectral_platform.scans.pairing import pair, screen
 from spectral_platform.scans.quoting import MINIBATCH, PROBE_CASES
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.settings import PinnedAgent, SearchStrategy
@@ -196,8 +196,8 @@ class Search:
         plan = TrialPlan(phase=Phase.GENERATE, candidate=candidate.key[:12])
         if screened:
             trials = await run.bench.run(candidate.config, batch, plan)
-            before = sum(self._graded(self.trials[candidate.parent_key][case.key]) for case in batch)
-            after = sum(self._graded(trial) for trial in trials)
+            parent = [self.trials[candidate.parent_key][case.key] for case in batch]
+            before, after = screen(parent, trials, run.standard, self.references)
             if after <= before:
                 detail = f"On its minibatch it scores {after:.2f}, its parent {before:.2f}."
                 contender.drop("no_gain", detail)
@@ -256,10 +256,10 @@ class Search:
         return (*chosen, *(case for case in self.train if case.kind == "stimulus"))
 
     def _pool_scores(self) -> dict[str, dict[str, float]]:
-        return {key: {case.key: self._graded(trials[case.key]) for case in self.probe} for key, trials in self.trials.items()}
+        return {key: {case.key: self._composite(trials[case.key]) for case in self.probe} for key, trials in self.trials.items()}
 
-    def _graded(self, trial: Trial) -> float:
-        return trial.graded(self.run.standard, self.references)
+    def _composite(self, trial: Trial) -> float:
+        return trial.composite(self.run.standard, self.references)
 
     def _next_cluster(self, round_index: int) -> Cluster:
         """Round-robin, in which a cluster comes as often as its size and severity deserve."""
@@ -317,7 +317,7 @@ class Search:
             context=trial.case.context,
             output=trial.output,
             expected_output=trial.case.expected_output,
-            score=self._graded(trial),
+            score=self._composite(trial),
             is_passing=trial.status is TrialStatus.ANSWERED and all(item.passed for item in criteria),
             criteria=criteria,
         )

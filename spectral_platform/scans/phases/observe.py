@@ -8,11 +8,12 @@ from spectral_platform.llm.calling import CallLabel
 from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.scans.models import Scan
+from spectral_platform.scans.pairing import trial_composites
 from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS, NOISE_CASES, Noise, holdout_repeats
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import Trial, TrialPlan, TrialStatus, settle
+from spectral_platform.scans.trials import TrialPlan, TrialStatus, settle
 from spectral_platform.statistics.agreement import measure_run_noise
 from spectral_platform.statistics.power import (
     PRIOR_RUN_VARIANCE,
@@ -93,20 +94,16 @@ async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
         TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE, first_repeat=1),
     )
     first = run.baseline_trials(agent, tuple(chosen))
+    references = run.found.references[agent.agent_id]
     pairs = [
-        (one, two)
-        for one, two in zip(_scores(run, agent, first), _scores(run, agent, again), strict=True)
-        if one is not None and two is not None
+        composites
+        for one, two in zip(first, again, strict=True)
+        if (composites := trial_composites(one, two, run.standard, references)) is not None
     ]
     if len(pairs) < 2:
         return None
     noise = measure_run_noise([one for one, _ in pairs], [two for _, two in pairs])
     return Noise(cases=noise.cases, disagreement=noise.disagreement, icc=noise.icc, run_variance=noise.run_variance)
-
-
-def _scores(run: Run, agent: PinnedAgent, trials: list[Trial]) -> list[float | None]:
-    scores = (trial.score(run.standard, run.found.references[agent.agent_id]) for trial in trials)
-    return [None if score is None else score.composite for score in scores]
 
 
 async def _settle_readiness(run: Run) -> None:
