@@ -67,6 +67,7 @@ def render_request(
         seed=parameters.seed if seed is None else seed,
         stop=parameters.stop,
         json_schema=template.output_format.json_schema if template.output_format else None,
+        tools=template.tools,
         extra=parameters.extra,
     )
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from weakref import WeakValueDictionary
 
+import orjson
+
 from spectral_platform.core import clock
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.errors import SpectralError
@@ -109,6 +111,7 @@ class ModelCaller:
     def _upper_bound(self, request: ModelRequest) -> Decimal:
         """The most that the call can cost: a token is never less than a byte. Without a price only calls are counted."""
         size = sum(len(message.content.encode()) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
+        size += len(orjson.dumps(request.tools))
         bound = price_call(
             request.model,
             input_tokens=size,
@@ -150,6 +153,7 @@ def _row(
         "model": request.model,
         "is_simulated": provider.is_simulated,
         "answer": answer.text,
+        "tool_calls": answer.tool_calls,
         "finish_reason": answer.finish_reason,
         "input_tokens": answer.input_tokens,
         "output_tokens": answer.output_tokens,

@@ -1,8 +1,11 @@
 """What goes to a model and what comes back: the provider-neutral request and answer."""
 
+import operator
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
+import orjson
 from pydantic import BeforeValidator, Field
 
 from spectral_platform.core.values import Value
@@ -31,6 +34,32 @@ class Message(Value):
     content: str = Field(description="What is said.")
 
 
+class ToolCall(Value):
+    """That a model calls a tool; ``arguments`` are text only where the model wrote no JSON object."""
+
+    name: StorableText
+    arguments: dict[str, Any] | str = Field(default_factory=dict)
+
+    @classmethod
+    def read(cls, name: str, arguments: object) -> Self:
+        """A call as models and instrumentations write it: the arguments as an object, as JSON text, or not at all."""
+        if arguments is None or arguments == "":
+            return cls(name=name)
+        if isinstance(arguments, Mapping):
+            return cls(name=name, arguments=dict(arguments))
+        text: str = storable(arguments) if isinstance(arguments, str) else repr(arguments)
+        try:
+            read = orjson.loads(text.replace("\\u0000", ""))  # JSON may spell the character that Postgres cannot hold
+            orjson.dumps(read)  # nor is what is nested too deeply to be written again ever stored
+        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+            return cls(name=name, arguments=text)
+        return cls(name=name, arguments=read if isinstance(read, dict) else text)
+
+    def written(self) -> str:
+        """The call as one line of JSON, with its arguments in the order of their names."""
+        return orjson.dumps({"name": self.name, "arguments": self.arguments}, option=orjson.OPT_SORT_KEYS).decode()
+
+
 class ModelRequest(Value):
     """One chat completion to ask for; everything that could change the answer is in here."""
 
@@ -42,6 +71,7 @@ class ModelRequest(Value):
     seed: int | None = None
     stop: tuple[str, ...] = ()
     json_schema: dict[str, Any] | None = None
+    tools: tuple[dict[str, Any], ...] = Field(default=(), exclude_if=operator.not_)
     extra: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -49,6 +79,7 @@ class ModelAnswer(Value):
     """What a model answered. ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning ones."""
 
     text: StorableText
+    tool_calls: tuple[ToolCall, ...] = ()
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     cached_input_tokens: int = Field(default=0, ge=0)

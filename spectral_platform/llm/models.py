@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spectral_platform.core.columns import Created, Identified, PydanticJSON, WorkspaceOwned, state_column
 from spectral_platform.core.database import Base
+from spectral_platform.llm.messages import ToolCall
 from spectral_platform.llm.purposes import Purpose
 
 USD = Numeric(18, 9)
@@ -30,6 +31,7 @@ class ModelCall(Identified, WorkspaceOwned, Created, Base):
     model: Mapped[str]
     is_simulated: Mapped[bool]
     answer: Mapped[str]
+    tool_calls: Mapped[tuple[ToolCall, ...]] = mapped_column(PydanticJSON(tuple[ToolCall, ...]), default=())
     finish_reason: Mapped[str]
     input_tokens: Mapped[int]
     output_tokens: Mapped[int]

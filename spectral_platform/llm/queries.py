@@ -36,6 +36,7 @@ async def load_answers(session: AsyncSession, workspace_id: UUID, scan_ids: Sequ
         row.key: PaidAnswer(
             answer=ModelAnswer(
                 text=row.answer,
+                tool_calls=row.tool_calls,
                 input_tokens=row.input_tokens,
                 output_tokens=row.output_tokens,
                 cached_input_tokens=row.cached_input_tokens,

@@ -126,7 +126,7 @@ class Bench:
             return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="")
         except ProviderRejected:
             return self._failed(case, repeat, Measures())
-        output = unmarked(paid.answer.text)
+        output = unmarked(paid.answer.text) or "\n".join(call.written() for call in paid.answer.tool_calls)
         if not output.strip():
             return self._failed(case, repeat, _measures(paid))
         subject = _subject(case, request, output, paid)
@@ -234,6 +234,7 @@ def _subject(case: Case, request: ModelRequest, output: str, paid: PaidAnswer) -
         latency_ms=answer.latency_ms,
         cost_usd=None if paid.cost_usd is None else float(paid.cost_usd),
         total_tokens=answer.input_tokens + answer.output_tokens,
+        tool_calls=answer.tool_calls,
     )
 
 

@@ -36,6 +36,43 @@ async def test_an_answer_comes_with_its_usage(provider: OpenAICompatibleProvider
     assert "top_p" not in sent
 
 
+def calling(*calls: tuple[str, Any]) -> Response:
+    functions = [
+        {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for number, (name, arguments) in enumerate(calls)
+    ]
+    message = {"role": "assistant", "content": None, "tool_calls": functions}
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
+    return JSONResponse({"id": "1", "object": "chat.completion", "created": 0, "model": AGENT, "choices": [choice]})
+
+
+async def test_an_answer_that_calls_tools_says_which_and_with_what(
+    provider: OpenAICompatibleProvider, model_server: ModelServer
+) -> None:
+    written = [("search", '{"query": "tea\\u0000"}'), ("list", ""), ("odd", "not json"), ("odder", "[1]"), ("deep", "[" * 500)]
+    model_server.fault = lambda number, body: calling(*written)
+    tool = {"type": "function", "function": {"name": "search", "parameters": {"type": "object"}}}
+
+    answer = await provider.complete(request(tools=(tool,)))
+
+    assert model_server.bodies[0]["tools"] == [tool]
+    assert (answer.text, answer.finish_reason) == ("", "tool_calls")
+    assert [(call.name, call.arguments) for call in answer.tool_calls] == [
+        ("search", {"query": "tea"}),
+        ("list", {}),
+        ("odd", "not json"),
+        ("odder", "[1]"),
+        ("deep", "[" * 500),
+    ]
+
+
+async def test_a_request_without_tools_names_none(provider: OpenAICompatibleProvider, model_server: ModelServer) -> None:
+    answer = await provider.complete(request())
+
+    assert "tools" not in model_server.bodies[0]
+    assert answer.tool_calls == ()
+
+
 def failing(status: int, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"error": {"message": "no"}}, status_code=status, headers=headers)
 

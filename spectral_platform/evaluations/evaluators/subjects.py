@@ -5,13 +5,16 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from spectral_platform.core.values import Value
+from spectral_platform.llm.messages import ToolCall
 from spectral_platform.llm.watermark import unmarked
 
 
 class Subject(Value):
     """One answer of an agent with what is known of its case; evaluators read nothing else.
 
-    The output is without the simulator's watermark: a mark of origin is no part of what was said.
+    The output is without the simulator's watermark: a mark of origin is no part of what was said. ``tool_calls`` are those
+    that the answer asked for or that were made for it, in order; None where nobody knows. ``similarity`` is the cosine of the
+    embeddings of output and expected output, at least 0; None where nobody embedded them.
     """
 
     input: str
@@ -23,6 +26,8 @@ class Subject(Value):
     latency_ms: int | None = None
     cost_usd: float | None = None
     total_tokens: int | None = None
+    tool_calls: tuple[ToolCall, ...] | None = None
+    similarity: float | None = Field(default=None, ge=0, le=1)
 
     _without_watermark = field_validator("output")(unmarked)
 
@@ -32,7 +37,7 @@ class Evaluation(Value):
 
     ``feedback`` says in one sentence what the answer must do and is never empty when ``passed`` is False: it is what a
     proposer learns from. Where the evaluator does not apply it says why. ``evidence`` are verbatim pieces of the
-    output. ``evaluator`` is ``kind@version``.
+    output, or of the tool calls written as JSON. ``evaluator`` is ``kind@version``.
     """
 
     score: float | None = Field(ge=0, le=1)

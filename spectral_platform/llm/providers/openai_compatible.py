@@ -16,7 +16,7 @@ from openai import (
 from openai.types.chat import ChatCompletion
 
 from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
-from spectral_platform.llm.messages import ModelAnswer, ModelRequest, storable
+from spectral_platform.llm.messages import ModelAnswer, ModelRequest, ToolCall, storable
 
 RETRYABLE = {408, 409, 425, 429}
 DENIED = {401, 402, 403, 404}
@@ -85,6 +85,7 @@ class OpenAICompatibleProvider:
                 seed=omit if request.seed is None else request.seed,
                 stop=list(request.stop) or omit,
                 response_format=_response_format(request, rung),
+                tools=list(request.tools) or omit,  # type: ignore[arg-type]  # they are the workspace's, as the endpoint takes them
                 extra_body=request.extra or None,
             )
         except APIConnectionError as error:
@@ -111,12 +112,15 @@ def _answer(request: ModelRequest, completion: Any, *, latency_ms: int) -> Model
         raise ProviderUnavailable("The provider's answer holds no choice.")
     choice = completion.choices[0]
     text = storable(choice.message.content or "")
+    called = (getattr(call, "function", None) for call in choice.message.tool_calls or ())
+    tool_calls = tuple(ToolCall.read(function.name, function.arguments) for function in called if function is not None)
     finish_reason = getattr(choice, "finish_reason", None) or "stop"  # some local servers leave it out
     usage = completion.usage
     if usage is None:  # some local servers do not count; a quarter of the bytes is the usual rule of thumb
         asked = sum(len(message.content.encode()) for message in request.messages)
         return ModelAnswer(
             text=text,
+            tool_calls=tool_calls,
             input_tokens=-(-asked // 4),
             output_tokens=-(-len(text.encode()) // 4),
             latency_ms=latency_ms,
@@ -125,6 +129,7 @@ def _answer(request: ModelRequest, completion: Any, *, latency_ms: int) -> Model
     prompt, completed = usage.prompt_tokens_details, usage.completion_tokens_details
     return ModelAnswer(
         text=text,
+        tool_calls=tool_calls,
         input_tokens=usage.prompt_tokens,
         output_tokens=usage.completion_tokens,
         cached_input_tokens=(prompt.cached_tokens if prompt else None) or 0,
