@@ -6,8 +6,10 @@ repeats no call whose answer was stored, and only calls in flight at a crash can
 
 import asyncio
 import random
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 import orjson
@@ -27,6 +29,7 @@ ATTEMPTS = 4
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 20.0
 MESSAGE_OVERHEAD_TOKENS = 16
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,18 @@ class ModelCaller:
 def call_key(request: ModelRequest, label: CallLabel, *, provider: str) -> str:
     """The identity of a question within its scan: provider, everything in the request, and which repeat it is."""
     return content_digest(provider, request.model_dump_json(), label.purpose, str(label.repeat))
+
+
+async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run all side by side and wait for every one; then raise the first error, if there was one.
+
+    Nothing is abandoned half-way when one fails, because what is in flight is paid for.
+    """
+    results = await asyncio.gather(*work, return_exceptions=True)
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return [result for result in results if not isinstance(result, BaseException)]
 
 
 async def _with_retries(provider: Provider, request: ModelRequest) -> ModelAnswer:

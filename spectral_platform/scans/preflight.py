@@ -20,7 +20,10 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.errors import NotFoundError
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.settings import Settings
+from spectral_platform.evaluations.asking import votes_of
+from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
+from spectral_platform.evaluations.judging import JudgePrompt
 from spectral_platform.evaluations.objectives.models import Objective
 from spectral_platform.evaluations.objectives.queries import find_default_objective, get_objective
 from spectral_platform.evaluations.rubrics.models import RubricVersion
@@ -36,7 +39,6 @@ from spectral_platform.scans.quoting import (
     ALPHA,
     MINIMUM_PAIRS,
     USUAL_OUTPUT_TOKENS,
-    VERDICT_VOTES,
     Quote,
     Readiness,
     Shape,
@@ -92,7 +94,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     with named("samples"):
         version = await find_published_version(session, caller.workspace, asked.sample_set_id)
     strategies = tuple(dict.fromkeys(asked.strategies or DEFAULT_STRATEGIES))
-    judges = [dimension.evaluator for dimension in rubric.dimensions if isinstance(dimension.evaluator, LlmJudge)]
+    judges = [dimension for dimension in rubric.dimensions if isinstance(dimension.evaluator, LlmJudge)]
     configs = [config for _, config in agents]
     models = await _choose_models(
         session, caller, server, configs, judged=bool(judges), proposes=SearchStrategy.REFLECTIVE in strategies
@@ -235,7 +237,7 @@ async def _shape(
     caller: Caller,
     version: SampleSetVersion | None,
     agents: int,
-    judges: list[LlmJudge],
+    judges: list[Dimension],
     has_proposer: bool,
 ) -> tuple[Shape, list[str]]:
     sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
@@ -256,8 +258,8 @@ async def _shape(
         train=counts[Split.TRAIN],
         dev=counts[Split.DEV],
         holdout=counts[Split.HOLDOUT],
-        selection_votes=sum(judge.votes or 1 for judge in judges),
-        verdict_votes=sum(judge.votes or VERDICT_VOTES for judge in judges),
+        selection_votes=sum(votes_of(judge, JudgePrompt.SELECTION) for judge in judges),
+        verdict_votes=sum(votes_of(judge, JudgePrompt.VERDICT) for judge in judges),
         has_proposer=has_proposer,
     )
     return shape, warnings

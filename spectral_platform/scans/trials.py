@@ -1,27 +1,17 @@
 """Running a config on cases and evaluating what comes back: the one way in which any phase gets figures."""
 
-import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any, TypeVar
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.rendering import render_request
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.asking import Judge
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.evaluators.llm_judge import Criterion, LlmJudge
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
-from spectral_platform.evaluations.judging import (
-    Judgement,
-    JudgePrompt,
-    UnreadableJudgement,
-    build_judge_request,
-    criteria_of,
-    decide,
-    read_judgements,
-)
+from spectral_platform.evaluations.judging import JudgePrompt, UnreadableJudgement
 from spectral_platform.evaluations.scoring import (
     CaseScore,
     CaseStatus,
@@ -31,19 +21,16 @@ from spectral_platform.evaluations.scoring import (
     RuleEvaluation,
     score_case,
 )
-from spectral_platform.llm.calling import CallLabel, ModelCaller, PaidAnswer
+from spectral_platform.llm.calling import CallLabel, ModelCaller, PaidAnswer, settle
 from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.messages import ModelRequest, Role
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.watermark import unmarked
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.quoting import VERDICT_VOTES
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.states import Phase
 
-JUDGE_READINGS = 3
 SEED_BITS = 31
-T = TypeVar("T")
 
 
 class OutOfTime(Exception):
@@ -173,31 +160,18 @@ class Bench:
     async def _judge(
         self, dimension: Dimension, subject: Subject, case: Case, repeat: int, plan: TrialPlan
     ) -> DimensionEvaluation:
-        assert isinstance(dimension.evaluator, LlmJudge)
-        criteria = criteria_of(dimension)
-        votes = dimension.evaluator.votes or (VERDICT_VOTES if plan.is_verdict else 1)
-        cast = await settle(self._vote(criteria, subject, case, repeat, plan, vote) for vote in range(votes))
-        readable = [judgements for judgements in cast if judgements is not None]
-        if not readable:
-            raise UnreadableJudgement("no vote of the judge could be read")
-        evaluation = decide(criteria, readable)
-        return DimensionEvaluation(key=dimension.key, weight=dimension.weight, minimum=dimension.minimum, evaluation=evaluation)
-
-    async def _vote(
-        self, criteria: Sequence[Criterion], subject: Subject, case: Case, repeat: int, plan: TrialPlan, vote: int
-    ) -> tuple[Judgement, ...] | None:
-        """One vote of the judge; None when none of its readings could be made out."""
         assert self._judge_model is not None
-        prompt = JudgePrompt.VERDICT if plan.is_verdict else JudgePrompt.SELECTION
-        for reading in range(JUDGE_READINGS):
-            seed = derive(self._seed, "judge", case.key, repeat, vote, reading) % 2**SEED_BITS
-            request = build_judge_request(self._judge_model, criteria, subject, prompt=prompt, vote=vote, seed=seed)
-            paid = await self._caller.ask(request, self._label(plan, Purpose.SCORING, case, repeat))
-            try:
-                return read_judgements(paid.answer.text, criteria, subject)
-            except UnreadableJudgement:
-                continue
-        return None
+        label = self._label(plan, Purpose.SCORING, case, repeat)
+        judge = Judge(
+            model=self._judge_model,
+            ask=lambda request: self._caller.ask(request, label),
+            seed=lambda vote, reading: derive(self._seed, "judge", case.key, repeat, vote, reading) % 2**SEED_BITS,
+            prompt=JudgePrompt.VERDICT if plan.is_verdict else JudgePrompt.SELECTION,
+        )
+        judged = await judge.judge(dimension, subject)
+        return DimensionEvaluation(
+            key=dimension.key, weight=dimension.weight, minimum=dimension.minimum, evaluation=judged.evaluation
+        )
 
     def _label(self, plan: TrialPlan, purpose: Purpose, case: Case, repeat: int) -> CallLabel:
         return CallLabel(
@@ -208,18 +182,6 @@ class Bench:
             repeat=repeat,
             may_use_held=plan.is_verdict or plan.phase is Phase.DIAGNOSE,  # by then the holdout has had its share
         )
-
-
-async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run all side by side and wait for every one; then raise the first error, if there was one.
-
-    Nothing is abandoned half-way when one fails, because what is in flight is paid for.
-    """
-    results = await asyncio.gather(*work, return_exceptions=True)
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return [result for result in results if not isinstance(result, BaseException)]
 
 
 def _subject(case: Case, request: ModelRequest, output: str, paid: PaidAnswer) -> Subject:

@@ -6,6 +6,7 @@ from statistics import fmean
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core.randomness import derive
 from spectral_platform.evaluations.limits import check_limits
+from spectral_platform.llm.calling import settle
 from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.scans.cases import Case, interleave
 from spectral_platform.scans.pairing import Pairs, pair
@@ -14,7 +15,7 @@ from spectral_platform.scans.phases.observe import BASELINE
 from spectral_platform.scans.quoting import holdout_repeats
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan, settle
+from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
 from spectral_platform.worlds.splits import Split

@@ -4,7 +4,7 @@ from spectral_platform.core.randomness import generator
 from spectral_platform.evaluations.canaries import is_judge_untrusted, is_sound, list_canaries
 from spectral_platform.evaluations.judging import UnreadableJudgement, build_judge_request, read_judgements
 from spectral_platform.evaluations.scoring import reference_measures
-from spectral_platform.llm.calling import CallLabel
+from spectral_platform.llm.calling import CallLabel, settle
 from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.scans.models import Scan
@@ -13,7 +13,7 @@ from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS, NOISE_CASES, N
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import TrialPlan, TrialStatus, settle
+from spectral_platform.scans.trials import TrialPlan, TrialStatus
 from spectral_platform.statistics.agreement import measure_run_noise
 from spectral_platform.statistics.power import (
     PRIOR_RUN_VARIANCE,
