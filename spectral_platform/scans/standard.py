@@ -43,8 +43,10 @@ class Standard:
 
     def apply_code(self, case: Case, subject: Subject) -> tuple[DimensionEvaluation, ...]:
         """What authority B finds without a model; nothing on a stimulus."""
-        if case.kind == "stimulus":
-            return ()
+        return () if case.kind == "stimulus" else self.evaluate_code(subject)
+
+    def evaluate_code(self, subject: Subject) -> tuple[DimensionEvaluation, ...]:
+        """What the dimensions find that need no model."""
         return tuple(
             DimensionEvaluation(
                 key=dimension.key,

@@ -96,13 +96,18 @@ class Bench:
         self._seed = seed
         self._deadline = deadline
 
+    @property
+    def is_out_of_time(self) -> bool:
+        """Whether the scan's time budget is spent."""
+        return time.monotonic() > self._deadline
+
     async def run(self, config: AgentConfig, cases: Iterable[Case], plan: TrialPlan) -> list[Trial]:
         """Run the config on every case, side by side, in the cases' order. Raises ``OutOfTime`` past the deadline."""
         repeats = range(plan.first_repeat, plan.first_repeat + plan.repeats)
         return await settle(self._run_one(config, case, repeat, plan) for case in cases for repeat in repeats)
 
     async def _run_one(self, config: AgentConfig, case: Case, repeat: int, plan: TrialPlan) -> Trial:
-        if time.monotonic() > self._deadline:
+        if self.is_out_of_time:
             raise OutOfTime
         seed = derive(self._seed, "agent", case.key, repeat) % 2**SEED_BITS
         request = render_request(config, input=case.input, context=case.context, seed=seed)

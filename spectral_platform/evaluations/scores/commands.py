@@ -39,7 +39,10 @@ async def record_scores(
     *,
     scan_id: UUID | None = None,
 ) -> int:
-    """Store evaluations by a rubric's version; returns how many. Of a trace that has been erased meanwhile none is kept."""
+    """Store evaluations by a rubric's version; returns how many. Of a trace that has been erased meanwhile none is kept.
+
+    A judge's are those under the verdict's prompt: they are what the judge is calibrated by.
+    """
     wanted = {(score.trace_id, score.dimension): score for score in scores}
     trace_ids = sorted({trace_id for trace_id, _ in wanted})
     # Held, so that none of them is erased before this transaction ends.

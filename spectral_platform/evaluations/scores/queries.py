@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
@@ -74,7 +74,10 @@ async def list_subjects(session: AsyncSession, caller: Caller, trace_ids: Sequen
 
 @dataclass(frozen=True, slots=True)
 class ScoredBy:
-    """Scores that need not be made again: by this version of a rubric and this judge, save those of one scan itself."""
+    """Scores that need not be made again: by this version of a rubric and, if one is named, this judge.
+
+    Those that the scan itself made do not count, so that a scan which starts over chooses as it did before.
+    """
 
     rubric_id: UUID
     rubric_version: int
@@ -119,11 +122,12 @@ async def list_traces_to_score(
 
 
 def _scored_already(unless: ScoredBy, workspace_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    by_judge = () if unless.judge_model is None else (TraceScore.judge_model == unless.judge_model,)
     return (
         TraceScore.workspace_id == workspace_id,
         TraceScore.rubric_id == unless.rubric_id,
         TraceScore.rubric_version == unless.rubric_version,
         TraceScore.trace_id == Trace.trace_id,
-        or_(TraceScore.judge_model.is_(None), TraceScore.judge_model == unless.judge_model),
         TraceScore.scan_id.is_distinct_from(unless.scan_id),
+        *by_judge,
     )

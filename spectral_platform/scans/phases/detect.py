@@ -1,9 +1,10 @@
-"""Detect: every criterion that the baseline fails on training cases."""
+"""Detect: every criterion that the baseline fails on training cases, and what the rubric finds in traces."""
 
 from collections import Counter
 
 from spectral_platform.scans.failures import FailedCriterion, failures_of
 from spectral_platform.scans.run import Run
+from spectral_platform.scans.trace_scoring import score_traces
 from spectral_platform.worlds.splits import Split
 
 
@@ -25,3 +26,4 @@ async def detect(run: Run) -> None:
             failed_cases=failed_cases,
             by_criterion=dict(by_criterion.most_common()),
         )
+    await score_traces(run)
