@@ -2,6 +2,7 @@
 
 from spectral_platform.accounts import models as accounts
 from spectral_platform.agents import models as agents
+from spectral_platform.agents.templates import models as templates
 from spectral_platform.audit import models as audit
 from spectral_platform.auth import models as auth
 from spectral_platform.auth.lockout import models as lockout
@@ -50,6 +51,7 @@ __all__ = [
     "samples",
     "scans",
     "scores",
+    "templates",
     "traces",
     "webhooks",
     "workspaces",

@@ -4,25 +4,55 @@ from collections.abc import Collection, Iterable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.agents import queries
+from spectral_platform.agents import news, queries
 from spectral_platform.agents.configuration import AgentConfig
-from spectral_platform.agents.errors import AgentNameTaken, AgentNotFound, ConfigChanged, DependencyCycle, DependencyUnknown
-from spectral_platform.agents.graph import find_cycle
+from spectral_platform.agents.errors import (
+    AgentBeingScanned,
+    AgentMerged,
+    AgentNameTaken,
+    AgentNotFound,
+    ConfigChanged,
+    ConfigsInConflict,
+    MergeIntoItself,
+    PlaceholderUndeclared,
+)
+from spectral_platform.agents.linking import lock_graph, merge_dependencies, set_dependencies
 from spectral_platform.agents.models import UNIQUE_NAME, Agent, AgentDependency, ConfigLabel, ConfigVersion
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
+from spectral_platform.agents.templates.queries import resolve_template
 from spectral_platform.agents.versions import ConfigSource, Label
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import conflict_as
+from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
-from spectral_platform.workspaces.models import Workspace
 
 LONGEST_NAME = 200
+# Rows of rooms above, by the names of their tables. A scan's agents are pinned, so none may change while one runs.
+IS_SCANNED = text("SELECT DISTINCT agent_id FROM scan_agents WHERE is_active AND agent_id IN (:agent_id, :into_id)")
+FOLLOW = (
+    """
+    UPDATE scan_agents SET agent_id = :into_id WHERE agent_id = :agent_id
+    AND scan_id NOT IN (SELECT scan_id FROM scan_agents WHERE agent_id = :into_id)
+    """,
+    """
+    UPDATE scan_candidates SET agent_id = :into_id WHERE agent_id = :agent_id
+    AND scan_id NOT IN (SELECT scan_id FROM scan_candidates WHERE agent_id = :into_id)
+    """,
+    """
+    UPDATE changeset_items SET agent_id = :into_id, base_version = base_version + :offset,
+        accepted_version = accepted_version + :offset, approved_before = approved_before + :offset,
+        production_before = production_before + :offset
+    WHERE agent_id = :agent_id AND changeset_id NOT IN (SELECT changeset_id FROM changeset_items WHERE agent_id = :into_id)
+    """,
+)
+"""What takes scans and changesets along with an agent that is merged; one that is about both agents stays as it was."""
+ITSELF = func.coalesce(Agent.merged_into_id, Agent.id).label("id")
 
 
 async def create_agent(
@@ -50,9 +80,10 @@ async def create_agent(
     with conflict_as(str(UNIQUE_NAME.name), AgentNameTaken(name)):
         await session.flush()
     if depends_on:
-        await _set_dependencies(session, caller, agent, depends_on)
+        await set_dependencies(session, caller, agent, depends_on)
     if config is not None:
-        version = await add_config_version(session, caller, agent, config=config, source=ConfigSource.MANUAL)
+        whole = await _complete(session, caller, config)
+        version = await add_config_version(session, caller, agent, config=whole, source=ConfigSource.MANUAL)
         await set_labels(session, agent, dict.fromkeys(Label, version.version))
     await record(session, caller, action="agent.created", resource="agent", resource_id=agent.id, name=name)
     return await queries.get_agent(session, caller, agent.id)
@@ -67,16 +98,24 @@ async def update_agent(session: AsyncSession, caller: Caller, agent_id: UUID, *,
             setattr(agent, field, value)
         await session.flush()
     if "depends_on" in changes:
-        await _set_dependencies(session, caller, agent, changes["depends_on"])
+        await set_dependencies(session, caller, agent, changes["depends_on"])
     await record(session, caller, action="agent.updated", resource="agent", resource_id=agent.id, fields=sorted(changes))
     return await queries.get_agent(session, caller, agent_id)
 
 
 async def delete_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> None:
-    """Remove an agent and its place in the graph. Its history stays; a span with its name makes a new, inferred agent."""
-    await _lock_graph(session, caller)
+    """Remove an agent, its aliases and its place in the graph. Its history stays; a span with its name makes a new agent."""
+    await lock_graph(session, caller)
     agent = await _lock_agent(session, caller, agent_id)
+    if agent.id != agent_id:
+        raise AgentMerged(agent_id, agent.id)
     agent.deleted_at = clock.now()
+    await session.execute(
+        update(Agent)
+        .where(Agent.workspace_id == caller.workspace, Agent.merged_into_id == agent_id)
+        .values(deleted_at=agent.deleted_at)
+        .execution_options(synchronize_session=False)
+    )
     await session.execute(
         delete(AgentDependency)
         .where(AgentDependency.workspace_id == caller.workspace)
@@ -95,6 +134,48 @@ async def confirm_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -
     return await queries.get_agent(session, caller, agent_id)
 
 
+async def merge_agent(session: AsyncSession, caller: Caller, agent_id: UUID, *, into: UUID) -> Agent:
+    """Make an agent an alias of another: what has its name, now and later, is the other agent's. Doing so again changes nothing.
+
+    Its place in the graph, its config versions (numbered on from the other agent's) and its changesets and scans go over at
+    once, its traces are taken over by the worker. A label that only one of the two has stays where it is; one that both have
+    must be on equal configs.
+    """
+    await lock_graph(session, caller)
+    target = await queries.get_agent(session, caller, into)
+    found = await queries.get_agent(session, caller, agent_id)
+    if found.id == target.id and agent_id not in {target.id, into}:
+        return target
+    if found.id == target.id:
+        raise MergeIntoItself(agent_id)
+    if found.id != agent_id:
+        raise AgentMerged(agent_id, found.id)
+    agents = await lock_agents(session, caller, [agent_id, target.id])
+    if missing := {agent_id, target.id} - agents.keys():
+        raise AgentNotFound(missing.pop())
+    agent, target = agents[agent_id], agents[target.id]
+    places = {"agent_id": agent.id, "into_id": target.id}
+    if scanned := set(await session.scalars(IS_SCANNED, places)):
+        raise AgentBeingScanned([each.name for each in (agent, target) if each.id in scanned])
+    await merge_dependencies(session, caller, agent, target)
+    offset = target.latest_version
+    await _merge_configs(session, caller, agent, target)
+    await session.execute(
+        update(Agent)
+        .where(Agent.workspace_id == caller.workspace, or_(Agent.id == agent.id, Agent.merged_into_id == agent.id))
+        .values(merged_into_id=target.id, updated_at=clock.now())
+        .execution_options(synchronize_session=False)
+    )
+    for statement in FOLLOW:
+        await session.execute(text(statement), {**places, "offset": offset} if ":offset" in statement else places)
+    if agent.status is AgentStatus.ACTIVE and target.status is AgentStatus.PENDING:
+        await move(session, target, AgentStatus.ACTIVE)
+    await publish(session, news.AgentMerged(account_id=caller.account_id, workspace_id=caller.workspace, **places))
+    detail = {"name": agent.name, "into": target.name, "into_id": str(target.id)}
+    await record(session, caller, action="agent.merged", resource="agent", resource_id=agent_id, **detail)
+    return await queries.get_agent(session, caller, target.id)
+
+
 async def create_config_version(
     session: AsyncSession,
     caller: Caller,
@@ -110,7 +191,8 @@ async def create_config_version(
         newest = await queries.find_newest_version(session, caller, agent_id)
         if newest is None or newest.fingerprint not in expected:
             raise ConfigChanged(agent_id, agent.latest_version)
-    version = await add_config_version(session, caller, agent, config=config, source=ConfigSource.MANUAL, note=note)
+    whole = await _complete(session, caller, config)
+    version = await add_config_version(session, caller, agent, config=whole, source=ConfigSource.MANUAL, note=note)
     await record(
         session,
         caller,
@@ -210,16 +292,19 @@ async def set_labels(session: AsyncSession, agent: Agent, versions: dict[Label, 
 async def observe_agents(session: AsyncSession, workspace_id: UUID, names: Iterable[str]) -> dict[str, UUID]:
     """The ids of the agents with these names on spans, by name; unknown ones are added as inferred and pending.
 
-    A name is cut to 200 characters; a blank one is nobody's and has no id. Rows are added in the order of their names, so that
-    two ingestions that meet the same new agents wait for each other instead of deadlocking.
+    A name is cut to 200 characters; a blank one is nobody's and has no id; an alias is the agent's that it was merged into. Rows
+    are added in the order of their names, so that two ingestions that meet the same new agents wait for each other instead of
+    deadlocking. Those that are there are held until the transaction ends, as the traces' foreign key would have it anyway: a
+    merge waits for what is being stored under the old id, or what comes later learns of the new one.
     """
     wanted = {name: name.strip()[:LONGEST_NAME] for name in names if name.strip()}
     if not wanted:
         return {}
     rows = await session.execute(
-        select(Agent.name, Agent.id).where(
-            Agent.workspace_id == workspace_id, Agent.deleted_at.is_(None), Agent.name.in_(set(wanted.values()))
-        )
+        select(Agent.name, ITSELF)
+        .where(Agent.workspace_id == workspace_id, Agent.deleted_at.is_(None), Agent.name.in_(set(wanted.values())))
+        .order_by(Agent.id)
+        .with_for_update(read=True, key_share=True)
     )
     known = {row.name: row.id for row in rows}
     missing = sorted(set(wanted.values()) - known.keys())
@@ -235,38 +320,40 @@ async def observe_agents(session: AsyncSession, workspace_id: UUID, names: Itera
             index_elements=[Agent.workspace_id, Agent.name],
             index_where=Agent.deleted_at.is_(None),
             set_={"name": new.excluded.name},
-        ).returning(Agent.name, Agent.id)
+        ).returning(Agent.name, ITSELF)
         known |= {row.name: row.id for row in await session.execute(added)}
     return {name: known[shown] for name, shown in wanted.items()}
 
 
+async def _complete(session: AsyncSession, caller: Caller, config: AgentConfig) -> AgentConfig:
+    """The config with the text of its managed template. Raises ``PlaceholderUndeclared`` and what ``resolve_template`` raises."""
+    whole = await resolve_template(session, caller, config)
+    if undeclared := whole.template.undeclared:
+        raise PlaceholderUndeclared(undeclared)
+    return whole
+
+
 async def _lock_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> Agent:
-    locked = await lock_agents(session, caller, [agent_id])
-    if agent_id not in locked:
+    """The agent that the id stands for, locked."""
+    found = await queries.get_agent(session, caller, agent_id)
+    locked = await lock_agents(session, caller, [found.id])
+    if found.id not in locked:
         raise AgentNotFound(agent_id)
-    return locked[agent_id]
+    return locked[found.id]
 
 
-async def _lock_graph(session: AsyncSession, caller: Caller) -> None:
-    """Let one caller at a time change the edges of a workspace: two edges that are fine alone may close a circle together."""
-    await session.execute(select(Workspace.id).where(Workspace.id == caller.workspace).with_for_update(key_share=True))
-
-
-async def _set_dependencies(session: AsyncSession, caller: Caller, agent: Agent, depends_on: Collection[UUID]) -> None:
-    await _lock_graph(session, caller)
-    agents = {row.id: row for row in (await queries.get_agent_graph(session, caller)).nodes}
-    if missing := [agent_id for agent_id in depends_on if agent_id not in agents]:
-        raise DependencyUnknown(missing)
-    edges = {row.id: set(row.depends_on) for row in agents.values()} | {agent.id: set(depends_on)}
-    if cycle := find_cycle(edges):
-        raise DependencyCycle([agents[agent_id].name for agent_id in cycle])
-    await session.execute(
-        delete(AgentDependency)
-        .where(AgentDependency.workspace_id == caller.workspace, AgentDependency.agent_id == agent.id)
-        .execution_options(synchronize_session=False)
-    )
-    session.add_all(
-        AgentDependency(workspace_id=caller.workspace, agent_id=agent.id, depends_on_id=needed)
-        for needed in sorted(set(depends_on))
-    )
+async def _merge_configs(session: AsyncSession, caller: Caller, agent: Agent, target: Agent) -> None:
+    """Number the agent's config versions on from the target's, with their labels where the target has none of them."""
+    versions = await queries.list_all_versions(session, caller, agent.id)
+    configs = {version.version: version.config for version in versions}
+    own, others = await queries.list_labels(session, caller, agent.id), await queries.list_labels(session, caller, target.id)
+    for label in own.keys() & others.keys():
+        other = await queries.get_config_version(session, caller, target.id, others[label])
+        if other.config != configs[own[label]]:
+            raise ConfigsInConflict(label, agent.name, target.name)
+    offset = target.latest_version
+    session.add_all(version.copied(to=target.id, number=offset + version.version) for version in versions)
+    target.latest_version += agent.latest_version
     await session.flush()
+    await set_labels(session, target, {label: offset + version for label, version in own.items() if label not in others})
+    await set_labels(session, agent, dict.fromkeys(own, None))

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 import orjson
 from pydantic import Field, HttpUrl, model_validator
 
+from spectral_platform.agents.placeholders import GIVEN, placeholders_of
 from spectral_platform.core.values import Value
 
 
@@ -40,10 +41,25 @@ class OutputFormat(Value):
     json_schema: dict[str, Any] | None = Field(default=None, description="JSON Schema of the answer when it is JSON.")
 
 
+class TemplateReference(Value):
+    """A managed template in one of its versions."""
+
+    name: str = Field(min_length=1, max_length=200, description="The managed template's name.")
+    version: int | None = Field(
+        default=None, gt=0, le=2_147_483_647, description="Its version; without one, the version that is current now."
+    )
+
+
 class PromptTemplate(Value):
     """The structured prompt of an agent; `{{name}}` is a placeholder."""
 
-    base_prompt: str = Field(min_length=1, description="System prompt; placeholders are written `{{name}}`.")
+    base_prompt: str = Field(
+        default="",
+        description="System prompt; placeholders are written `{{name}}`. It may be left out where `managed_template` gives it.",
+    )
+    managed_template: TemplateReference | None = Field(
+        default=None, description="The managed template, in one version, whose text the system prompt is."
+    )
     user_prompt: str | None = Field(default=None, description="User message; without it, the input itself is sent.")
     variables: tuple[str, ...] = Field(default=(), description="Names of the placeholders.")
     context_selection: ContextSelection | None = Field(default=None, description="Which context enters the prompt.")
@@ -51,6 +67,18 @@ class PromptTemplate(Value):
     examples: tuple[Example, ...] = Field(default=(), description="Few-shot examples, in order.")
     output_format: OutputFormat | None = Field(default=None, description="Form of the answer.")
     tools: tuple[dict[str, Any], ...] = Field(default=(), description="Tool definitions, as the model's API takes them.")
+
+    @property
+    def undeclared(self) -> list[str]:
+        """The placeholders that ``variables`` does not list; none where it lists nothing, which declares whatever there is."""
+        used = placeholders_of(f"{self.base_prompt}\n{self.user_prompt or ''}")
+        return [name for name in used if self.variables and name not in {*self.variables, *GIVEN}]
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not self.base_prompt and self.managed_template is None:
+            raise ValueError("give a `base_prompt`, or a `managed_template` that has one")
+        return self
 
 
 class Hyperparameters(Value):

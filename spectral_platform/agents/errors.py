@@ -31,7 +31,9 @@ class AgentNameTaken(BusinessRuleViolationError):
     """Another agent of the workspace has this name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"An agent named {name!r} exists in this workspace already; names tell whose spans are whose.")
+        super().__init__(
+            f"{name!r} names an agent of this workspace already, itself or as an alias; names tell whose spans are whose."
+        )
 
 
 class DependencyUnknown(BusinessRuleViolationError):
@@ -47,6 +49,49 @@ class DependencyCycle(BusinessRuleViolationError):
 
     def __init__(self, cycle: Sequence[str]) -> None:
         super().__init__(f"Agents would depend on each other in a circle: {' → '.join(cycle)}.", cycle=list(cycle))
+
+
+class AgentMerged(BusinessRuleViolationError):
+    """The agent is an alias of another one already."""
+
+    def __init__(self, agent_id: UUID, merged_into: UUID) -> None:
+        super().__init__(
+            f"Agent {agent_id} is an alias of agent {merged_into}; merge that one instead.", merged_into=str(merged_into)
+        )
+
+
+class MergeIntoItself(BusinessRuleViolationError):
+    """An agent was to be merged into itself."""
+
+    def __init__(self, agent_id: UUID) -> None:
+        super().__init__(f"Agent {agent_id} cannot be merged into itself.")
+
+
+class AgentBeingScanned(BusinessRuleViolationError):
+    """A scan of the agent has not ended."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(f"Wait for the scan of {' and '.join(names)} to end, or cancel it.", agents=list(names))
+
+
+class ConfigsInConflict(BusinessRuleViolationError):
+    """Both agents have a config under the same label, and the configs differ."""
+
+    def __init__(self, label: str, name: str, into: str) -> None:
+        super().__init__(
+            f"{name} and {into} have different configs labelled {label}. Which one is to stay is not for a merge to decide: "
+            f"promote a version of {name} that equals {into}'s, or the other way round.",
+            label=label,
+        )
+
+
+class PlaceholderUndeclared(BusinessRuleViolationError):
+    """The prompt has a placeholder that is not among the variables that the template declares."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"The prompts have placeholders that `variables` does not list: {', '.join(names)}.", placeholders=list(names)
+        )
 
 
 class ConfigChanged(VersionConflictError):

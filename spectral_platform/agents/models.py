@@ -73,6 +73,21 @@ class ConfigVersion(Identified, WorkspaceOwned, Created, Base):
         """Who made it."""
         return Author(kind=self.author_kind, id=self.author_id)
 
+    def copied(self, *, to: UUID, number: int) -> "ConfigVersion":
+        """The same as a version of another agent, with its history."""
+        return ConfigVersion(
+            workspace_id=self.workspace_id,
+            agent_id=to,
+            version=number,
+            config=self.config,
+            source=self.source,
+            author_kind=self.author_kind,
+            author_id=self.author_id,
+            note=self.note,
+            changeset_id=self.changeset_id,
+            created_at=self.created_at,
+        )
+
     @property
     def fingerprint(self) -> str:
         """SHA-256 of agent, version and config, and of nothing else: labels may move without changing it."""
@@ -99,7 +114,11 @@ class ConfigLabel(WorkspaceOwned, Timestamped, Base):
 
 
 class Agent(Identified, WorkspaceOwned, Timestamped, Base):
-    """An AI agent of a workspace. A deleted one keeps its row, so that traces and changesets still say whose they are."""
+    """An AI agent of a workspace. A deleted one keeps its row, so that traces and changesets still say whose they are.
+
+    One that was merged into another is an alias of it: its row holds the name, which is unique among agents and aliases alike,
+    and points at the agent itself, never at another alias.
+    """
 
     __tablename__ = "agents"
 
@@ -113,17 +132,24 @@ class Agent(Identified, WorkspaceOwned, Timestamped, Base):
     status: Mapped[AgentStatus] = mapped_column(state_column(AgentStatus, "status"))
     latest_version: Mapped[int] = mapped_column(default=0)
     confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
     deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
     dependencies: Mapped[list[AgentDependency]] = relationship(
         lazy="raise", viewonly=True, foreign_keys=AgentDependency.agent_id, order_by=AgentDependency.depends_on_id
     )
     labels: Mapped[list[ConfigLabel]] = relationship(lazy="raise", viewonly=True)
+    merged: Mapped[list["Agent"]] = relationship(lazy="raise", viewonly=True, order_by="Agent.name")
 
     @classmethod
     def in_workspace(cls, workspace_id: UUID) -> Select[Self]:
-        """Select the agents of one workspace that are not deleted."""
-        return super().in_workspace(workspace_id).where(cls.deleted_at.is_(None))
+        """Select the agents of one workspace that are neither deleted nor aliases of others."""
+        return super().in_workspace(workspace_id).where(cls.deleted_at.is_(None), cls.merged_into_id.is_(None))
+
+    @property
+    def aliases(self) -> list[str]:
+        """The other names under which its spans come."""
+        return [alias.name for alias in self.merged]
 
     @property
     def depends_on(self) -> list[UUID]:

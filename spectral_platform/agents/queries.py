@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ScalarSelect, Select, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -43,7 +43,7 @@ def _whole(caller: Caller) -> Select[Agent]:
     """Agents with their labels and dependencies, as they are now even where the session has seen them before."""
     return (
         Agent.in_workspace(caller.workspace)
-        .options(selectinload(Agent.dependencies), selectinload(Agent.labels))
+        .options(selectinload(Agent.dependencies), selectinload(Agent.labels), selectinload(Agent.merged))
         .execution_options(populate_existing=True)
     )
 
@@ -61,9 +61,18 @@ async def list_agents(session: AsyncSession, caller: Caller, *, filter: AgentFil
     return await paginate(session, statement, page, columns=COLUMNS, tiebreak=Agent.id)
 
 
+def _itself(caller: Caller, agent_id: UUID) -> ScalarSelect[UUID]:
+    """The id of the agent that an id stands for: its own, or that of the one it was merged into."""
+    return (
+        select(func.coalesce(Agent.merged_into_id, Agent.id))
+        .where(Agent.workspace_id == caller.workspace, Agent.id == agent_id)
+        .scalar_subquery()
+    )
+
+
 async def get_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> Agent:
-    """One agent of the workspace."""
-    agent = await session.scalar(_whole(caller).where(Agent.id == agent_id))
+    """One agent of the workspace; the id of one that was merged into it stands for it."""
+    agent = await session.scalar(_whole(caller).where(Agent.id == _itself(caller, agent_id)))
     if agent is None:
         raise AgentNotFound(agent_id)
     return agent
@@ -83,7 +92,7 @@ def _versions(caller: Caller, agent_id: UUID) -> Select[ConfigVersion]:
     return (
         ConfigVersion.in_workspace(caller.workspace)
         .join(Agent)
-        .where(ConfigVersion.agent_id == agent_id, Agent.deleted_at.is_(None))
+        .where(ConfigVersion.agent_id == _itself(caller, agent_id), Agent.deleted_at.is_(None))
         .execution_options(populate_existing=True)
     )
 
@@ -120,6 +129,11 @@ async def get_config(session: AsyncSession, caller: Caller, agent_id: UUID, *, l
 async def find_newest_version(session: AsyncSession, caller: Caller, agent_id: UUID) -> ConfigVersion | None:
     """The newest config version of an agent, if it has any."""
     return await session.scalar(_versions(caller, agent_id).order_by(ConfigVersion.version.desc()).limit(1))
+
+
+async def list_all_versions(session: AsyncSession, caller: Caller, agent_id: UUID) -> Sequence[ConfigVersion]:
+    """Every config version of an agent, the oldest first."""
+    return (await session.scalars(_versions(caller, agent_id).order_by(ConfigVersion.version))).all()
 
 
 async def list_labels(session: AsyncSession, caller: Caller, agent_id: UUID) -> dict[Label, int]:

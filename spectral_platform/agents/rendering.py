@@ -1,17 +1,16 @@
 """How a config becomes a chat request: placeholders filled, examples as earlier turns, form and reasoning asked for."""
 
-import re
 from collections.abc import Mapping
 
 import orjson
 
 from spectral_platform.agents.configuration import AgentConfig, ChainOfThought, OutputFormat
+from spectral_platform.agents.placeholders import fill, placeholders_of
 from spectral_platform.llm.messages import Message, ModelRequest, Role
 
 DEFAULT_MAX_OUTPUT_TOKENS = 1_024
 """Sent where the config sets no cap: a call without one could cost more than was reserved for it."""
 
-_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _REASONING = {
     ChainOfThought.BRIEF: "Think it through briefly before you answer; give only the answer.",
     ChainOfThought.FULL: "Think it through step by step before you answer; give only the answer.",
@@ -36,15 +35,13 @@ def render_request(
     values = {"input": input, "context": context or ""} if isinstance(input, str) else {"context": context or "", **input}
     text = values.get("input") or "\n".join(f"{name}: {value}" for name, value in values.items() if name != "context")
     values["input"] = text
-    system = [_fill(template.base_prompt, values)]
+    system = [fill(template.base_prompt, values)]
     if template.chain_of_thought in _REASONING:
         system.append(_REASONING[template.chain_of_thought])
     if template.output_format is not None and template.output_format.kind == "json":
         system.append(_form(template.output_format))
-    request = _fill(template.user_prompt, values) if template.user_prompt else text
-    if context and not any(
-        "context" in _PLACEHOLDER.findall(part or "") for part in (template.base_prompt, template.user_prompt)
-    ):
+    request = fill(template.user_prompt, values) if template.user_prompt else text
+    if context and not any("context" in placeholders_of(part or "") for part in (template.base_prompt, template.user_prompt)):
         request = f"Context:\n{context}\n\nQuestion: {request}"
     turns = [
         message
@@ -70,10 +67,6 @@ def render_request(
         tools=template.tools,
         extra=parameters.extra,
     )
-
-
-def _fill(text: str, values: Mapping[str, str]) -> str:
-    return _PLACEHOLDER.sub(lambda match: values.get(match.group(1), ""), text)
 
 
 def _form(output_format: OutputFormat) -> str:

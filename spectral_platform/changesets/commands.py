@@ -14,9 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents import queries as agents
 from spectral_platform.agents.commands import add_config_version, lock_agents, set_labels
+from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.diffs import diff_configs
 from spectral_platform.agents.errors import AgentNotFound
 from spectral_platform.agents.models import Agent
+from spectral_platform.agents.templates.commands import move_current, write_back
 from spectral_platform.agents.versions import ConfigSource, Label
 from spectral_platform.audit.commands import record
 from spectral_platform.changesets import queries
@@ -101,11 +103,12 @@ async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: 
         _require_label(item, Label.APPROVED, labels, item.base_version)
         if changeset.simulated:
             await _require_simulated(session, caller, agent, labels)
+        config = await write_back(session, caller, item.proposed_config, changeset_id=changeset.id, note=item.rationale)
         version = await add_config_version(
             session,
             caller,
             agent,
-            config=item.proposed_config,
+            config=config,
             source=ConfigSource.CHANGESET,
             note=item.rationale,
             changeset_id=changeset.id,
@@ -138,7 +141,10 @@ async def reject_changeset(session: AsyncSession, caller: Caller, changeset_id: 
 
 
 async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
-    """Label the accepted versions ``production``: from now on agents fetch them."""
+    """Label the accepted versions ``production``: from now on agents fetch them.
+
+    What they say in place of a managed template becomes that template's current version.
+    """
     await _require_autonomy(session, caller, "applied", forbidden_by={AutonomyMode.OBSERVE_ONLY, AutonomyMode.RECOMMEND})
     changeset, concerned = await _lock(session, caller, changeset_id)
     await move(session, changeset, ChangesetStatus.APPLIED)
@@ -148,12 +154,14 @@ async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: U
         version = _require_label(item, Label.APPROVED, labels, item.accepted_version)
         item.production_before = labels.get(Label.PRODUCTION)
         await set_labels(session, agent, {Label.PRODUCTION: version})
+        base, accepted = await _configs(session, caller, item)
+        await move_current(session, caller, before=base, after=accepted)
     await _remember(session, caller, changeset, came_from=ChangesetStatus.ACCEPTED)
     return await queries.get_changeset(session, caller, changeset_id)
 
 
 async def rollback_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str) -> Changeset:
-    """Put every label back to where it was before this changeset moved it."""
+    """Put every label, and every managed template, back to where it was before this changeset moved it."""
     changeset, concerned = await _lock(session, caller, changeset_id)
     came_from = changeset.status
     await move(session, changeset, ChangesetStatus.ROLLED_BACK, explainability=_explained(changeset, caller, reason))
@@ -165,6 +173,8 @@ async def rollback_changeset(session: AsyncSession, caller: Caller, changeset_id
         if came_from is ChangesetStatus.APPLIED:
             _require_label(item, Label.PRODUCTION, labels, item.accepted_version)
             returned[Label.PRODUCTION] = item.production_before
+            base, accepted = await _configs(session, caller, item)
+            await move_current(session, caller, before=accepted, after=base)
         await set_labels(session, agent, returned)
     await _remember(session, caller, changeset, came_from=came_from, reason=reason)
     return await queries.get_changeset(session, caller, changeset_id)
@@ -207,6 +217,14 @@ async def _require_autonomy(session: AsyncSession, caller: Caller, decision: str
     mode = (await get_policy(session, caller, Autonomy)).mode
     if mode in forbidden_by:
         raise AutonomyForbids(mode, decision)
+
+
+async def _configs(session: AsyncSession, caller: Caller, item: ChangesetItem) -> tuple[AgentConfig, AgentConfig]:
+    """What an accepted item was made from, and what accepting it made."""
+    assert item.accepted_version is not None, "a changeset that was accepted knows the versions that it made"
+    base = await agents.get_config_version(session, caller, item.agent_id, item.base_version)
+    accepted = await agents.get_config_version(session, caller, item.agent_id, item.accepted_version)
+    return base.config, accepted.config
 
 
 def _present(concerned: dict[UUID, Agent], item: ChangesetItem) -> Agent:

@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.agents.commands import lock_agents
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
@@ -14,7 +15,7 @@ from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.commands import open_budget
 from spectral_platform.llm.queries import get_budget
-from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive
+from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive, ScanNotPossible
 from spectral_platform.scans.models import Scan, ScanAgent
 from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.preflight import Plan, plan_scan
@@ -120,6 +121,9 @@ async def _start(session: AsyncSession, caller: Caller, scan: Scan, plan: Plan) 
 
 
 async def _insert(session: AsyncSession, caller: Caller, scan: Scan) -> None:
+    pinned = {agent.agent_id for agent in scan.settings.agents}
+    if (await lock_agents(session, caller, pinned)).keys() != pinned:
+        raise ScanNotPossible("An agent was deleted or merged into another one meanwhile.", missing=["agents"])
     session.add(scan)
     await session.flush()
     session.add_all(

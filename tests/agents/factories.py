@@ -3,6 +3,8 @@
 from typing import Any
 from uuid import uuid4
 
+import httpx
+
 from tests.fixtures.callers import Person
 
 PROMPT = "You answer questions about orders.\nBe kind.\nCite the article that you use."
@@ -27,3 +29,8 @@ async def add_version(person: Person, agent: dict[str, Any], new: dict[str, Any]
     assert answer.status_code == 201, answer.text
     version: int = answer.json()["version"]
     return version
+
+
+async def merge(person: Person, agent_id: str, into: str) -> httpx.Response:
+    """Ask over HTTP that one agent becomes an alias of another."""
+    return await person.client.post(f"{person.w}/agents/{agent_id}/merge", json={"into": into})

@@ -135,7 +135,7 @@ async def things(owner: Person, *, without: str = "") -> dict[str, str]:
             answer = await owner.client.post(template.replace("{workspace_id}", str(owner.workspace_id)), json=body)
             if answer.status_code in {201, 202}:
                 told = answer.json()
-                made[name] = told["id"] if "id" in told else told["trace_ids"][0]
+                made[name] = told["name"] if name.endswith("_name") else told["id"] if "id" in told else told["trace_ids"][0]
     return made
 
 

@@ -68,6 +68,11 @@ async def with_inferred_agent(person: Person, made: Chosen) -> Chosen:
     return {"agent_id": next(agent["id"] for agent in agents if agent["status"] == "pending")}
 
 
+async def with_two_names(person: Person, made: Chosen) -> Chosen:
+    names = {"agent_id": "support", "into": "support-bot"}
+    return {field: (await send(person, "POST", "/agents", {"name": name}))["id"] for field, name in names.items()}
+
+
 async def with_second_version(person: Person, made: Chosen) -> Chosen:
     config = {"template": {"base_prompt": "Be brief."}, "hyperparameters": {"model": "sim/standard"}}
     version = await send(person, "POST", f"/agents/{made['agent_id']}/config/versions", {"config": config})
@@ -139,6 +144,7 @@ PREPARED: dict[str, Preparation] = {
     "end_session": with_known_session,
     "delete_rubric": with_free_rubric,
     "confirm_agent": with_inferred_agent,
+    "merge_agent": with_two_names,
     "promote_config_version": with_second_version,
     "retry_scan": with_cancelled_scan,
     "replay_delivery": with_delivered_message,

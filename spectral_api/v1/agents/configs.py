@@ -15,8 +15,15 @@ from spectral_api.v1.agents import schemas
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_platform.agents import commands, queries
 from spectral_platform.agents.diffs import ConfigDiff, diff_configs, unified_text
-from spectral_platform.agents.errors import AgentNotFound, ConfigChanged, ConfigNotLabelled, ConfigVersionNotFound
+from spectral_platform.agents.errors import (
+    AgentNotFound,
+    ConfigChanged,
+    ConfigNotLabelled,
+    ConfigVersionNotFound,
+    PlaceholderUndeclared,
+)
 from spectral_platform.agents.rendering import render_request
+from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.agents.versions import Label
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
@@ -72,7 +79,14 @@ async def list_config_versions(
     status_code=201,
     response_model=schemas.ConfigVersion,
     summary="Add a config version",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigChanged),
+    responses=problems(
+        *IN_WORKSPACE,
+        AgentNotFound,
+        ConfigChanged,
+        ManagedTemplateUnknown,
+        ManagedTemplateDiffers,
+        PlaceholderUndeclared,
+    ),
 )
 async def create_config_version(
     workspace_id: UUID,

@@ -11,10 +11,22 @@ from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.agents import configs, schemas
+from spectral_api.v1.agents.templates import router as templates
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_platform.agents import commands, queries
-from spectral_platform.agents.errors import AgentNameTaken, AgentNotFound, DependencyCycle, DependencyUnknown
+from spectral_platform.agents.errors import (
+    AgentBeingScanned,
+    AgentMerged,
+    AgentNameTaken,
+    AgentNotFound,
+    ConfigsInConflict,
+    DependencyCycle,
+    DependencyUnknown,
+    MergeIntoItself,
+    PlaceholderUndeclared,
+)
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
+from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
@@ -57,7 +69,15 @@ async def list_agents(
     status_code=201,
     response_model=schemas.Agent,
     summary="Declare an agent",
-    responses=problems(*IN_WORKSPACE, AgentNameTaken, DependencyUnknown, DependencyCycle),
+    responses=problems(
+        *IN_WORKSPACE,
+        AgentNameTaken,
+        DependencyUnknown,
+        DependencyCycle,
+        ManagedTemplateUnknown,
+        ManagedTemplateDiffers,
+        PlaceholderUndeclared,
+    ),
 )
 async def create_agent(
     workspace_id: UUID, body: schemas.AgentCreate, caller: Writer, database: Database, response: Response
@@ -83,6 +103,9 @@ async def get_agent_graph(workspace_id: UUID, caller: Reader, database: Database
     return await queries.get_agent_graph(database, caller)
 
 
+router.include_router(templates.router)  # before /{agent_id}
+
+
 @router.get("/{agent_id}", response_model=schemas.Agent, summary="Get an agent", responses=problems(*IN_WORKSPACE, AgentNotFound))
 async def get_agent(workspace_id: UUID, agent_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one agent."""
@@ -100,9 +123,14 @@ async def update_agent(workspace_id: UUID, agent_id: UUID, body: schemas.AgentUp
     return await commands.update_agent(database, caller, agent_id, changes=body.model_dump(exclude_unset=True))
 
 
-@router.delete("/{agent_id}", status_code=204, summary="Delete an agent", responses=problems(*IN_WORKSPACE, AgentNotFound))
+@router.delete(
+    "/{agent_id}", status_code=204, summary="Delete an agent", responses=problems(*IN_WORKSPACE, AgentNotFound, AgentMerged)
+)
 async def delete_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> None:
-    """Remove an agent and its place in the graph. Its traces and changesets stay; a new span with its name makes a new agent."""
+    """Remove an agent with its aliases, and its place in the graph.
+
+    Its traces and changesets stay; a new span with its name or an alias makes a new agent.
+    """
     await commands.delete_agent(database, caller, agent_id)
 
 
@@ -115,6 +143,33 @@ async def delete_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, datab
 async def confirm_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> Any:
     """Take in an agent that was seen on spans: from now on it may be scanned."""
     return await commands.confirm_agent(database, caller, agent_id)
+
+
+@router.post(
+    "/{agent_id}/merge",
+    response_model=schemas.Agent,
+    summary="Merge an agent into another",
+    responses=problems(
+        *IN_WORKSPACE,
+        AgentNotFound,
+        AgentMerged,
+        MergeIntoItself,
+        AgentBeingScanned,
+        ConfigsInConflict,
+        DependencyCycle,
+    ),
+)
+async def merge_agent(workspace_id: UUID, agent_id: UUID, body: schemas.Merge, caller: Writer, database: Database) -> Any:
+    """Say that two names are one agent. The agent becomes an alias of the other one, which is the answer.
+
+    Spans that carry its name are the other agent's from now on, and its id stands for the other agent's wherever an agent is
+    asked for. Its dependencies, config versions (numbered on from the other agent's), scans and changesets go over at once, its
+    traces within seconds; sessions and feedback come with them. Names on spans stay as they were sent.
+
+    Refused while a scan of either has not ended, where the graph would get a circle, and where both have a config under the same
+    label and the two differ. Sending it again changes nothing. There is no way back.
+    """
+    return await commands.merge_agent(database, caller, agent_id, into=body.into)
 
 
 router.include_router(configs.router)

@@ -61,11 +61,20 @@ class AgentUpdate(Input):
     depends_on: list[UUID] = Field(default=[], max_length=100, description=DEPENDS_ON)
 
 
+class Merge(Input):
+    """The agent that another one is merged into."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"into": "0198c5a2-7b1e-7c3d-9f00-3b6f4c1d2e5a"}]})
+
+    into: UUID = Field(description="The agent that stays; the other one becomes an alias of it.")
+
+
 class Agent(Output):
     """An agent."""
 
     id: UUID = Field(description="The agent.")
     name: str = Field(description=NAME, examples=["support-assistant"])
+    aliases: list[str] = Field(description="Other names under which its spans come: those of agents that were merged into it.")
     role: str | None = Field(description=ROLE)
     description: str | None = Field(description=DESCRIPTION)
     kind: str | None = Field(description=KIND)

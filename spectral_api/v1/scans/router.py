@@ -118,7 +118,7 @@ async def cancel_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, databas
     "/{scan_id}/retry",
     status_code=202,
     summary="Try a scan again",
-    responses=problems(*IN_WORKSPACE, ScanNotFound, RetryNotPossible, ScanAlreadyActive),
+    responses=problems(*IN_WORKSPACE, ScanNotFound, RetryNotPossible, ScanNotPossible, ScanAlreadyActive),
 )
 async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
     """Start a new scan with the settings of one that failed or was cancelled; what that one was answered is not asked again."""

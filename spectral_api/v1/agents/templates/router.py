@@ -1,0 +1,151 @@
+"""Endpoints of managed templates."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Path, Query, Response, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
+from spectral_api.paging import Limit, Offset, Results, envelope, page_request
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.agents.templates import schemas
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_platform.agents.templates import commands, queries
+from spectral_platform.agents.templates.errors import (
+    ManagedTemplateChanged,
+    ManagedTemplateInUse,
+    ManagedTemplateNameTaken,
+    ManagedTemplateNotFound,
+)
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.paging import PageRequest
+
+router = Router(prefix="/templates")
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
+Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
+Name = Annotated[
+    str,
+    Path(pattern=schemas.NAME_PATTERN, max_length=schemas.LONGEST_NAME, description="The managed template's name."),
+]
+ByTimeOrName = Annotated[
+    str,
+    Query(pattern="^-?(created_at|name)$", description="`created_at` or `name`; a leading `-` = descending."),
+]
+
+
+@router.get(
+    "", response_model=Results[schemas.TemplateVersion], summary="List managed templates", responses=problems(*IN_WORKSPACE)
+)
+async def list_managed_templates(
+    workspace_id: UUID,
+    caller: Reader,
+    database: Database,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    sort: ByTimeOrName = "-created_at",
+) -> Any:
+    """List the prompt texts that agents of this workspace share, each in its current version."""
+    page = PageRequest(limit=limit, offset=offset, sort=sort)
+    return envelope(await queries.list_managed_templates(database, caller, page=page))
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=schemas.TemplateVersion,
+    summary="Create a managed template",
+    responses=problems(*IN_WORKSPACE, ManagedTemplateNameTaken),
+)
+async def create_managed_template(
+    workspace_id: UUID, body: schemas.ManagedTemplateCreate, caller: Writer, database: Database, response: Response
+) -> Any:
+    """Keep prompt text under a name. A config refers to it by `template.managed_template` instead of having a `base_prompt`."""
+    created = await commands.create_managed_template(database, caller, **dict(body))
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/agents/templates/{created.name}"
+    response.headers["ETag"] = etag(created.fingerprint)
+    return created
+
+
+@router.get(
+    "/{template_name}",
+    response_model=schemas.ManagedTemplate,
+    summary="Get a managed template",
+    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound) | {304: {"description": "The caller holds this version already."}},
+)
+async def get_managed_template(
+    workspace_id: UUID,
+    template_name: Name,
+    caller: Reader,
+    database: Database,
+    conditional: ConditionalRead,
+    version: Annotated[
+        int | None, Query(ge=1, le=2_147_483_647, description="Which version; without it, the current one.")
+    ] = None,
+) -> Any:
+    """Show a managed template, and who uses it. The entity tag stands for its version and description, not for its users."""
+    found = conditional.show(await queries.get_managed_template(database, caller, template_name, version=version))
+    if isinstance(found, Response):
+        return found
+    uses = await queries.list_template_uses(database, caller, template_name)
+    shown = schemas.TemplateVersion.model_validate(found).model_dump()
+    return schemas.ManagedTemplate(**shown, used_by=[schemas.TemplateUse.model_validate(use) for use in uses])
+
+
+@router.get(
+    "/{template_name}/versions",
+    response_model=Results[schemas.TemplateVersion],
+    summary="List versions of a managed template",
+    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound),
+)
+async def list_template_versions(
+    workspace_id: UUID,
+    template_name: Name,
+    caller: Reader,
+    database: Database,
+    page: Annotated[PageRequest, Depends(page_request)],
+) -> Any:
+    """List the immutable versions of a managed template, the newest first."""
+    return envelope(await queries.list_template_versions(database, caller, template_name, page=page))
+
+
+@router.put(
+    "/{template_name}",
+    response_model=schemas.TemplateVersion,
+    summary="Replace a managed template",
+    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound, ManagedTemplateChanged),
+)
+async def replace_managed_template(
+    workspace_id: UUID,
+    template_name: Name,
+    body: schemas.ManagedTemplateReplace,
+    caller: Writer,
+    database: Database,
+    conditional: ConditionalWrite,
+) -> Any:
+    """Write a new version and make it current. Agents stay with the versions that their configs refer to.
+
+    The same text again makes no version.
+    """
+    written = await commands.replace_managed_template(
+        database, caller, template_name, **dict(body), expected=conditional.expected
+    )
+    return conditional.show(written)
+
+
+@router.delete(
+    "/{template_name}",
+    status_code=204,
+    summary="Delete a managed template",
+    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound, ManagedTemplateInUse, ManagedTemplateChanged),
+)
+async def delete_managed_template(
+    workspace_id: UUID, template_name: Name, caller: Writer, database: Database, conditional: ConditionalWrite
+) -> None:
+    """Delete a managed template that no agent uses: none refers to it in its newest config, nor in one that carries a label.
+
+    Older config versions that refer to it keep its text.
+    """
+    await commands.delete_managed_template(database, caller, template_name, expected=conditional.expected)

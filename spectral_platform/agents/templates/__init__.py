@@ -1,0 +1,1 @@
+"""Managed templates: named, versioned prompt text that agents share."""
