@@ -29,6 +29,7 @@ class Case(Value):
     context: str | None = None
     expected_output: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
+    tags: tuple[str, ...] = ()
     stimulus: Stimulus | None = None
 
     @property

@@ -1,4 +1,8 @@
-"""The gates: every statistic of a verdict, computed from the holdout's pairs. Imported by worker processes only."""
+"""The gates: every statistic of a verdict, computed from the holdout's pairs. Imported by worker processes only.
+
+The holdout is looked at up to three times (`statistics.sequential`). Everything that a look quotes is at that look's own level,
+so that all looks together keep theirs.
+"""
 
 import math
 from collections.abc import Sequence
@@ -9,41 +13,43 @@ from pydantic import JsonValue
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.limits import check_limits
+from spectral_platform.scans.bounding import Bounding, Bounds, Strictness, only_look
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS
+from spectral_platform.scans.regressions import dimension_gates, severe_regression_gates, slice_gates
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdict import Effect, Gate, GateResult, Need
+from spectral_platform.scans.verdict import NO_CHANGE_EFFECT, Effect, Gate, GateResult, Need
 from spectral_platform.statistics.agreement import mcnemar_exact
-from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound, ratio_upper_bound
+from spectral_platform.statistics.bounds import DRAWS, ratio_upper_bound
 from spectral_platform.statistics.power import cases_needed, repeats_needed
 
-NO_CHANGE_ALPHA = 0.05
-HARM_ALPHA = 0.05
 MEANINGFUL_EFFECT = 0.02
 MOST_UNSCORED = 0.05
 TOLERANCE_MANY, TOLERANCE_FEW, MANY_CASES = 0.05, 0.10, 160
 PLANNED_EFFECT = 0.05
+LEAST_TRANSFER = 0.5
+MOST_DIVERGENCE = 0.15
 
 
-class Bounds(Value):
-    """A mean paired difference with its bounds."""
+class Conclusion(Value):
+    """What one look at the holdout found: every test, the effect, and every figure computed on the way."""
 
-    mean: float
-    lower: float
-    upper: float
-    n: int
+    strictness: Strictness
+    gates: tuple[GateResult, ...]
+    effect: Effect
+    statistics: dict[str, JsonValue]
 
+    @property
+    def stops(self) -> bool:
+        """Whether no further case is needed.
 
-def bound(differences: Sequence[float], *, name: str, seed: int, alpha: float = ALPHA) -> Bounds:
-    """Mean, lower bound at ``alpha`` and upper bound at .05 of the paired differences in [−1, 1]."""
-    if not differences:
-        return Bounds(mean=0.0, lower=-1.0, upper=1.0, n=0)
-    return Bounds(
-        mean=fmean(differences),
-        lower=gaffke_lower_bound(differences, alpha, seed=derive(seed, "bound", name)),
-        upper=gaffke_upper_bound(differences, NO_CHANGE_ALPHA, seed=derive(seed, "bound", name)),
-        n=len(differences),
-    )
+        Either every gate passed, or the finalist is behind and surely no better than no change. A finalist that is behind
+        but not surely so is looked at further: that nothing is worth changing is an answer too, and its cases are reserved.
+        """
+        if all(gate.passed for gate in self.gates if gate.gate is not Gate.TRANSFER):
+            return True
+        enough = self.strictness.cases >= MINIMUM_PAIRS
+        return enough and self.effect.estimate < 0 and self.effect.upper_bound < NO_CHANGE_EFFECT
 
 
 def tolerance(cases: int) -> float:
@@ -90,16 +96,38 @@ def _scored(name: str, unscored: int, of: int, words: str) -> GateResult:
     )
 
 
-def run_gates(pairs: Pairs, standard: Standard, *, seed: int) -> tuple[tuple[GateResult, ...], Effect, dict[str, JsonValue]]:
-    """Gates G1, G2 and G5 on the holdout: the results, the effect and every statistic computed on the way."""
-    effect = bound(pairs.composite, name="composite", seed=seed)
+def conclude(
+    pairs: Pairs,
+    standard: Standard,
+    *,
+    seed: int,
+    strictness: Strictness | None = None,
+    noise: float = 0.0,
+    dev_gain: float | None = None,
+    judge_untrusted: bool = False,
+    draws: int = DRAWS,
+) -> Conclusion:
+    """Every gate on the pairs of one look; without ``strictness`` they are all that there will be.
+
+    ``noise`` is the share of cases on which the unchanged agent differs from itself by half a point, ``dev_gain`` the
+    finalist's mean gain on the dev cases that chose it.
+    """
+    strictness = strictness or only_look(pairs.cases)
+    bounding = Bounding(seed=seed, strictness=strictness, draws=draws)
+    effect = bounding.bound(pairs.composite, "composite")
     authorities = {
-        "authority_a": bound(pairs.authority_a, name="authority_a", seed=seed),
-        "authority_b": bound(pairs.authority_b, name="authority_b", seed=seed),
+        "authority_a": bounding.bound(pairs.authority_a, "authority_a"),
+        "authority_b": bounding.bound(pairs.authority_b, "authority_b"),
     }
-    results = [*_improvement(effect)]
-    results += [_authority(name, bounds) for name, bounds in authorities.items()]
-    results += [_critical(pairs), *_limits(pairs, standard)]
+    divergence = authorities["authority_b"].mean - authorities["authority_a"].mean
+    transfer = effect.mean / dev_gain if dev_gain and pairs.composite else None
+    results = [*missing_evidence(pairs, judge_untrusted=judge_untrusted), *_improvement(effect, strictness)]
+    results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
+    results += dimension_gates(pairs, standard, bounding)
+    results += severe_regression_gates(pairs, noise=noise)
+    results += [_critical(pairs, strictness), *_limits(pairs, standard)]
+    results += slice_gates(pairs, bounding)
+    results += _transfer(transfer, divergence)
     statistics: dict[str, JsonValue] = {
         "composite": effect.model_dump(),
         **{name: bounds.model_dump() for name, bounds in authorities.items()},
@@ -109,11 +137,25 @@ def run_gates(pairs: Pairs, standard: Standard, *, seed: int) -> tuple[tuple[Gat
         "critical_mended": pairs.critical_mended,
         "baseline_means": dict(pairs.baseline_means),
         "finalist_means": dict(pairs.candidate_means),
-        "cost_ratio_upper_bound": _cost_ratio(pairs, seed),
-        "divergence": authorities["authority_b"].mean - authorities["authority_a"].mean,
+        "severe_regressions": pairs.severe,
+        "cost_ratio_upper_bound": _cost_ratio(pairs, bounding),
+        "divergence": divergence,
+        "dev_gain": dev_gain,
+        "transfer_ratio": transfer,
+        "look": strictness.model_dump(),
     }
-    shown = Effect(estimate=effect.mean, lower_bound=effect.lower, upper_bound=effect.upper, alpha=ALPHA, n_pairs=effect.n)
-    return tuple(results), shown, statistics
+    return Conclusion(
+        strictness=strictness,
+        gates=tuple(results),
+        effect=Effect(
+            estimate=effect.mean,
+            lower_bound=effect.lower,
+            upper_bound=effect.upper,
+            alpha=strictness.alpha,
+            n_pairs=effect.n,
+        ),
+        statistics=statistics,
+    )
 
 
 def need(differences: Sequence[float], *, run_variance: float, cases: int) -> Need:
@@ -128,7 +170,7 @@ def need(differences: Sequence[float], *, run_variance: float, cases: int) -> Ne
     )
 
 
-def _improvement(effect: Bounds) -> tuple[GateResult, GateResult]:
+def _improvement(effect: Bounds, strictness: Strictness) -> tuple[GateResult, GateResult]:
     return (
         GateResult(
             gate=Gate.IMPROVEMENT,
@@ -137,7 +179,10 @@ def _improvement(effect: Bounds) -> tuple[GateResult, GateResult]:
             threshold=0.0,
             passed=effect.lower > 0,
             harm=False,
-            detail=f"With {1 - ALPHA:.1%} confidence the composite changes by more than {effect.lower:+.3f}; it must be above 0.",
+            detail=(
+                f"With {1 - strictness.alpha:.2%} confidence the composite changes by more than {effect.lower:+.3f}; "
+                "it must be above 0."
+            ),
         ),
         GateResult(
             gate=Gate.IMPROVEMENT,
@@ -151,7 +196,7 @@ def _improvement(effect: Bounds) -> tuple[GateResult, GateResult]:
     )
 
 
-def _authority(name: str, bounds: Bounds) -> GateResult:
+def _authority(name: str, bounds: Bounds, strictness: Strictness) -> GateResult:
     margin = tolerance(bounds.n)
     words = name.replace("_", " ").replace(" a", " A").replace(" b", " B")
     return GateResult(
@@ -162,21 +207,21 @@ def _authority(name: str, bounds: Bounds) -> GateResult:
         passed=bounds.lower > -margin,
         harm=bounds.upper < 0,
         detail=(
-            f"With {1 - ALPHA:.1%} confidence {words} did not fall by more than {max(0.0, -bounds.lower):.3f}; "
+            f"With {1 - strictness.alpha:.2%} confidence {words} did not fall by more than {max(0.0, -bounds.lower):.3f}; "
             f"{margin} is tolerated (estimate {bounds.mean:+.3f}, {bounds.n} pairs)."
         ),
     )
 
 
-def _critical(pairs: Pairs) -> GateResult:
+def _critical(pairs: Pairs, strictness: Strictness) -> GateResult:
     p_value = mcnemar_exact(pairs.critical_worsened, pairs.critical_mended)
     return GateResult(
         gate=Gate.HARD_CONSTRAINTS,
         name="critical_failures",
         value=p_value,
-        threshold=HARM_ALPHA,
-        passed=p_value > HARM_ALPHA,
-        harm=p_value <= HARM_ALPHA,
+        threshold=strictness.harm_alpha,
+        passed=p_value > strictness.harm_alpha,
+        harm=p_value <= strictness.harm_alpha,
         detail=(
             f"Critical rules newly broken on {pairs.critical_worsened} cases and mended on {pairs.critical_mended} "
             f"(exact McNemar p = {p_value:.3f})."
@@ -200,8 +245,46 @@ def _limits(pairs: Pairs, standard: Standard) -> list[GateResult]:
     ]
 
 
-def _cost_ratio(pairs: Pairs, seed: int) -> float | None:
+def _transfer(ratio: float | None, divergence: float) -> tuple[GateResult, ...]:
+    """Gate G7: whether the gain of the dev cases arrived, and whether both authorities saw it. It warns."""
+    results = []
+    if ratio is not None:
+        results.append(
+            GateResult(
+                gate=Gate.TRANSFER,
+                name="transfer_ratio",
+                value=ratio,
+                threshold=LEAST_TRANSFER,
+                passed=ratio >= LEAST_TRANSFER,
+                harm=False,
+                detail=f"{ratio:.0%} of the gain on dev cases shows on the holdout; {LEAST_TRANSFER:.0%} is expected.",
+            )
+        )
+    results.append(
+        GateResult(
+            gate=Gate.TRANSFER,
+            name="divergence",
+            value=divergence,
+            threshold=MOST_DIVERGENCE,
+            passed=divergence <= MOST_DIVERGENCE,
+            harm=False,
+            detail=(
+                f"The rubric sees {divergence:+.3f} more change than the domain standard; above {MOST_DIVERGENCE} the change may "
+                "please the rubric alone."
+            ),
+        )
+    )
+    return tuple(results)
+
+
+def _cost_ratio(pairs: Pairs, bounding: Bounding) -> float | None:
     if not pairs.baseline_costs or sum(pairs.baseline_costs) <= 0:
         return None
-    ratio = ratio_upper_bound(pairs.candidate_costs, pairs.baseline_costs, HARM_ALPHA, seed=derive(seed, "bound", "cost"))
+    ratio = ratio_upper_bound(
+        pairs.candidate_costs,
+        pairs.baseline_costs,
+        bounding.strictness.harm_alpha,
+        seed=derive(bounding.seed, "bound", "cost"),
+        draws=bounding.draws,
+    )
     return ratio if math.isfinite(ratio) else None

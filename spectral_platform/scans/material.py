@@ -56,6 +56,7 @@ def _sample_cases(samples: Iterable[PublishedSample], splits: dict[str, Split]) 
             context=sample.content.context,
             expected_output=sample.content.expected_output,
             metadata=sample.content.metadata,
+            tags=tuple(sample.content.tags),
         )
         for sample in samples
     ]

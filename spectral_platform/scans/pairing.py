@@ -4,10 +4,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
+from pydantic import Field
+
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial
+
+SEVERE_LOSS = -0.5
+"""A case that loses so much was broken, not merely changed."""
+MUST_PASS = "must_pass"
+"""The tag of samples that no change may break."""
+MUST_PASS_FAILURES = 2
 
 Arm = Sequence[tuple[Trial, CaseScore | None]]
 
@@ -17,12 +25,17 @@ class Pairs(Value):
 
     The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. A case
     that could not be scored enters the composite at its worst, the baseline's score against 0, and is counted in ``unscored``. A
-    stimulus that could not be scored is left out and counted in ``unscored_stimuli``.
+    stimulus that could not be scored is left out and counted in ``unscored_stimuli``. ``dimensions`` are over the samples that
+    both arms scored, by key; ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
+    `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one.
     """
 
     composites: tuple[tuple[float, float], ...]
     authority_a: tuple[float, ...]
     authority_b: tuple[float, ...]
+    dimensions: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    slices: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    must_pass_lost: int = 0
     unscored: int
     stimuli: int
     unscored_stimuli: int
@@ -43,14 +56,21 @@ class Pairs(Value):
         """Sample pairs."""
         return len(self.composites)
 
+    @property
+    def severe(self) -> int:
+        """Sample pairs that lost half a point or more."""
+        return sum(difference <= SEVERE_LOSS for difference in self.composite)
+
 
 def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standard, references: References) -> Pairs:
     """Pair two arms that ran the same cases."""
     arms = [_by_case(arm, standard, references) for arm in (baseline, candidate)]
     composites: list[tuple[float, float]] = []
     differences: dict[str, list[float]] = {"a": [], "b": []}
+    dimensions: dict[str, list[float]] = defaultdict(list)
+    slices: dict[str, list[float]] = defaultdict(list)
     costs: list[tuple[float, float]] = []
-    unscored = stimuli = unscored_stimuli = worsened = mended = 0
+    unscored = stimuli = unscored_stimuli = worsened = mended = lost = 0
     for key in sorted(arms[0].keys() & arms[1].keys()):
         base, other = arms[0][key], arms[1][key]
         is_sample = base[0][0].case.kind == "sample"
@@ -59,6 +79,11 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
             unscored += not is_scored
             if compared is not None:
                 composites.append(compared)
+                for tag in base[0][0].case.tags:
+                    slices[tag].append(compared[1] - compared[0])
+            for name, change in _dimension_changes(base, other).items():
+                dimensions[name].append(change)
+            lost += _loses_must_pass(base, other)
             if (costs_of := _costs(base, other)) is not None:
                 costs.append(costs_of)
         else:
@@ -75,6 +100,9 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         composites=tuple(composites),
         authority_a=tuple(differences["a"]),
         authority_b=tuple(differences["b"]),
+        dimensions={name: tuple(found) for name, found in sorted(dimensions.items())},
+        slices={tag: tuple(found) for tag, found in sorted(slices.items())},
+        must_pass_lost=lost,
         unscored=unscored,
         stimuli=stimuli,
         unscored_stimuli=unscored_stimuli,
@@ -147,6 +175,33 @@ def _composites(base: Arm, other: Arm, standard: Standard) -> tuple[tuple[float,
     if not said:
         return None, True
     return (fmean(first for first, _ in said), fmean(second for _, second in said)), True
+
+
+def _dimension_changes(base: Arm, other: Arm) -> dict[str, float]:
+    """The change of every dimension that both arms have a score in."""
+    means = [
+        {
+            key: _mean(score.dimensions.get(key) for _, score in arm if score is not None)
+            for key in {key for _, score in arm if score is not None for key in score.dimensions}
+        }
+        for arm in (base, other)
+    ]
+    return {
+        key: after - before for key, before in means[0].items() if before is not None and (after := means[1].get(key)) is not None
+    }
+
+
+def _loses_must_pass(base: Arm, other: Arm) -> bool:
+    if MUST_PASS not in base[0][0].case.tags:
+        return False
+    failures = [sum(_fails(trial) for trial, _ in arm) for arm in (base, other)]
+    return not failures[0] and failures[1] >= min(MUST_PASS_FAILURES, len(other))
+
+
+def _fails(trial: Trial) -> bool:
+    """Whether an answer fails anything that it is held to. One that was not scored says nothing."""
+    evaluations = [rule.evaluation for rule in trial.rules] + [dimension.evaluation for dimension in trial.dimensions]
+    return any(evaluation.passed is False for evaluation in evaluations)
 
 
 def _costs(base: Arm, other: Arm) -> tuple[float, float] | None:

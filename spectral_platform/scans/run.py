@@ -22,6 +22,7 @@ from spectral_platform.llm.ledger import Ledger, Tenant
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
+from spectral_platform.scans.gating import Conclusion
 from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise, Readiness
@@ -78,6 +79,7 @@ class Findings:
     proposer_errors: int = 0
     finalist: Contender | None = None
     holdout: Pairs | None = None
+    conclusion: Conclusion | None = None
     holdout_groups: tuple[str, ...] = ()
     attribution: list[dict[str, Any]] = field(default_factory=list)
     newly_failing: int = 0

@@ -9,12 +9,18 @@ from spectral_platform.core.values import Value
 
 
 class Gate(StrEnum):
-    """The gates that this version decides by."""
+    """The gates that a change passes through."""
 
     EVIDENCE = "G0"
     IMPROVEMENT = "G1"
     AUTHORITIES = "G2"
+    DIMENSIONS = "G3"
+    SEVERE_REGRESSIONS = "G4"
     HARD_CONSTRAINTS = "G5"
+    SLICES = "G6"
+    TRANSFER = "G7"
+    """Warns and never decides."""
+    HUMAN_CHECK = "G8"
 
 
 class GateResult(Value):
@@ -86,10 +92,11 @@ def decide(grounds: Grounds) -> tuple[Outcome, tuple[str, ...]]:
     """The outcome and its reasons, by the rule of the engine's design; every input has exactly one outcome."""
     if grounds.lacks_coverage:
         return Outcome.INSUFFICIENT_EVIDENCE, grounds.lacks_coverage
-    failed = [gate for gate in grounds.gates if not gate.passed]
+    failed = [gate for gate in grounds.gates if not gate.passed and gate.gate is not Gate.TRANSFER]
     has_finalist = grounds.finalist_upper_bound is not None
     if has_finalist and not failed:
-        return Outcome.IMPROVE, ("Every gate passed on the sealed holdout.",)
+        warnings = tuple(gate.detail for gate in grounds.gates if not gate.passed)
+        return Outcome.IMPROVE, ("Every gate passed on the sealed holdout.", *warnings)
     improved = has_finalist and all(gate.passed for gate in grounds.gates if gate.gate is Gate.IMPROVEMENT)
     harm = [gate.detail for gate in failed if gate.harm]
     if improved and harm:

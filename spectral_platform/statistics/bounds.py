@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
 DRAWS = 20_000
+_DRAWS_BELOW = 100
+"""At least so many draws lie below the bound, so that a strict level does not rest on a handful."""
 _BLOCK = 2_000_000
 """Random numbers held at once, so that memory stays flat (16 MB) however many cases there are."""
 
@@ -26,16 +28,9 @@ def gaffke_lower_bound(
     The order of the cases does not matter. Without cases the bound is ``worst``. Raises ``ValueError`` on a value
     outside the interval.
     """
-    observed = np.sort(np.asarray(values, dtype=np.float64))
-    if observed.ndim != 1:
-        raise ValueError("one value per case")
-    if observed.size and not (observed[0] >= worst and observed[-1] <= best):
-        raise ValueError(f"values lie in [{worst:g}, {best:g}]")
-    points = np.append(observed, worst)
-    random = np.random.default_rng(seed)
-    means = [_dirichlet_means(random, points, rows) for rows in _blocks(draws, points.size)]
+    means = _gaffke_means(values, seed=seed, worst=worst, best=best, draws=max(draws, math.ceil(_DRAWS_BELOW / alpha)))
     # A mean of equal points may leave their range by a last digit.
-    return float(np.clip(np.quantile(np.concatenate(means), alpha), worst, best))
+    return float(np.clip(np.quantile(means, alpha), worst, best))
 
 
 def gaffke_upper_bound(
@@ -44,6 +39,12 @@ def gaffke_upper_bound(
     """Upper 1 − ``alpha`` bound on the mean: the lower bound of the values turned round (one further case at best)."""
     turned = -np.asarray(values, dtype=np.float64)
     return -gaffke_lower_bound(turned, alpha, seed=seed, worst=-best, best=-worst, draws=draws)
+
+
+def gaffke_p_value(values: ArrayLike, *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS) -> float:
+    """One-sided p-value that the mean is above 0: the least alpha at which ``gaffke_lower_bound`` is above it."""
+    means = _gaffke_means(values, seed=seed, worst=worst, best=best, draws=draws)
+    return float(np.mean(means <= 0))
 
 
 def clopper_pearson_lower(successes: int, trials: int, alpha: float) -> float:
@@ -90,6 +91,17 @@ def ratio_upper_bound(
         ratios = sums[:, 0] / sums[:, 1]
     ratios[np.isnan(ratios)] = 1.0
     return float(np.quantile(ratios, 1 - alpha, method="higher"))
+
+
+def _gaffke_means(values: ArrayLike, *, seed: int, worst: float, best: float, draws: int) -> NDArray[np.float64]:
+    observed = np.sort(np.asarray(values, dtype=np.float64))
+    if observed.ndim != 1:
+        raise ValueError("one value per case")
+    if observed.size and not (observed[0] >= worst and observed[-1] <= best):
+        raise ValueError(f"values lie in [{worst:g}, {best:g}]")
+    points = np.append(observed, worst)
+    random = np.random.default_rng(seed)
+    return np.concatenate([_dirichlet_means(random, points, rows) for rows in _blocks(draws, points.size)])
 
 
 def _dirichlet_means(random: np.random.Generator, points: NDArray[np.float64], rows: int) -> NDArray[np.float64]:

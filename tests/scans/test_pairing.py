@@ -10,7 +10,7 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
 from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.gating import missing_evidence, run_gates
+from spectral_platform.scans.gating import conclude, missing_evidence
 from spectral_platform.scans.pairing import pair, screen
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
@@ -92,7 +92,7 @@ def test_a_broken_critical_rule_zeroes_the_case_and_enough_of_them_reject() -> N
     candidate = [trial(key, 1.0, a=0.0, critical=number < 10) for number, key in enumerate(keys)]
 
     pairs = pair(baseline, candidate, STANDARD, References())
-    results, _, _ = run_gates(pairs, STANDARD, seed=1)
+    results = conclude(pairs, STANDARD, seed=1).gates
 
     assert pairs.critical_worsened == 10
     critical = next(result for result in results if result.name == "critical_failures")
@@ -105,7 +105,8 @@ def test_a_candidate_that_lifts_the_rubric_and_sinks_the_standard_fails_with_har
     baseline = [trial(key, 0.0, a=1.0) for key in keys]
     candidate = [trial(key, 1.0, a=0.5) for key in keys]
 
-    results, effect, _ = run_gates(pair(baseline, candidate, STANDARD, References()), STANDARD, seed=1)
+    concluded = conclude(pair(baseline, candidate, STANDARD, References()), STANDARD, seed=1)
+    results, effect = concluded.gates, concluded.effect
 
     assert effect.lower_bound > 0
     improvement = [result for result in results if result.gate is Gate.IMPROVEMENT]
@@ -120,7 +121,8 @@ def test_an_unchanged_agent_does_not_improve() -> None:
     baseline = [trial(key, float(number % 2)) for number, key in enumerate(keys)]
     candidate = [trial(key, float(number // 2 % 2)) for number, key in enumerate(keys)]
 
-    results, effect, _ = run_gates(pair(baseline, candidate, STANDARD, References()), STANDARD, seed=1)
+    concluded = conclude(pair(baseline, candidate, STANDARD, References()), STANDARD, seed=1)
+    results, effect = concluded.gates, concluded.effect
 
     assert effect.lower_bound < 0 < effect.upper_bound
     assert not all(result.passed for result in results if result.gate is Gate.IMPROVEMENT)
@@ -178,8 +180,8 @@ def test_a_minimum_is_a_hard_constraint_of_the_verdict() -> None:
     kept = pair([trial(key, 0.5) for key in keys], [trial(key, 0.95) for key in keys], guarded, References())
     broken = pair([trial(key, 0.95) for key in keys], [trial(key, 0.85) for key in keys], guarded, References())
 
-    (passed,) = [result for result in run_gates(kept, guarded, seed=1)[0] if result.name == "minimum:says"]
-    (failed,) = [result for result in run_gates(broken, guarded, seed=1)[0] if result.name == "minimum:says"]
+    (passed,) = [result for result in conclude(kept, guarded, seed=1).gates if result.name == "minimum:says"]
+    (failed,) = [result for result in conclude(broken, guarded, seed=1).gates if result.name == "minimum:says"]
 
     assert (passed.passed, passed.value, passed.threshold) == (True, pytest.approx(0.95), 0.9)
     assert (failed.passed, failed.harm) == (False, True)

@@ -30,7 +30,7 @@ def test_it_does_not_matter_in_how_many_parts_the_values_come(observed: list[flo
 
 def test_watching_forever_an_unchanged_agent_raises_the_alarm_no_more_often_than_alpha() -> None:
     random = np.random.default_rng(11)
-    runs, steps = 4000, 500
+    runs, steps = 2000, 400
     differences = random.binomial(1, 0.42, (runs, steps)) - random.binomial(1, 0.42, (runs, steps))
     capital = np.mean([np.cumprod(1 + stake * differences, axis=1) for stake in STAKES], axis=0)
     alarms = float((capital.max(axis=1) >= 20).mean())

@@ -85,9 +85,9 @@ def test_a_level_without_boundaries_is_refused() -> None:
 def test_three_looks_at_an_agent_compared_with_itself_accept_no_more_often_than_the_level() -> None:
     random = np.random.default_rng(20250701)
     accepted = 0
-    for _ in range(300):
+    for _ in range(200):
         values = random.binomial(1, 0.42, 100) - random.binomial(1, 0.42, 100).astype(float)
         accepted += any(
-            gaffke_lower_bound(values[: look.cases], look.alpha, seed=1, draws=4000) > 0 for look in plan_looks(100, 0.05)
+            gaffke_lower_bound(values[: look.cases], look.alpha, seed=1, draws=1000) > 0 for look in plan_looks(100, 0.05)
         )
-    assert accepted / 300 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 300)
+    assert accepted / 200 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 200)

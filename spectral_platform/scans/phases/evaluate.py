@@ -1,14 +1,18 @@
 """Evaluate: race the candidates on dev cases, freeze one finalist, and only then open the sealed holdout for it."""
 
+import asyncio
+import math
 from collections.abc import Sequence
 from statistics import fmean
 
 from spectral_platform.agents.configuration import AgentConfig
-from spectral_platform.core.randomness import derive
+from spectral_platform.core.randomness import derive, generator
 from spectral_platform.evaluations.limits import check_limits
 from spectral_platform.llm.calling import settle
 from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.scans.bounding import plan_strictness
 from spectral_platform.scans.cases import Case, interleave
+from spectral_platform.scans.gating import conclude
 from spectral_platform.scans.pairing import Pairs, pair
 from spectral_platform.scans.phases.generate import emit_dropped
 from spectral_platform.scans.phases.observe import BASELINE
@@ -18,6 +22,7 @@ from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
+from spectral_platform.statistics.sequential import LOOKS
 from spectral_platform.worlds.splits import Split
 
 BLOCK = 10
@@ -147,32 +152,57 @@ class Race:
 
 
 async def _open_holdout(run: Run, finalist: Contender) -> None:
-    """Run baseline and finalist on the sealed cases; the baseline is run again, never taken from earlier."""
-    book = run.material.book
-    samples = book.select(Split.HOLDOUT, "sample")
-    cases = (*samples, *book.select(Split.HOLDOUT, "stimulus"))
-    base = run.material.configs[finalist.agent.agent_id]
-    try:
-        baseline, candidate = await settle(
-            [_arm(run, base, cases, BASELINE), _arm(run, finalist.candidate.config, cases, finalist.candidate.key[:12])]
+    """Run baseline and finalist on the sealed cases, look by look; the baseline is run again, never taken from earlier."""
+    found = run.found
+    samples = list(run.material.book.select(Split.HOLDOUT, "sample"))
+    generator(run.seed, "looks").shuffle(samples)
+    stimuli = run.material.book.select(Split.HOLDOUT, "stimulus")
+    configs = {BASELINE: run.material.configs[finalist.agent.agent_id], finalist.candidate.key[:12]: finalist.candidate.config}
+    repeats = holdout_repeats(len(samples))
+    arms: dict[str, list[Trial]] = {name: [] for name in configs}
+    seen = heard = 0
+    for strictness in plan_strictness(len(samples)):
+        share = math.ceil(len(stimuli) * LOOKS[strictness.look - 1])
+        cases = (*samples[seen : strictness.cases], *stimuli[heard:share])
+        try:
+            trials = await settle(_arm(run, config, cases, name, repeats) for name, config in configs.items())
+        except (BudgetExhausted, OutOfTime) as limit:
+            reason = "time" if isinstance(limit, OutOfTime) else "budget"
+            found.lacks.append(f"The {reason} was spent after {seen} of {len(samples)} sealed cases.")
+            return
+        seen, heard = strictness.cases, share
+        for arm, more in zip(arms.values(), trials, strict=True):
+            arm += more
+        baseline, candidate = arms.values()
+        found.holdout = pair(baseline, candidate, run.standard, found.references[finalist.agent.agent_id])
+        found.holdout_groups = tuple(sorted({case.content_group for case in samples[:seen]}))
+        found.conclusion = await asyncio.to_thread(
+            conclude,
+            found.holdout,
+            run.standard,
+            seed=run.seed,
+            strictness=strictness,
+            noise=found.noise.disagreement if found.noise else 0.0,
+            dev_gain=finalist.dev.get("mean"),
+            judge_untrusted=found.judge_untrusted,
         )
-    except (BudgetExhausted, OutOfTime) as limit:
-        reason = "time" if isinstance(limit, OutOfTime) else "budget"
-        run.found.lacks.append(f"The {reason} was spent before the first look at the holdout was complete.")
-        return
-    run.found.holdout = pair(baseline, candidate, run.standard, run.found.references[finalist.agent.agent_id])
-    run.found.holdout_groups = tuple(sorted({case.content_group for case in samples}))
-    await run.emit(
-        "holdout_compared",
-        f"Baseline and finalist ran on {run.found.holdout.cases} sealed cases.",
-        pairs=run.found.holdout.cases,
-        stimuli=len(cases) - len(samples),
-        repeats=holdout_repeats(len(samples)),
-        unscored=run.found.holdout.unscored,
-    )
+        stops = found.conclusion.stops or strictness.is_last
+        await run.emit(
+            "holdout_compared",
+            f"Look {strictness.look} of {strictness.looks}: baseline and finalist ran on {seen} of {len(samples)} sealed cases"
+            + ("." if stops else "; more are needed."),
+            subject=str(strictness.look),
+            look=strictness.look,
+            pairs=found.holdout.cases,
+            stimuli=heard,
+            repeats=repeats,
+            unscored=found.holdout.unscored,
+            stops=stops,
+        )
+        if stops:
+            return
 
 
-async def _arm(run: Run, config: AgentConfig, cases: Sequence[Case], name: str) -> list[Trial]:
-    samples = sum(case.kind == "sample" for case in cases)
-    plan = TrialPlan(phase=Phase.EVALUATE, candidate=name, repeats=holdout_repeats(samples), is_verdict=True)
+async def _arm(run: Run, config: AgentConfig, cases: Sequence[Case], name: str, repeats: int) -> list[Trial]:
+    plan = TrialPlan(phase=Phase.EVALUATE, candidate=name, repeats=repeats, is_verdict=True)
     return await run.bench.run(config, cases, plan)

@@ -1,6 +1,5 @@
 """Safety: the gates and the verdict, and in one transaction the changeset and the end of the scan."""
 
-from statistics import fmean
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -16,13 +15,13 @@ from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.scans import explaining
 from spectral_platform.scans.failures import case_of
-from spectral_platform.scans.gating import missing_evidence, need, run_gates
+from spectral_platform.scans.gating import need
 from spectral_platform.scans.models import Scan, ScanAgent
 from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.run import Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import TrialStatus
-from spectral_platform.scans.verdict import GateResult, Grounds, Verdict, decide
+from spectral_platform.scans.verdict import Gate, GateResult, Grounds, Verdict, decide
 from spectral_platform.statistics.power import PRIOR_RUN_VARIANCE
 from spectral_platform.worlds.commands import record_exposure
 from spectral_platform.worlds.splits import Split
@@ -86,15 +85,10 @@ def reach_verdict(run: Run) -> Verdict:
     statistics: dict[str, JsonValue] = {}
     effect = None
     lacks = list(found.lacks)
-    if pairs is not None:
-        evidence = missing_evidence(pairs, judge_untrusted=found.judge_untrusted)
-        lacks += [gate.detail for gate in evidence if not gate.passed]
-        results, effect, statistics = run_gates(pairs, run.standard, seed=run.seed)
-        gates = [*evidence, *results]
-        finalist = found.finalist
-        dev_gain = finalist.dev.get("mean") if finalist is not None else None
-        statistics["dev_gain"] = dev_gain
-        statistics["transfer_ratio"] = fmean(pairs.composite) / dev_gain if dev_gain and pairs.composite else None
+    if found.conclusion is not None:
+        gates, effect = list(found.conclusion.gates), found.conclusion.effect
+        statistics = dict(found.conclusion.statistics)
+        lacks += [gate.detail for gate in gates if gate.gate is Gate.EVIDENCE and not gate.passed]
     failures = sum(len({failure.case_key for failure in failed}) for failed in found.failures.values())
     outcome, reasons = decide(
         Grounds(

@@ -1,0 +1,87 @@
+"""Bounds on paired differences at the level of one look at the holdout."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from spectral_platform.core.randomness import derive
+from spectral_platform.core.values import Value
+from spectral_platform.scans.quoting import ALPHA
+from spectral_platform.statistics.bounds import DRAWS, gaffke_lower_bound, gaffke_p_value, gaffke_upper_bound
+from spectral_platform.statistics.sequential import LOOKS, plan_looks
+
+HARM_ALPHA = 0.05
+"""One-sided level of harm, and of an effect too small to matter, over all looks."""
+
+
+class Strictness(Value):
+    """Which look at the holdout this is and the one-sided levels at which it speaks."""
+
+    look: int
+    looks: int
+    cases: int
+    of_cases: int
+    alpha: float
+    """Of what is good about a change."""
+    harm_alpha: float
+    """Of harm, and of there being no change worth making."""
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no further look follows."""
+        return self.look == self.looks
+
+
+def plan_strictness(cases: int) -> tuple[Strictness, ...]:
+    """The looks at a holdout of so many samples."""
+    return tuple(
+        Strictness(
+            look=good.number,
+            looks=len(LOOKS),
+            cases=good.cases,
+            of_cases=cases,
+            alpha=good.alpha,
+            harm_alpha=harm.alpha,
+        )
+        for good, harm in zip(plan_looks(cases, ALPHA), plan_looks(cases, HARM_ALPHA), strict=True)
+    )
+
+
+def only_look(cases: int) -> Strictness:
+    """A single look at all cases, which has the levels to itself."""
+    return Strictness(look=1, looks=1, cases=cases, of_cases=cases, alpha=ALPHA, harm_alpha=HARM_ALPHA)
+
+
+class Bounds(Value):
+    """A mean paired difference with its bounds."""
+
+    mean: float
+    lower: float
+    upper: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Bounding:
+    """How the bounds of one look are drawn. Every statistic has random numbers of its own, derived from the scan's seed."""
+
+    seed: int
+    strictness: Strictness
+    draws: int = DRAWS
+
+    def bound(self, differences: Sequence[float], name: str) -> Bounds:
+        """Mean, lower bound at ``alpha`` and upper bound at ``harm_alpha`` of paired differences in [−1, 1]."""
+        if not differences:
+            return Bounds(mean=0.0, lower=-1.0, upper=1.0, n=0)
+        seed = derive(self.seed, "bound", name)
+        return Bounds(
+            mean=fmean(differences),
+            lower=gaffke_lower_bound(differences, self.strictness.alpha, seed=seed, draws=self.draws),
+            upper=gaffke_upper_bound(differences, self.strictness.harm_alpha, seed=seed, draws=self.draws),
+            n=len(differences),
+        )
+
+    def harm_p_value(self, differences: Sequence[float], name: str) -> float:
+        """One-sided p-value that the differences lie below 0."""
+        turned = [-difference for difference in differences]
+        return gaffke_p_value(turned, seed=derive(self.seed, "bound", name), draws=self.draws)

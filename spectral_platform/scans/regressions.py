@@ -1,0 +1,100 @@
+"""The gates against losses that a mean hides: single dimensions, single cases and groups of cases."""
+
+from spectral_platform.scans.bounding import HARM_ALPHA, Bounding
+from spectral_platform.scans.pairing import MUST_PASS, SEVERE_LOSS, Pairs
+from spectral_platform.scans.standard import Standard
+from spectral_platform.scans.verdict import Gate, GateResult
+from spectral_platform.statistics.bounds import clopper_pearson_lower, clopper_pearson_upper
+from spectral_platform.statistics.multiplicity import holm
+
+PROTECTED_TOLERANCE = 0.10
+MOST_SEVERE = 0.10
+LEAST_SLICE = 20
+
+
+def dimension_gates(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[GateResult]:
+    """Gate G3: no dimension of the rubric gets worse; one with a minimum must also be shown to hold."""
+    results = []
+    for dimension in standard.dimensions:
+        differences = pairs.dimensions.get(dimension.key, ())
+        if not differences:
+            continue
+        bounds = bounding.bound(differences, f"dimension:{dimension.key}")
+        harm = bounds.upper < 0
+        is_protected = dimension.minimum is not None
+        results.append(
+            GateResult(
+                gate=Gate.DIMENSIONS,
+                name=f"dimension:{dimension.key}",
+                value=bounds.lower if is_protected else bounds.upper,
+                threshold=-PROTECTED_TOLERANCE if is_protected else 0.0,
+                passed=not harm and (not is_protected or bounds.lower > -PROTECTED_TOLERANCE),
+                harm=harm,
+                detail=(
+                    f"{dimension.name} changes by {bounds.mean:+.3f} on {bounds.n} pairs, between {bounds.lower:+.3f} and "
+                    f"{bounds.upper:+.3f}"
+                    + (
+                        f"; it has a minimum, so it may not lose more than {PROTECTED_TOLERANCE}."
+                        if is_protected
+                        else "; a fall that is more than chance is harm."
+                    )
+                ),
+            )
+        )
+    return results
+
+
+def severe_regression_gates(pairs: Pairs, *, noise: float) -> list[GateResult]:
+    """Gate G4: few cases lose half a point or more, and none that must pass.
+
+    An agent that differs from itself by as much on a share ``noise`` of cases loses on half of them by chance alone; that much
+    is added to what is tolerated.
+    """
+    tolerated = min(1.0, MOST_SEVERE + noise / 2)
+    upper = clopper_pearson_upper(pairs.severe, pairs.cases, HARM_ALPHA) if pairs.cases else 1.0
+    lower = clopper_pearson_lower(pairs.severe, pairs.cases, HARM_ALPHA)
+    return [
+        GateResult(
+            gate=Gate.SEVERE_REGRESSIONS,
+            name="severe_regressions",
+            value=upper,
+            threshold=tolerated,
+            passed=upper <= tolerated,
+            harm=lower > tolerated,
+            detail=(
+                f"{pairs.severe} of {pairs.cases} cases lose {-SEVERE_LOSS} or more: with {1 - HARM_ALPHA:.0%} confidence "
+                f"at most {upper:.1%}, and {tolerated:.1%} is tolerated."
+            ),
+        ),
+        GateResult(
+            gate=Gate.SEVERE_REGRESSIONS,
+            name="must_pass",
+            value=float(pairs.must_pass_lost),
+            threshold=0.0,
+            passed=not pairs.must_pass_lost,
+            harm=bool(pairs.must_pass_lost),
+            detail=f"{pairs.must_pass_lost} cases tagged {MUST_PASS} passed before and fail now.",
+        ),
+    ]
+
+
+def slice_gates(pairs: Pairs, bounding: Bounding) -> list[GateResult]:
+    """Gate G6: no group of samples with the same tag gets worse, all groups together at one level (Holm)."""
+    slices = {tag: differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE}
+    p_values = {tag: bounding.harm_p_value(differences, f"slice:{tag}") for tag, differences in slices.items()}
+    worse = holm(p_values, bounding.strictness.harm_alpha)
+    return [
+        GateResult(
+            gate=Gate.SLICES,
+            name=f"slice:{tag}",
+            value=p_value,
+            threshold=bounding.strictness.harm_alpha,
+            passed=tag not in worse,
+            harm=tag in worse,
+            detail=(
+                f"The {len(slices[tag])} cases tagged {tag} change by {sum(slices[tag]) / len(slices[tag]):+.3f} "
+                f"(p = {p_value:.3f} that they do not get worse, Holm over {len(slices)} tags)."
+            ),
+        )
+        for tag, p_value in p_values.items()
+    ]

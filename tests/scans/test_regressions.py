@@ -1,0 +1,149 @@
+"""What a mean hides: single dimensions, single cases, and groups of cases that get worse."""
+
+import pytest
+
+from spectral_platform.evaluations.dimensions import Dimension
+from spectral_platform.evaluations.evaluators.contains import Contains
+from spectral_platform.scans.bounding import only_look, plan_strictness
+from spectral_platform.scans.gating import Conclusion, conclude
+from spectral_platform.scans.pairing import Pairs
+from spectral_platform.scans.standard import Standard
+from spectral_platform.scans.verdict import Gate, GateResult
+from spectral_platform.worlds.rules import load_world
+
+
+def dimension(key: str, *, minimum: float | None = None) -> Dimension:
+    return Dimension(key=key, name=key.title(), description="About it.", weight=1, evaluator=Contains(value="x"), minimum=minimum)
+
+
+def standard(*dimensions: Dimension) -> Standard:
+    return Standard(world=load_world("general-agent-conduct@1.0.0"), dimensions=dimensions, terms=(), constraints=())
+
+
+STANDARD = standard(dimension("tone"), dimension("facts", minimum=0.2))
+
+
+def pairs(composite: list[float], **more: object) -> Pairs:
+    """Pairs of an agent whose change shows in the composite as given and harms no authority."""
+    facts = {
+        "composites": [(max(0.0, -difference), max(0.0, difference)) for difference in composite],
+        "authority_a": (0.0,) * 200,
+        "authority_b": tuple(composite),
+        "unscored": 0,
+        "stimuli": 60,
+        "unscored_stimuli": 0,
+        "critical_worsened": 0,
+        "critical_mended": 0,
+        "baseline_means": {},
+        "candidate_means": {"dimension:facts": 0.9},
+        "baseline_costs": (),
+        "candidate_costs": (),
+    }
+    return Pairs.model_validate(facts | more)
+
+
+def look(composite: list[float], *, noise: float = 0.0, dev_gain: float | None = None, **more: object) -> Conclusion:
+    return conclude(pairs(composite, **more), STANDARD, seed=1, draws=2000, noise=noise, dev_gain=dev_gain)
+
+
+def gate(concluded: Conclusion, name: str) -> GateResult:
+    return next(result for result in concluded.gates if result.name == name)
+
+
+def test_a_dimension_that_falls_is_harm_though_the_composite_rises() -> None:
+    concluded = look([0.3] * 100, dimensions={"tone": [-0.2] * 100, "facts": [0.4] * 100})
+
+    assert gate(concluded, "composite_lower_bound").passed
+    assert not gate(concluded, "dimension:tone").passed
+    assert gate(concluded, "dimension:tone").harm
+    assert gate(concluded, "dimension:facts").passed
+    assert not concluded.stops
+
+
+def test_a_dimension_with_a_minimum_must_be_shown_to_hold_and_another_only_not_shown_to_fall() -> None:
+    mixed = [0.6, -0.6] * 15
+    concluded = look([0.3] * 100, dimensions={"tone": mixed, "facts": mixed})
+
+    assert gate(concluded, "dimension:tone").passed
+    assert not gate(concluded, "dimension:facts").passed
+    assert not gate(concluded, "dimension:facts").harm
+
+
+@pytest.mark.parametrize(
+    ("severe", "noise", "passed", "harm"),
+    [(0, 0.0, True, False), (4, 0.0, True, False), (9, 0.0, False, False), (30, 0.0, False, True), (17, 0.3, True, False)],
+)
+def test_severe_regressions_are_held_against_what_chance_alone_makes(severe: int, noise: float, passed: bool, harm: bool) -> None:
+    concluded = look([-0.6] * severe + [0.4] * (100 - severe), noise=noise)
+
+    assert (gate(concluded, "severe_regressions").passed, gate(concluded, "severe_regressions").harm) == (passed, harm)
+
+
+def test_one_broken_case_that_must_pass_is_enough() -> None:
+    assert gate(look([0.3] * 100), "must_pass").passed
+    broken = gate(look([0.3] * 100, must_pass_lost=1), "must_pass")
+    assert broken.harm
+    assert not broken.passed
+
+
+def test_a_group_of_cases_that_gets_worse_is_found_and_a_small_one_is_not_tested() -> None:
+    slices = {"refunds": [-0.4] * 25, "orders": [0.5] * 60, "rare": [-1.0] * 19}
+    concluded = look([0.3] * 100, slices=slices)
+
+    assert gate(concluded, "slice:refunds").harm
+    assert gate(concluded, "slice:orders").passed
+    assert not [result for result in concluded.gates if result.name == "slice:rare"]
+
+
+def test_noise_in_many_groups_is_no_harm() -> None:
+    slices = {f"tag{number}": [0.5, -0.5] * 10 + [-0.2] * number for number in range(20)}
+    concluded = look([0.3] * 100, slices=slices)
+
+    assert all(result.passed for result in concluded.gates if result.gate is Gate.SLICES)
+
+
+def test_a_gain_that_does_not_arrive_warns_and_blocks_nothing() -> None:
+    concluded = look([0.1] * 200, dev_gain=0.4)
+
+    assert gate(concluded, "transfer_ratio").value == pytest.approx(0.25)
+    assert not gate(concluded, "transfer_ratio").passed
+    assert not any(result.harm for result in concluded.gates if result.gate is Gate.TRANSFER)
+    assert concluded.stops
+
+
+def test_a_look_is_stricter_than_the_whole_and_the_last_one_nearly_as_strict() -> None:
+    looks = plan_strictness(120)
+    whole = only_look(120)
+
+    assert [strictness.cases for strictness in looks] == [60, 90, 120]
+    assert looks[0].alpha < looks[1].alpha < looks[2].alpha < whole.alpha
+    assert [strictness.is_last for strictness in looks] == [False, False, True]
+    assert looks[0].harm_alpha == pytest.approx(0.0056, abs=1e-4)
+
+
+def test_a_clear_gain_stops_at_the_first_look_and_a_faint_one_does_not() -> None:
+    first = plan_strictness(160)[0]
+    clear, faint = [0.4, 0.2] * 40, [0.3, -0.2] * 40
+
+    stopped = conclude(pairs(clear), STANDARD, seed=1, strictness=first)
+    going_on = conclude(pairs(faint), STANDARD, seed=1, strictness=first)
+
+    assert stopped.stops
+    assert stopped.effect.alpha == first.alpha
+    assert not going_on.stops
+
+
+def test_a_finalist_that_is_surely_no_better_stops_and_one_that_is_behind_by_chance_does_not() -> None:
+    first = plan_strictness(160)[0]
+    surely = conclude(pairs([-0.2, -0.1] * 40), STANDARD, seed=1, strictness=first)
+    by_chance = conclude(pairs([0.5, -0.55] * 40), STANDARD, seed=1, strictness=first)
+
+    assert surely.stops
+    assert by_chance.effect.estimate < 0
+    assert not by_chance.stops
+
+
+def test_too_few_cases_never_stop() -> None:
+    first = plan_strictness(80)[0]
+    assert not conclude(pairs([0.5] * 40), STANDARD, seed=1, strictness=first).stops
+    assert not conclude(pairs([-0.5] * 40), STANDARD, seed=1, strictness=first).stops
