@@ -8,31 +8,59 @@ from spectral_platform.evaluations.evaluators import (
     contains,
     exact_match,
     groundedness,
+    instruction,
+    json_path,
     json_schema,
     max_cost,
     max_latency,
     max_tokens,
+    numeric_tolerance,
     pii,
     prompt_leak,
     refusal,
     regex,
+    rouge_l,
+    semantic_similarity,
+    tool_calls,
 )
 from spectral_platform.evaluations.evaluators.contains import Contains
 from spectral_platform.evaluations.evaluators.exact_match import ExactMatch
 from spectral_platform.evaluations.evaluators.groundedness import Groundedness
+from spectral_platform.evaluations.evaluators.instruction import Instruction
+from spectral_platform.evaluations.evaluators.json_path import JsonPath
 from spectral_platform.evaluations.evaluators.json_schema import JsonSchema
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
 from spectral_platform.evaluations.evaluators.max_cost import MaxCost
 from spectral_platform.evaluations.evaluators.max_latency import MaxLatency
 from spectral_platform.evaluations.evaluators.max_tokens import MaxTokens
+from spectral_platform.evaluations.evaluators.numeric_tolerance import NumericTolerance
 from spectral_platform.evaluations.evaluators.pii import Pii
 from spectral_platform.evaluations.evaluators.prompt_leak import PromptLeak
 from spectral_platform.evaluations.evaluators.refusal import Refusal
 from spectral_platform.evaluations.evaluators.regex import Regex
+from spectral_platform.evaluations.evaluators.rouge_l import RougeL
+from spectral_platform.evaluations.evaluators.semantic_similarity import SemanticSimilarity
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
+from spectral_platform.evaluations.evaluators.tool_calls import ToolCalls
 
 CodeEvaluator = (
-    Contains | ExactMatch | Groundedness | JsonSchema | MaxCost | MaxLatency | MaxTokens | Pii | PromptLeak | Refusal | Regex
+    Contains
+    | ExactMatch
+    | Groundedness
+    | Instruction
+    | JsonPath
+    | JsonSchema
+    | MaxCost
+    | MaxLatency
+    | MaxTokens
+    | NumericTolerance
+    | Pii
+    | PromptLeak
+    | Refusal
+    | Regex
+    | RougeL
+    | SemanticSimilarity
+    | ToolCalls
 )
 """The evaluators that need no model."""
 
@@ -65,5 +93,17 @@ def evaluate(spec: CodeEvaluator, subject: Subject) -> Evaluation:
             return refusal.evaluate(spec, subject)
         case Regex():
             return regex.evaluate(spec, subject)
+        case Instruction():
+            return instruction.evaluate(spec, subject)
+        case JsonPath():
+            return json_path.evaluate(spec, subject)
+        case NumericTolerance():
+            return numeric_tolerance.evaluate(spec, subject)
+        case RougeL():
+            return rouge_l.evaluate(spec, subject)
+        case SemanticSimilarity():
+            return semantic_similarity.evaluate(spec, subject)
+        case ToolCalls():
+            return tool_calls.evaluate(spec, subject)
         case _:
             assert_never(spec)

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-import orjson
 from jsonschema import Draft202012Validator, SchemaError, ValidationError
 from jsonschema.exceptions import best_match
 from jsonschema.validators import extend
@@ -14,6 +13,7 @@ from referencing.jsonschema import DRAFT202012
 
 from spectral_platform.core.linear_regex import compile_pattern
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.evaluators.json_documents import read_document
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 
 EVALUATOR = "json_schema@1"
@@ -86,13 +86,9 @@ class JsonSchema(Value):
 
 def evaluate(parameters: JsonSchema, subject: Subject) -> Evaluation:
     """Parse the answer strictly (no code fence, no text around) and hold it against the schema."""
-    try:
-        document = orjson.loads(subject.output)
-    except orjson.JSONDecodeError as error:
-        feedback = "The answer must be a single JSON document, without any text or code fence around it."
-        if subject.output.lstrip()[:1] in ("{", "["):
-            feedback = f"The answer must be valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        return Evaluation.failure(EVALUATOR, feedback)
+    document, failure = read_document(subject.output, EVALUATOR)
+    if failure is not None:
+        return failure
     try:
         violation = best_match(_Validator(parameters.json_schema, registry=Registry()).iter_errors(document))
     except RecursionError:

@@ -36,6 +36,9 @@ async def test_a_rubric_is_stored_with_weights_that_sum_to_one(owner: Person) ->
         {"kind": "regex", "pattern": r"\[KB-\d+\]", "flags": "i"},
         {"kind": "contains", "values": ["a", "b"], "mode": "any"},
         {"kind": "llm_judge", "criteria": [{"id": "facts", "text": "States the facts."}], "votes": 3},
+        {"kind": "json_path", "path": "$.total", "equals": None},
+        {"kind": "tool_calls", "expected": [{"name": "search", "arguments": {"q": "tea"}}], "match": "subset", "max_calls": 2},
+        {"kind": "instruction", "instructions": [{"id": "punctuation:no_comma"}], "strictness": "loose"},
     ],
 )
 async def test_an_evaluator_comes_back_as_it_was_sent(owner: Person, evaluator: dict[str, Any]) -> None:
@@ -58,6 +61,14 @@ async def test_an_evaluator_comes_back_as_it_was_sent(owner: Person, evaluator: 
         (
             [dimension(evaluator={"kind": "json_schema", "schema": {"type": "thing"}})],
             [0, "evaluator", "json_schema", "schema"],
+        ),
+        (
+            [dimension(evaluator={"kind": "json_path", "path": "$[", "equals": 1})],
+            [0, "evaluator", "json_path", "path"],
+        ),
+        (
+            [dimension(evaluator={"kind": "instruction", "instructions": [{"id": "keywords:existence", "keywords": []}]})],
+            [0, "evaluator", "instruction", "instructions", 0, "keywords:existence", "keywords"],
         ),
         ([dimension(colour="red")], [0, "colour"]),
     ],
