@@ -2,9 +2,7 @@
 
 from typing import Any, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
-from scipy.optimize import linear_sum_assignment
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.json_documents import is_same
@@ -90,12 +88,21 @@ def _fits(call: ToolCall, wanted: ExpectedCall, match: str) -> bool:
 
 
 def _assigned(fits: list[list[bool]]) -> dict[int, int]:
-    """Give each expected call a call of its own so that as many as possible have one."""
-    if not fits or not fits[0]:
-        return {}
-    table = np.array(fits)
-    rows, columns = linear_sum_assignment(table, maximize=True)
-    return {int(row): int(column) for row, column in zip(rows, columns, strict=True) if table[row, column]}
+    """Give each expected call a call of its own so that as many as possible have one: Kuhn's augmenting paths."""
+    taken: dict[int, int] = {}
+
+    def settle(wanted: int, tried: set[int]) -> bool:
+        for call, fitting in enumerate(fits[wanted]):
+            if fitting and call not in tried:
+                tried.add(call)
+                if call not in taken or settle(taken[call], tried):
+                    taken[call] = wanted
+                    return True
+        return False
+
+    for wanted in range(len(fits)):
+        settle(wanted, set())
+    return {wanted: call for call, wanted in taken.items()}
 
 
 def _aligned(fits: list[list[bool]], made: int) -> dict[int, int]:

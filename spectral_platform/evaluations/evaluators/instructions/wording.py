@@ -2,10 +2,10 @@
 
 import re
 from functools import lru_cache
-from typing import Annotated, Literal
+from importlib import import_module
+from typing import Annotated, Any, Literal
 
 import re2
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 from pydantic import AfterValidator, Field
 
 from spectral_platform.evaluations.evaluators.instructions.checks import Check, Count, Phrase, Relation, counted
@@ -194,14 +194,15 @@ class RepeatPrompt(Check):
 
 def may_be(text: str, language: str) -> bool:
     """Tell whether a text may be in a language: it is the likeliest one or nearly so, or there is nothing to tell by."""
-    likelihoods = dict(_identifier().rank(text[:_READ]))
+    likelihoods: dict[str, float] = dict(_identifier().rank(text[:_READ]))
     likeliest = max(likelihoods, key=lambda code: likelihoods[code])
     if likeliest == _NO_LANGUAGE or not any(character.isalpha() for character in text):
         return True
-    return bool(likelihoods.get(language, 0) >= _NEARLY_AS_LIKELY * likelihoods[likeliest])
+    return likelihoods.get(language, 0) >= _NEARLY_AS_LIKELY * likelihoods[likeliest]
 
 
 @lru_cache(maxsize=1)
-def _identifier() -> LanguageIdentifier:
-    # Read once and only when it is needed: it takes a second.
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+def _identifier() -> Any:
+    # Loaded when the first language is to be told: it takes a second, and numpy, which the API has no other use for.
+    library = import_module("py3langid.langid")
+    return library.LanguageIdentifier.from_model_file(library.MODEL_FILE, norm_probs=True)
