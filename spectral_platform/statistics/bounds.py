@@ -1,8 +1,6 @@
 """Confidence bounds on bounded means, proportions and cost ratios; each names its source."""
 
-import math
 from collections.abc import Sequence
-from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -55,20 +53,6 @@ def clopper_pearson_lower(successes: int, trials: int, alpha: float) -> float:
 def clopper_pearson_upper(successes: int, trials: int, alpha: float) -> float:
     """Exact upper 1 − ``alpha`` bound on a proportion. Clopper and Pearson (1934), Biometrika 26(4)."""
     return 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - alpha))
-
-
-def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Two-sided score interval on a proportion, (0, 1) without trials. Wilson (1927), JASA 22(158)."""
-    if trials == 0:
-        return 0.0, 1.0
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = successes / trials
-    centre = (share + z * z / (2 * trials)) / (1 + z * z / trials)
-    margin = z / (1 + z * z / trials) * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
-    # At 0 and all successes the formula gives 0 and 1 but for rounding.
-    lower = 0.0 if successes == 0 else centre - margin
-    upper = 1.0 if successes == trials else centre + margin
-    return lower, upper
 
 
 def ratio_upper_bound(

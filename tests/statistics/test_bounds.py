@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from spectral_platform.statistics import bounds
+from spectral_platform.statistics import bounds, proportions
 
 differences = st.lists(st.floats(-1, 1), min_size=1, max_size=40)
 
@@ -109,11 +109,11 @@ def test_proportions_agree_with_scipy(successes: int, trials: int) -> None:
     assert bounds.clopper_pearson_lower(successes, trials, 0.05) == pytest.approx(exact.low)
     assert bounds.clopper_pearson_upper(successes, trials, 0.05) == pytest.approx(exact.high)
     wilson = result.proportion_ci(0.95, "wilson")
-    assert bounds.wilson_interval(successes, trials) == pytest.approx((wilson.low, wilson.high))
+    assert proportions.wilson_interval(successes, trials) == pytest.approx((wilson.low, wilson.high))
 
 
 def test_a_proportion_without_trials_is_unknown() -> None:
-    assert bounds.wilson_interval(0, 0) == (0.0, 1.0)
+    assert proportions.wilson_interval(0, 0) == (0.0, 1.0)
 
 
 def test_the_cost_ratio_bound_is_exact_when_every_pair_has_the_same_ratio() -> None:

@@ -25,7 +25,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from spectral_platform.core.randomness import generator
 from spectral_platform.core.values import Value
-from spectral_platform.statistics.bounds import wilson_interval
+from spectral_platform.statistics.proportions import wilson_interval
 
 DISTANCE_THRESHOLD = 0.65
 _MOST_LINKED = 3_000
