@@ -1,5 +1,6 @@
 """Confidence bounds on bounded means, proportions and cost ratios; each names its source."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
