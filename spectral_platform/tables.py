@@ -8,6 +8,7 @@ from spectral_platform.auth import models as auth
 from spectral_platform.auth.lockout import models as lockout
 from spectral_platform.auth.oauth import models as oauth
 from spectral_platform.auth.passwords import models as passwords
+from spectral_platform.authoring import models as authoring
 from spectral_platform.changesets import models as changesets
 from spectral_platform.changesets.clusters import models as clusters
 from spectral_platform.core.database import Base
@@ -34,6 +35,7 @@ __all__ = [
     "agents",
     "audit",
     "auth",
+    "authoring",
     "changesets",
     "clusters",
     "idempotency",

@@ -7,6 +7,7 @@ from spectral_api.v1.accounts.usage import router as usage
 from spectral_api.v1.agents.router import router as agents
 from spectral_api.v1.auth.oauth.router import router as oauth
 from spectral_api.v1.auth.router import router as auth
+from spectral_api.v1.authoring.router import router as authoring
 from spectral_api.v1.changesets.clusters.router import router as clusters
 from spectral_api.v1.changesets.router import router as changesets
 from spectral_api.v1.evaluations.objectives.router import router as objectives
@@ -43,6 +44,7 @@ in_workspace.include_router(policies, tags=["Workspaces"])
 in_workspace.include_router(health, tags=["Workspaces"])
 in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
 in_workspace.include_router(webhooks, prefix="/webhooks", tags=["Webhooks"])
+in_workspace.include_router(authoring, prefix="/evaluations/rubrics", tags=["Rubrics"])
 in_workspace.include_router(rubrics, prefix="/evaluations/rubrics", tags=["Rubrics"])
 in_workspace.include_router(objectives, prefix="/evaluations/objectives", tags=["Objectives"])
 in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
-from spectral_platform.evaluations.terms import DIMENSION_PREFIX, Direction, ObjectiveTerm
+from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
 
 _QUALITY_ALONE = (ObjectiveTerm(metric="quality", direction=Direction.MAXIMIZE, weight=1),)
 
@@ -169,8 +169,8 @@ def _utility(
 ) -> float | None:
     if term.metric == "quality":
         amount = quality
-    elif term.metric.startswith(DIMENSION_PREFIX):
-        amount = dimension_scores.get(term.metric.removeprefix(DIMENSION_PREFIX))
+    elif term.dimension is not None:
+        amount = dimension_scores.get(term.dimension)
     else:
         amount = _share(getattr(measures, term.metric), getattr(references, term.metric))
     if amount is None:

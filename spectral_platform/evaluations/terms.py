@@ -29,10 +29,20 @@ def usual_direction(metric: str) -> Direction:
     return Direction.MINIMIZE if metric in {"cost_usd", "latency_ms", "total_tokens"} else Direction.MAXIMIZE
 
 
-class ObjectiveTerm(Value):
-    """One metric that counts in the composite score."""
+class Measured(Value):
+    """Something said of one metric."""
 
     metric: Metric
+
+    @property
+    def dimension(self) -> str | None:
+        """The key of the rubric's dimension that the metric is; None when it is no dimension."""
+        return self.metric.removeprefix(DIMENSION_PREFIX) if self.metric.startswith(DIMENSION_PREFIX) else None
+
+
+class ObjectiveTerm(Measured):
+    """One metric that counts in the composite score."""
+
     direction: Direction = Field(description="Whether more or less of it is better.")
     weight: float = Field(gt=0, le=1_000_000, allow_inf_nan=False, description="Share; normalised over the terms.")
 
@@ -46,10 +56,9 @@ def _metrics_differ(terms: tuple[ObjectiveTerm, ...]) -> tuple[ObjectiveTerm, ..
 ObjectiveTerms = Annotated[tuple[ObjectiveTerm, ...], Field(min_length=1, max_length=50), AfterValidator(_metrics_differ)]
 
 
-class Constraint(Value):
+class Constraint(Measured):
     """A limit that a candidate's mean must keep to, whatever else it gains."""
 
-    metric: Metric
     operator: Literal["<=", ">="] = Field(description="On which side of the value the metric stays.")
     value: float = Field(allow_inf_nan=False, description="The limit, in the metric's own unit.")
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core import clock
@@ -144,6 +144,23 @@ async def get_scan_report(session: AsyncSession, caller: Caller, scan_id: UUID) 
         )
     )
     return Report(view=view, candidates=candidates.all(), clusters=clusters or {})
+
+
+async def find_last_clusters(
+    session: AsyncSession, caller: Caller, rubric_id: UUID
+) -> tuple[Scan, dict[str, list[dict[str, Any]]]] | None:
+    """The last completed scan by a rubric with the clusters that it found, by agent; None when there is no such scan."""
+    by_rubric = func.jsonb_extract_path_text(Scan.settings, "rubric_id") == str(rubric_id)
+    of_scan = (ScanDocument.scan_id == Scan.id) & (ScanDocument.name == "clusters")
+    found = await session.execute(
+        select(Scan, ScanDocument.document)
+        .join(ScanDocument, of_scan)
+        .where(Scan.workspace_id == caller.workspace, Scan.status == ScanStatus.COMPLETED, by_rubric)
+        .order_by(Scan.created_at.desc(), Scan.id.desc())
+        .limit(1)
+    )
+    row = found.one_or_none()
+    return None if row is None else (row[0], row[1])
 
 
 def _view(scan: Scan, budget: ScanBudget) -> ScanView:

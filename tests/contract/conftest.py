@@ -17,6 +17,7 @@ from spectral_platform.core.access import AccountRole, WorkspaceRole
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from tests.agents.factories import config, create_agent
+from tests.authoring.factories import suggested
 from tests.changesets.factories import change, finding, make_changeset
 from tests.contract.documents import Json, documented_operations, examples_of, path_parameter
 from tests.fixtures.callers import Person, joined, register
@@ -75,6 +76,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         made = await things(owner)
         made |= await deliveries(owner, made["webhook_id"])
         made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
+        made |= await suggestions(owner, database, made["rubric_id"])
         made |= {"user_id": await somebody(owner), "invite_id": await invited(owner), "session_id": await logged_in(owner)}
         yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
@@ -157,6 +159,12 @@ async def proposals(owner: Person, database: Database) -> dict[str, str]:
     changeset_id = await make_changeset(database, owner, change(agent), clusters=(finding(),))
     clusters = (await owner.client.get(f"{owner.w}/changesets/clusters")).json()["results"]
     return {"changeset_id": str(changeset_id), "cluster_id": clusters[0]["cluster_id"]}
+
+
+async def suggestions(owner: Person, database: Database, rubric_id: str) -> dict[str, str]:
+    """A suggestion for the rubric, which scores and feedback make."""
+    rubric = (await owner.client.get(f"{owner.w}/evaluations/rubrics/{rubric_id}")).json()
+    return {"suggestion_id": (await suggested(database, owner, rubric))["id"]}
 
 
 def collections() -> Iterator[tuple[str, str, Any]]:

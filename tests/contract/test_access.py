@@ -43,6 +43,7 @@ MADE = {
     "sample_set_id",
     "scan_id",
     "session_id",
+    "suggestion_id",
     "trace_id",
     "user_id",
     "webhook_id",

@@ -14,7 +14,7 @@ from spectral_platform.evaluations.objectives import queries
 from spectral_platform.evaluations.objectives.errors import ObjectiveChanged, ObjectiveMetricUnknown
 from spectral_platform.evaluations.objectives.models import Objective
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
-from spectral_platform.evaluations.rubrics.queries import get_rubric
+from spectral_platform.evaluations.rubrics.queries import get_rubric, hold_rubric
 from spectral_platform.evaluations.terms import DIMENSION_PREFIX, Constraint, ObjectiveTerm
 from spectral_platform.workspaces.commands import hold_workspace
 
@@ -64,11 +64,16 @@ async def update_objective(
     # Before the objective itself, in the order in which whoever sets another default takes them.
     if changes.get("is_default"):
         await hold_workspace(session, caller)
+    is_measured_anew = not MEASURED_ON_RUBRIC.isdisjoint(changes)
+    if is_measured_anew:
+        # And the rubric before it, as whoever deletes that does.
+        known = await queries.get_objective(session, caller, objective_id)
+        await hold_rubric(session, caller, changes.get("rubric_id", known.rubric_id))
     objective = await _hold(session, caller, objective_id, expected)
     if changes.get("is_default") and not objective.is_default:
         await _unset_default(session, caller)
     rubric_id = changes.get("rubric_id", objective.rubric_id)
-    if not MEASURED_ON_RUBRIC.isdisjoint(changes):
+    if is_measured_anew:
         parts = [*changes.get("terms", objective.terms), *changes.get("constraints", objective.constraints)]
         await _check_metrics(session, caller, rubric_id, parts)
     for field, value in changes.items():
@@ -119,9 +124,10 @@ async def _unset_default(session: AsyncSession, caller: Caller) -> None:
 async def _check_metrics(
     session: AsyncSession, caller: Caller, rubric_id: UUID, parts: Iterable[ObjectiveTerm | Constraint]
 ) -> None:
-    """Raise unless the rubric's newest version has every dimension that is named."""
+    """Raise unless the rubric's newest version has every dimension that is named. It stays the newest until the end."""
+    await hold_rubric(session, caller, rubric_id)
     rubric = await get_rubric(session, caller, rubric_id)
-    known = {DIMENSION_PREFIX + dimension.key for dimension in rubric.dimensions}
-    named = {part.metric for part in parts if part.metric.startswith(DIMENSION_PREFIX)}
-    if unknown := sorted(named - known):
+    known = {dimension.key for dimension in rubric.dimensions}
+    named = {part.dimension for part in parts if part.dimension is not None}
+    if unknown := sorted(DIMENSION_PREFIX + key for key in named - known):
         raise ObjectiveMetricUnknown(unknown, rubric_id)

@@ -32,3 +32,10 @@ async def find_default_objective(session: AsyncSession, workspace_id: UUID) -> O
     """The objective that a scan takes when its request names none: the default one, else the newest; None without any."""
     default_then_newest = (Objective.is_default.desc(), Objective.created_at.desc(), Objective.id.desc())
     return await session.scalar(Objective.in_workspace(workspace_id).order_by(*default_then_newest).limit(1))
+
+
+async def list_named_dimensions(session: AsyncSession, caller: Caller, rubric_id: UUID) -> frozenset[str]:
+    """Keys of the rubric's dimensions that a term or constraint of some objective names."""
+    objectives = await session.scalars(Objective.in_workspace(caller.workspace).where(Objective.rubric_id == rubric_id))
+    parts = [part for objective in objectives for part in (*objective.terms, *objective.constraints)]
+    return frozenset(part.dimension for part in parts if part.dimension is not None)

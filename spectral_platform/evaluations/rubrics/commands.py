@@ -12,8 +12,9 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import conflict_as
 from spectral_platform.evaluations.dimensions import Dimension, normalize_weights
+from spectral_platform.evaluations.objectives.queries import list_named_dimensions
 from spectral_platform.evaluations.rubrics import queries
-from spectral_platform.evaluations.rubrics.errors import RubricChanged, RubricInUse
+from spectral_platform.evaluations.rubrics.errors import DimensionInUse, RubricChanged, RubricInUse
 from spectral_platform.evaluations.rubrics.models import Rubric, RubricVersion
 
 
@@ -59,6 +60,7 @@ async def update_rubric(
     if changes.get("agent_id") is not None:
         await get_agent(session, caller, changes["agent_id"])
     if "dimensions" in changes:
+        await _keep_named(session, caller, rubric_id, changes["dimensions"])
         changes = {**changes, "dimensions": normalize_weights(changes["dimensions"])}
     unchanged = {field: getattr(newest, field) for field in ("name", "description", "agent_id", "dimensions")}
     rubric.version += 1
@@ -93,6 +95,13 @@ async def delete_rubric(
     with conflict_as("fk_objectives_rubric_id", RubricInUse(rubric_id)):
         await session.flush()
     await record(session, caller, action="rubric.deleted", resource="rubric", resource_id=rubric_id, name=newest.name)
+
+
+async def _keep_named(session: AsyncSession, caller: Caller, rubric_id: UUID, dimensions: tuple[Dimension, ...]) -> None:
+    """Raise ``DimensionInUse`` if a dimension that an objective names is not among these: its term would measure nothing."""
+    named = await list_named_dimensions(session, caller, rubric_id)
+    if gone := sorted(named - {dimension.key for dimension in dimensions}):
+        raise DimensionInUse(rubric_id, gone)
 
 
 async def _expect(session: AsyncSession, caller: Caller, rubric: Rubric, expected: Collection[str] | None) -> RubricVersion:

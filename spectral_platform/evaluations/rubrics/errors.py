@@ -23,3 +23,13 @@ class RubricInUse(BusinessRuleViolationError):
 
     def __init__(self, rubric_id: object) -> None:
         super().__init__(f"Rubric {rubric_id} is the rubric of an objective; delete or change that first.")
+
+
+class DimensionInUse(BusinessRuleViolationError):
+    """An objective names a dimension that the new version would not have."""
+
+    def __init__(self, rubric_id: object, dimensions: list[str]) -> None:
+        super().__init__(
+            f"An objective of rubric {rubric_id} names {', '.join(dimensions)}; change the objective first.",
+            dimensions=dimensions,
+        )

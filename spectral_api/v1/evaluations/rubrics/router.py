@@ -17,7 +17,7 @@ from spectral_platform.agents.errors import AgentNotFound
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.evaluations.rubrics import commands, queries
-from spectral_platform.evaluations.rubrics.errors import RubricChanged, RubricInUse, RubricNotFound
+from spectral_platform.evaluations.rubrics.errors import DimensionInUse, RubricChanged, RubricInUse, RubricNotFound
 
 LARGEST_VERSION = 2**31 - 1
 
@@ -73,7 +73,7 @@ async def get_rubric(
     "/{rubric_id}",
     response_model=schemas.Rubric,
     summary="Change a rubric",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, RubricChanged),
+    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
 )
 async def update_rubric(
     workspace_id: UUID,
@@ -94,7 +94,7 @@ async def update_rubric(
     "/{rubric_id}",
     response_model=schemas.Rubric,
     summary="Replace a rubric",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, RubricChanged),
+    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
 )
 async def replace_rubric(
     workspace_id: UUID,

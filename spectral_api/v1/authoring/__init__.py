@@ -1,0 +1,1 @@
+"""Drafts of rubrics and suggestions for them over HTTP."""

@@ -1,0 +1,200 @@
+"""Reading what drafts and suggestions are made from, and what was decided on suggestions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.agents.configuration import PromptTemplate
+from spectral_platform.agents.queries import find_newest_version, get_agent, get_config_version
+from spectral_platform.authoring.drafting import Comment, Exchange, Observed
+from spectral_platform.authoring.models import SuggestionDecision
+from spectral_platform.authoring.suggesting import measurement, suggest
+from spectral_platform.authoring.suggestions import (
+    ClusterSeen,
+    Found,
+    Grounds,
+    Opinion,
+    Suggestion,
+    SuggestionStatus,
+    UncoveredRule,
+)
+from spectral_platform.changesets.clusters.models import FailureCluster
+from spectral_platform.changesets.clusters.states import ClusterStatus
+from spectral_platform.core import clock
+from spectral_platform.core.access import Caller
+from spectral_platform.evaluations.objectives.queries import list_named_dimensions
+from spectral_platform.evaluations.rubrics.models import RubricVersion
+from spectral_platform.evaluations.rubrics.queries import get_rubric
+from spectral_platform.evaluations.scores.queries import list_subjects, list_trace_scores, list_traces_to_score
+from spectral_platform.scans.queries import find_last_clusters
+from spectral_platform.traces.feedback import FeedbackSource
+from spectral_platform.traces.models import Feedback
+from spectral_platform.worlds.rules import load_world
+
+WINDOW = timedelta(days=30)
+MOST_TRACES = 100
+MOST_FEEDBACK = 500
+MOST_OPINIONS = 10_000
+MOST_VERSIONS = 5
+MOST_DECISIONS = 200
+UNSETTLED = (ClusterStatus.OPEN, ClusterStatus.ACKNOWLEDGED)
+PEOPLE = (FeedbackSource.HUMAN, FeedbackSource.USER)
+
+
+async def observe_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> Observed:
+    """What is known of the agent. Traces that became samples are left out, so that no draft quotes a sealed case.
+
+    Raises ``AgentNotFound``.
+    """
+    agent = await get_agent(session, caller, agent_id)
+    version = (
+        await find_newest_version(session, caller, agent_id)
+        if agent.approved_version is None
+        else await get_config_version(session, caller, agent_id, agent.approved_version)
+    )
+    template: PromptTemplate | None = version.config.template if version else None
+    now = clock.now()
+    trace_ids = await list_traces_to_score(
+        session, caller, agent_ids=[agent_id], since=now - WINDOW, until=now, limit=MOST_TRACES
+    )
+    subjects = list((await list_subjects(session, caller, trace_ids)).values())
+    feedback = await session.execute(
+        select(Feedback.dimension, Feedback.comment, Feedback.score)
+        .where(Feedback.workspace_id == caller.workspace, Feedback.trace_id.in_(trace_ids), Feedback.source.in_(PEOPLE))
+        .order_by(Feedback.created_at.desc(), Feedback.id)
+        .limit(MOST_FEEDBACK)
+    )
+    judged = feedback.all()
+    return Observed(
+        agent_name=agent.name,
+        template=template,
+        exchanges=tuple(Exchange(input=subject.input, output=subject.output) for subject in subjects),
+        latencies_ms=tuple(subject.latency_ms for subject in subjects if subject.latency_ms is not None),
+        costs_usd=tuple(subject.cost_usd for subject in subjects if subject.cost_usd is not None),
+        has_retrieval=any(subject.context for subject in subjects),
+        comments=tuple(
+            Comment(text=comment, dimension=dimension) for dimension, comment, score in judged if comment and score < 0
+        ),
+        rated_dimensions=tuple(dimension for dimension, _, _ in judged if dimension),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SuggestionView:
+    """A suggestion with what became of it; ``version`` is the rubric's, after the decision if there was one."""
+
+    suggestion: Suggestion
+    rubric_id: UUID
+    status: SuggestionStatus
+    version: int
+    decided_at: datetime | None
+
+
+async def list_suggestions(
+    session: AsyncSession, caller: Caller, rubric_id: UUID, *, status: SuggestionStatus
+) -> list[SuggestionView]:
+    """The suggestions for a rubric in one status: pending ones as the evidence is now, decided ones as they were."""
+    rubric = await get_rubric(session, caller, rubric_id)
+    decisions = await list_decisions(session, caller, rubric_id)
+    if status is not SuggestionStatus.PENDING:
+        return [_decided(decision) for decision in decisions if decision.status is status]
+    decided = {decision.suggestion_id for decision in decisions}
+    found = suggest(await load_grounds(session, caller, rubric))
+    return [
+        SuggestionView(each, rubric_id, SuggestionStatus.PENDING, rubric.version, None)
+        for each in found
+        if each.id not in decided
+    ]
+
+
+async def find_decision(session: AsyncSession, caller: Caller, rubric_id: UUID, suggestion_id: UUID) -> SuggestionDecision | None:
+    """What was decided on a suggestion, if anything was."""
+    own = SuggestionDecision.in_workspace(caller.workspace).where(SuggestionDecision.rubric_id == rubric_id)
+    return await session.scalar(own.where(SuggestionDecision.suggestion_id == suggestion_id))
+
+
+async def list_decisions(session: AsyncSession, caller: Caller, rubric_id: UUID) -> Sequence[SuggestionDecision]:
+    """What was decided on a rubric's suggestions, the newest first."""
+    own = SuggestionDecision.in_workspace(caller.workspace).where(SuggestionDecision.rubric_id == rubric_id)
+    newest_first = (SuggestionDecision.decided_at.desc(), SuggestionDecision.suggestion_id)
+    return (await session.scalars(own.order_by(*newest_first).limit(MOST_DECISIONS))).all()
+
+
+async def load_grounds(session: AsyncSession, caller: Caller, rubric: RubricVersion) -> Grounds:
+    """What suggestions for the rubric are made from. Only scores of traces count: scans keep none of a sealed case."""
+    found = await _scores(session, caller, rubric)
+    trace_ids = sorted({each.trace_id for each in found})
+    opinions = await session.execute(
+        select(Feedback.trace_id, Feedback.dimension, Feedback.score, Feedback.comment)
+        .where(Feedback.workspace_id == caller.workspace, Feedback.trace_id.in_(trace_ids), Feedback.source.in_(PEOPLE))
+        .order_by(Feedback.created_at.desc(), Feedback.id)
+        .limit(MOST_OPINIONS)
+    )
+    return Grounds(
+        rubric_id=rubric.rubric_id,
+        dimensions=rubric.dimensions,
+        found=tuple(found),
+        opinions=tuple(
+            Opinion(trace_id=trace_id, dimension=dimension, score=score, comment=comment)
+            for trace_id, dimension, score, comment in opinions
+        ),
+        clusters=await _clusters(session, caller, rubric.rubric_id),
+        pinned=await list_named_dimensions(session, caller, rubric.rubric_id),
+    )
+
+
+async def _scores(session: AsyncSession, caller: Caller, rubric: RubricVersion) -> list[Found]:
+    """The newest scores of each dimension, from every late version in which it measured what it measures now."""
+    newest: dict[tuple[str, str], Found] = {}
+    now = {dimension.key: measurement(dimension) for dimension in rubric.dimensions}
+    for version in range(rubric.version, max(0, rubric.version - MOST_VERSIONS), -1):
+        older = await get_rubric(session, caller, rubric.rubric_id, version=version)
+        same = {each.key for each in older.dimensions if now.get(each.key) == measurement(each)}
+        for row in await list_trace_scores(session, caller, rubric_id=rubric.rubric_id, rubric_version=version):
+            if row.dimension in same:
+                found = Found(
+                    trace_id=row.trace_id,
+                    dimension=row.dimension,
+                    score=row.score,
+                    passed=row.passed,
+                    simulated=bool(row.simulated),
+                )
+                newest.setdefault((row.trace_id, row.dimension), found)
+    return list(newest.values())
+
+
+async def _clusters(session: AsyncSession, caller: Caller, rubric_id: UUID) -> tuple[ClusterSeen, ...]:
+    """The clusters of the last scan by the rubric that nobody has settled, with the rules of the world model that they break."""
+    last = await find_last_clusters(session, caller, rubric_id)
+    if last is None:
+        return ()
+    scan, by_agent = last
+    rules = {rule.key: rule.text for rule in load_world(scan.settings.world_model).rules}
+    documents = {document["signature"]: document for found in by_agent.values() for document in found}
+    rows = await session.scalars(
+        FailureCluster.in_workspace(caller.workspace)
+        .where(FailureCluster.signature.in_(documents), FailureCluster.status.in_(UNSETTLED))
+        .order_by(FailureCluster.size.desc(), FailureCluster.id)
+    )
+    return tuple(
+        ClusterSeen(
+            signature=row.signature,
+            label=row.label,
+            description=row.description,
+            size=row.size,
+            share=row.share,
+            severity=row.severity,
+            criteria=(criteria := tuple(documents[row.signature]["fingerprint"])),
+            rules=tuple(UncoveredRule(key=key, text=rules[key]) for key in criteria if key in rules),
+            trace_ids=row.exemplar_trace_ids,
+        )
+        for row in rows
+    )
+
+
+def _decided(decision: SuggestionDecision) -> SuggestionView:
+    return SuggestionView(decision.suggestion, decision.rubric_id, decision.status, decision.version, decision.decided_at)
