@@ -39,7 +39,7 @@ async def ensure_demo(settings: Settings, url: str) -> DemoAccess:
             password_hash = await crypto.hash_password(password)
             try:
                 async with database.transaction() as session:
-                    found = await create_demo(session, email=email, password_hash=password_hash)
+                    found = await create_demo(session, settings, email=email, password_hash=password_hash)
             except EmailTaken:
                 async with database.transaction() as session:
                     found = await find_demo(session, email=email)

@@ -23,6 +23,7 @@ pytest_plugins = [
     "tests.fixtures.worker",
     "tests.fixtures.identity",
     "tests.fixtures.llm",
+    "tests.fixtures.agent",
     "tests.fixtures.mail",
     "tests.fixtures.server",
     "tests.fixtures.receiver",

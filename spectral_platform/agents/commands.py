@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents import news, queries
 from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.agents.endpoints import keep_secret_headers
 from spectral_platform.agents.errors import (
     AgentBeingScanned,
     AgentMerged,
@@ -21,7 +22,7 @@ from spectral_platform.agents.errors import (
     PlaceholderUndeclared,
 )
 from spectral_platform.agents.linking import lock_graph, merge_dependencies, set_dependencies
-from spectral_platform.agents.models import UNIQUE_NAME, Agent, AgentDependency, ConfigLabel, ConfigVersion
+from spectral_platform.agents.models import UNIQUE_NAME, Agent, AgentDependency, ConfigLabel, ConfigVersion, EndpointHeaders
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.templates.queries import resolve_template
 from spectral_platform.agents.versions import ConfigSource, Label
@@ -31,6 +32,7 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import conflict_as
 from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
+from spectral_platform.core.settings import Settings
 
 LONGEST_NAME = 200
 # Rows of rooms above, by the names of their tables. A scan's agents are pinned, so none may change while one runs.
@@ -58,6 +60,7 @@ ITSELF = func.coalesce(Agent.merged_into_id, Agent.id).label("id")
 async def create_agent(
     session: AsyncSession,
     caller: Caller,
+    server: Settings,
     *,
     name: str,
     role: str | None = None,
@@ -83,7 +86,8 @@ async def create_agent(
         await set_dependencies(session, caller, agent, depends_on)
     if config is not None:
         whole = await _complete(session, caller, config)
-        version = await add_config_version(session, caller, agent, config=whole, source=ConfigSource.MANUAL)
+        kept = await keep_secret_headers(session, server, agent, whole)
+        version = await add_config_version(session, caller, agent, config=kept, source=ConfigSource.MANUAL)
         await set_labels(session, agent, dict.fromkeys(Label, version.version))
     await record(session, caller, action="agent.created", resource="agent", resource_id=agent.id, name=name)
     return await queries.get_agent(session, caller, agent.id)
@@ -120,6 +124,11 @@ async def delete_agent(session: AsyncSession, caller: Caller, agent_id: UUID) ->
         delete(AgentDependency)
         .where(AgentDependency.workspace_id == caller.workspace)
         .where(or_(AgentDependency.agent_id == agent_id, AgentDependency.depends_on_id == agent_id))
+        .execution_options(synchronize_session=False)
+    )
+    await session.execute(
+        delete(EndpointHeaders)
+        .where(EndpointHeaders.workspace_id == caller.workspace, EndpointHeaders.agent_id == agent_id)
         .execution_options(synchronize_session=False)
     )
     await session.flush()
@@ -179,6 +188,7 @@ async def merge_agent(session: AsyncSession, caller: Caller, agent_id: UUID, *, 
 async def create_config_version(
     session: AsyncSession,
     caller: Caller,
+    server: Settings,
     agent_id: UUID,
     *,
     config: AgentConfig,
@@ -192,7 +202,8 @@ async def create_config_version(
         if newest is None or newest.fingerprint not in expected:
             raise ConfigChanged(agent_id, agent.latest_version)
     whole = await _complete(session, caller, config)
-    version = await add_config_version(session, caller, agent, config=whole, source=ConfigSource.MANUAL, note=note)
+    kept = await keep_secret_headers(session, server, agent, whole)
+    version = await add_config_version(session, caller, agent, config=kept, source=ConfigSource.MANUAL, note=note)
     await record(
         session,
         caller,
@@ -355,5 +366,11 @@ async def _merge_configs(session: AsyncSession, caller: Caller, agent: Agent, ta
     session.add_all(version.copied(to=target.id, number=offset + version.version) for version in versions)
     target.latest_version += agent.latest_version
     await session.flush()
+    await session.execute(
+        update(EndpointHeaders)
+        .where(EndpointHeaders.workspace_id == caller.workspace, EndpointHeaders.agent_id == agent.id)
+        .values(agent_id=target.id)
+        .execution_options(synchronize_session=False)
+    )
     await set_labels(session, target, {label: offset + version for label, version in own.items() if label not in others})
     await set_labels(session, agent, dict.fromkeys(own, None))

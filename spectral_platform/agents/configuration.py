@@ -1,13 +1,18 @@
 """What an agent runs with: prompt template, hyperparameters and execution, as one immutable value."""
 
 from enum import StrEnum
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 import orjson
-from pydantic import Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, model_validator
 
+from spectral_platform.agents.headers import MOST_HEADERS, SecretHeaders
 from spectral_platform.agents.placeholders import GIVEN, placeholders_of
 from spectral_platform.core.values import Value
+
+LONGEST_TIMEOUT_MS = 600_000
+MOST_CALLS_AT_ONCE = 64
 
 
 class ChainOfThought(StrEnum):
@@ -94,11 +99,31 @@ class Hyperparameters(Value):
 
 
 class Execution(Value):
-    """How a scan runs the agent: by calling its model, or the customer's own endpoint."""
+    """How a scan runs the agent: by calling its model, or the customer's own endpoint.
+
+    Secret headers are taken and never given back: they are kept sealed, apart from the config, which refers to them by their id.
+    """
 
     kind: Literal["model", "http"] = Field(default="model", description="`model` or the customer's `http` endpoint.")
     url: HttpUrl | None = Field(default=None, description="Endpoint of an `http` agent.")
+    headers_secret: Annotated[dict[str, SecretStr], AfterValidator(SecretHeaders.check)] | None = Field(
+        default=None,
+        exclude=True,
+        max_length=MOST_HEADERS,
+        description="Headers that each call carries, such as `Authorization`. Never shown again; they belong to this origin.",
+        examples=[{"Authorization": "Bearer s3cret"}],
+        json_schema_extra={"writeOnly": True},
+    )
+    headers_secret_id: UUID | None = Field(
+        default=None, description="The kept secret headers; a new version that says this keeps them. Null = none."
+    )
+    headers_secret_names: tuple[str, ...] = Field(
+        default=(), description="Names of the kept secret headers; what is sent here is replaced by what is kept."
+    )
     timeout_ms: int | None = Field(default=None, gt=0, description="Time limit of one call in milliseconds.")
+    max_concurrency: int | None = Field(
+        default=None, gt=0, description="At most so many calls at once; by default as many as the server makes to models."
+    )
 
 
 class AgentConfig(Value):
@@ -115,3 +140,23 @@ class AgentConfig(Value):
         except TypeError as error:
             raise ValueError(f"the config cannot be stored: {error}") from None
         return self
+
+
+def _is_runnable(config: AgentConfig) -> AgentConfig:
+    execution = config.execution or Execution()
+    if execution.kind == "http":
+        if execution.url is None:
+            raise ValueError("an agent of kind http needs the url of its endpoint")
+        if execution.headers_secret and execution.headers_secret_id is not None:
+            raise ValueError("give headers_secret for new secret headers or headers_secret_id for kept ones, not both")
+        if (execution.timeout_ms or 0) > LONGEST_TIMEOUT_MS:
+            raise ValueError(f"timeout_ms is at most {LONGEST_TIMEOUT_MS}")
+        if (execution.max_concurrency or 0) > MOST_CALLS_AT_ONCE:
+            raise ValueError(f"max_concurrency is at most {MOST_CALLS_AT_ONCE}")
+    elif execution.url is not None or execution.headers_secret or execution.headers_secret_id is not None:
+        raise ValueError("only an agent of kind http has a url and secret headers")
+    return config
+
+
+WritableConfig = Annotated[AgentConfig, AfterValidator(_is_runnable)]
+"""A config as somebody hands it in. Stored ones may be older than these rules, and are read all the same."""

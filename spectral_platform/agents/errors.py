@@ -102,3 +102,20 @@ class ConfigChanged(VersionConflictError):
             f"The newest config version of agent {agent_id} is {latest_version}, not the one that If-Match names.",
             latest_version=latest_version,
         )
+
+
+class SecretHeadersUnknown(BusinessRuleViolationError):
+    """The agent has no such secret headers for this endpoint."""
+
+    def __init__(self, headers_id: UUID | None) -> None:
+        super().__init__(
+            f"This agent keeps no secret headers {headers_id} for this origin; give them again in headers_secret.",
+            headers_secret_id=str(headers_id),
+        )
+
+
+class SecretHeadersUnreadable(BusinessRuleViolationError):
+    """The secret headers were sealed under a secret that this server does not have."""
+
+    def __init__(self) -> None:
+        super().__init__("The endpoint's secret headers cannot be opened with this server's secrets; give them again.")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import CheckConstraint, DateTime, ForeignKey, ForeignKeyConstraint, Index, Select, UniqueConstraint
+from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from spectral_platform.agents.configuration import AgentConfig, Execution, Hyperparameters, PromptTemplate
@@ -16,6 +17,7 @@ from spectral_platform.core.columns import Created, Identified, PydanticJSON, Ti
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.database import Base
 from spectral_platform.core.lifecycle import Lifecycle
+from spectral_platform.core.sealed_columns import Sealed
 
 
 class AgentDependency(WorkspaceOwned, Base):
@@ -93,6 +95,17 @@ class ConfigVersion(Identified, WorkspaceOwned, Created, Base):
         """SHA-256 of agent, version and config, and of nothing else: labels may move without changing it."""
         config = orjson.dumps(self.config.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         return content_digest(str(self.agent_id), str(self.version), config.decode())
+
+
+class EndpointHeaders(Identified, WorkspaceOwned, Created, Base):
+    """Secret headers of an agent's endpoint, sealed; they may go to this origin alone. They are never changed, only replaced."""
+
+    __tablename__ = "endpoint_headers"
+
+    agent_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), index=True)
+    origin: Mapped[str]
+    names: Mapped[list[str]] = mapped_column(ARRAY(TEXT))
+    headers: Mapped[str] = mapped_column(Sealed)
 
 
 class ConfigLabel(WorkspaceOwned, Timestamped, Base):

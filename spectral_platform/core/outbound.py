@@ -87,6 +87,10 @@ class OutboundFailed(UnavailableError):
     """The URL did not answer, or not in time."""
 
 
+class OutboundTimedOut(OutboundFailed):
+    """The server was reached and did not answer in time."""
+
+
 def embedded(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for (RFC 4291 2.5.5.2, RFC 6052 2.1), else the address itself."""
     if isinstance(address, IPv6Address):
@@ -114,12 +118,13 @@ def _within(address: Address, networks: Iterable[Network]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the other side answered; the body is its first ``MOST_BYTES`` at most. ``latency_ms`` is until the body's end."""
+    """What the other side answered; of a long body only the beginning. ``latency_ms`` is until the body's end."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     latency_ms: int
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,27 +160,48 @@ class Outbound:
             raise OutboundRefused("The URL's address is not a public one.")
         return httpcore.URL(scheme=scheme.encode(), host=host.encode(), port=parsed.port or PORTS[scheme], target=parsed.raw_path)
 
+    def connections(self) -> httpcore.AsyncConnectionPool:
+        """Connections to permitted addresses that are kept for further calls until the pool is closed."""
+        return httpcore.AsyncConnectionPool(ssl_context=self.tls, network_backend=_Guard(self), max_connections=None)
+
     async def call(self, method: str, url: str, *, headers: Mapping[str, str], content: bytes = b"") -> Answer:
-        """Make one request and follow no redirect. Raises ``OutboundRefused`` or ``OutboundFailed``."""
+        """Make one request on a connection of its own. Raises what ``call_on`` raises."""
+        async with self.connections() as connections:
+            return await self.call_on(connections, method, url, headers=headers, content=content)
+
+    async def call_on(
+        self,
+        connections: httpcore.AsyncConnectionPool,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        content: bytes = b"",
+        total_s: float | None = None,
+        most_bytes: int = MOST_BYTES,
+    ) -> Answer:
+        """Make one request on kept connections and follow no redirect. Raises ``OutboundRefused`` or ``OutboundFailed``."""
         target = self.check(url)
         started = time.monotonic()
-        timeouts = {"connect": self.connect_s, "read": self.total_s, "write": self.total_s, "pool": self.total_s}
+        patience = self.total_s if total_s is None else total_s
+        timeouts = {"connect": min(self.connect_s, patience), "read": patience, "write": patience, "pool": patience}
         sent = [(b"Host", _authority(target)), *((name.encode(), value.encode()) for name, value in headers.items())]
         try:
             async with (
-                asyncio.timeout(self.total_s),
-                httpcore.AsyncConnectionPool(ssl_context=self.tls, network_backend=_Guard(self)) as connections,
+                asyncio.timeout(patience),
                 connections.stream(method, target, headers=sent, content=content, extensions={"timeout": timeouts}) as response,
             ):
-                body = await _beginning(response)
+                body, is_whole = await _beginning(response, most_bytes)
+        except httpcore.ConnectTimeout as error:
+            raise OutboundFailed("The URL did not answer in time: no connection came about.") from error
         except (TimeoutError, httpcore.TimeoutException) as error:
-            raise OutboundFailed("The URL did not answer in time.") from error
+            raise OutboundTimedOut("The URL did not answer in time.") from error
         except httpcore.ConnectError as error:
             raise OutboundFailed(f"No connection: {_cause(error)}.") from error
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise OutboundFailed("The connection broke before the answer was complete.") from error
         received = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
-        return Answer(response.status, received, body, round((time.monotonic() - started) * 1000))
+        return Answer(response.status, received, body, round((time.monotonic() - started) * 1000), is_whole)
 
     async def resolve(self, host: str, port: int) -> list[Address]:
         """The addresses of a host. Raises ``OutboundRefused`` if one of them is not permitted: a name is what its worst is."""
@@ -277,11 +303,11 @@ def _cause(error: Exception) -> str:
     return UNKNOWN_NAME if str(error) == UNKNOWN_NAME else "the server cannot be reached"
 
 
-async def _beginning(response: httpcore.Response) -> bytes:
-    """The first bytes of the body; the rest is not waited for."""
-    body = b""
+async def _beginning(response: httpcore.Response, most_bytes: int) -> tuple[bytes, bool]:
+    """The first bytes of the body and whether they are all of it; the rest is not waited for."""
+    body = bytearray()
     async for part in response.aiter_stream():
         body += part
-        if len(body) >= MOST_BYTES:
-            break
-    return body[:MOST_BYTES]
+        if len(body) > most_bytes:
+            return bytes(body[:most_bytes]), False
+    return bytes(body), True

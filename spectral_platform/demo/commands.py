@@ -12,6 +12,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.randomness import derive
+from spectral_platform.core.settings import Settings
 from spectral_platform.demo import content
 from spectral_platform.demo.queries import WORKSPACE_NAME, Demo
 from spectral_platform.evaluations.objectives.commands import create_objective
@@ -41,7 +42,7 @@ MODELS = {
 }
 
 
-async def create_demo(session: AsyncSession, *, email: str, password_hash: str) -> Demo:
+async def create_demo(session: AsyncSession, server: Settings, *, email: str, password_hash: str) -> Demo:
     """Make the demo account and workspace. Raises ``EmailTaken`` when somebody is registered under the email address."""
     owner = await create_account(session, name=ACCOUNT_NAME, email=email, password_hash=password_hash)
     workspace = await create_workspace(session, owner, name=WORKSPACE_NAME)
@@ -49,7 +50,7 @@ async def create_demo(session: AsyncSession, *, email: str, password_hash: str) 
     caller = owner.model_copy(update={"workspace_id": workspace.id})
     await choose_models(session, workspace_id=workspace.id, purposes=MODELS)
     agent = await create_agent(
-        session, caller, name=content.AGENT_NAME, description=content.AGENT_DESCRIPTION, config=content.agent_config()
+        session, caller, server, name=content.AGENT_NAME, description=content.AGENT_DESCRIPTION, config=content.agent_config()
     )
     samples = content.load_samples()
     await _publish(session, caller, samples)

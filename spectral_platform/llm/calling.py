@@ -22,6 +22,7 @@ from spectral_platform.llm.ledger import Entry, Ledger
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
 from spectral_platform.llm.prices import price_call
 from spectral_platform.llm.providers import Provider
+from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.llm.providers.catalogue import Providers
 from spectral_platform.llm.purposes import Purpose
 
@@ -74,7 +75,7 @@ class ModelCaller:
 
         Raises ``BudgetExhausted``, ``AttemptSuperseded``, ``ProviderRejected``, or ``ProviderUnavailable`` after the last retry.
         """
-        provider = self._providers.serving(request.model)
+        provider = self._providers.serving(request)
         key = call_key(request, label, provider=provider.name)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same question at the same time is asked once
             known = self._known.get(key)
@@ -94,12 +95,7 @@ class ModelCaller:
         except SpectralError:  # a cancelled call may still be answered and billed, so its reservation stays and is charged
             await self._ledger.write(Entry(reserve_usd=-bound, reserve_calls=-1))
             raise
-        cost = price_call(
-            request.model,
-            input_tokens=answer.input_tokens,
-            output_tokens=answer.output_tokens,
-            cached_input_tokens=answer.cached_input_tokens,
-        )
+        cost = _cost(request, answer)
         await self._ledger.write(
             Entry(
                 reserve_usd=-bound,
@@ -112,7 +108,10 @@ class ModelCaller:
         return PaidAnswer(answer, cost)
 
     def _upper_bound(self, request: ModelRequest) -> Decimal:
-        """The most that the call can cost: a token is never less than a byte. Without a price only calls are counted."""
+        """The most that the call can cost: a token is never less than a byte. Without a price only calls are counted.
+
+        What a customer's endpoint spends is its own affair: one call of its model is reserved, and what it reports is booked.
+        """
         size = sum(len(message.content.encode()) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
         size += len(orjson.dumps(request.tools))
         bound = price_call(
@@ -152,6 +151,18 @@ async def _with_retries(provider: Provider, request: ModelRequest) -> ModelAnswe
     raise AssertionError("the last attempt returns or raises")
 
 
+def _cost(request: ModelRequest, answer: ModelAnswer) -> Decimal | None:
+    """What the answer cost: what the endpoint said, else by its tokens; None when nobody can tell."""
+    if answer.cost_usd is not None or answer.total_tokens is None:
+        return answer.cost_usd
+    return price_call(
+        request.model,
+        input_tokens=answer.input_tokens,
+        output_tokens=answer.output_tokens,
+        cached_input_tokens=answer.cached_input_tokens,
+    )
+
+
 def _row(
     provider: Provider, request: ModelRequest, label: CallLabel, key: str, answer: ModelAnswer, cost: Decimal | None
 ) -> dict[str, object]:
@@ -166,7 +177,7 @@ def _row(
         "repeat": label.repeat,
         "provider": provider.name,
         "model": request.model,
-        "is_simulated": provider.is_simulated,
+        "is_simulated": is_simulated(request.model),
         "answer": answer.text,
         "tool_calls": answer.tool_calls,
         "finish_reason": answer.finish_reason,

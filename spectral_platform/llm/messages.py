@@ -2,8 +2,10 @@
 
 import operator
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
+from uuid import UUID
 
 import orjson
 from pydantic import BeforeValidator, Field
@@ -60,8 +62,18 @@ class ToolCall(Value):
         return orjson.dumps({"name": self.name, "arguments": self.arguments}, option=orjson.OPT_SORT_KEYS).decode()
 
 
+class EndpointCall(Value):
+    """One call of a customer's endpoint, which runs the agent in place of its model; secret headers are not in here."""
+
+    url: str
+    body: dict[str, Any]
+    headers_id: UUID | None = None
+    timeout_ms: int | None = None
+    max_concurrency: int | None = None
+
+
 class ModelRequest(Value):
-    """One chat completion to ask for; everything that could change the answer is in here."""
+    """One chat completion to ask for, or the call that stands for it; everything that could change the answer is in here."""
 
     model: str
     messages: tuple[Message, ...]
@@ -73,10 +85,15 @@ class ModelRequest(Value):
     json_schema: dict[str, Any] | None = None
     tools: tuple[dict[str, Any], ...] = Field(default=(), exclude_if=operator.not_)
     extra: dict[str, Any] = Field(default_factory=dict)
+    endpoint: EndpointCall | None = Field(default=None, exclude_if=operator.not_)
 
 
 class ModelAnswer(Value):
-    """What a model answered. ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning ones."""
+    """What a model answered. ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning ones.
+
+    No tokens at all means that nobody counted them: only a customer's endpoint leaves them out. ``cost_usd`` is what such an
+    endpoint said that the answer cost it.
+    """
 
     text: StorableText
     tool_calls: tuple[ToolCall, ...] = ()
@@ -86,3 +103,9 @@ class ModelAnswer(Value):
     reasoning_tokens: int = Field(default=0, ge=0)
     latency_ms: int = Field(ge=0)
     finish_reason: str = "stop"
+    cost_usd: Decimal | None = Field(default=None, ge=0)
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Every token of the call; None where nobody counted them."""
+        return self.input_tokens + self.output_tokens or None

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.agents.endpoints import open_secret_headers
 from spectral_platform.core import clock
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import JobContext
@@ -22,6 +23,7 @@ from spectral_platform.llm.calling import ModelCaller
 from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.llm.ledger import Ledger, Tenant
 from spectral_platform.llm.providers.catalogue import open_providers
+from spectral_platform.llm.providers.customer_endpoint import EndpointProvider
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import load_answers
 from spectral_platform.scans.material import load_material
@@ -55,17 +57,26 @@ class ScanCancelled(Exception):
 
 async def execute(context: JobContext, tenant: Tenant) -> None:
     """Run every phase. Raises ``ScanCancelled``, ``AttemptSuperseded``, or whatever a phase could not handle."""
-    async with open_providers(context.settings) as providers:
-        caller = system_caller(tenant.account_id, tenant.workspace_id)
-        async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
-            scan = await session.get_one(Scan, tenant.scan_id)
-            material = await load_material(session, caller, scan.settings)
-            lineage = await _lineage(session, scan)
-            known = await load_answers(session, tenant.workspace_id, lineage)
-        ledger = Ledger(context.database, tenant)
+    caller = system_caller(tenant.account_id, tenant.workspace_id)
+    async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+        scan = await session.get_one(Scan, tenant.scan_id)
+        material = await load_material(session, caller, scan.settings)
+        headers = await open_secret_headers(session, tenant.workspace_id, context.settings.seal, material.configs.values())
+        lineage = await _lineage(session, scan)
+        known = await load_answers(session, tenant.workspace_id, lineage)
+    ledger = Ledger(context.database, tenant)
+    started = scan.started_at or clock.now()
+    elapsed = (clock.now() - started).total_seconds()
+    async with (
+        EndpointProvider(
+            context.settings.outbound,
+            scan_id=tenant.scan_id,
+            headers=headers,
+            timeout_s=context.settings.model_call_timeout_s,
+        ) as endpoints,
+        open_providers(context.settings, endpoints) as providers,
+    ):
         asker = ModelCaller(providers, ledger, known=known, concurrency=context.settings.model_concurrency)
-        started = scan.started_at or clock.now()
-        elapsed = (clock.now() - started).total_seconds()
         bench = Bench(
             asker,
             material.standard,

@@ -11,13 +11,16 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.agents.configuration import AgentConfig, Execution
+from spectral_platform.agents.endpoints import open_secret_headers
 from spectral_platform.agents.queries import AgentFilter, get_agent, get_config, list_agents
+from spectral_platform.agents.replaying import execution_purpose
 from spectral_platform.agents.states import AgentStatus
 from spectral_platform.agents.versions import Label
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.errors import NotFoundError
+from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.settings import Settings
 from spectral_platform.evaluations.asking import votes_of
@@ -84,11 +87,11 @@ class Plan:
 async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, request: ScanSettings) -> Plan:
     """Fill in everything absent, refuse what cannot work, and reckon up the rest.
 
-    Raises ``ScanNotPossible``, ``BudgetTooSmall``, ``ProviderUnconfigured`` or ``MixedSimulation``.
+    Raises ``ScanNotPossible``, ``BudgetTooSmall``, ``ProviderUnconfigured``, ``MixedSimulation`` or ``SecretHeadersUnreadable``.
     """
     workspace = await get_workspace(session, caller)
     asked = _with_defaults(workspace.scan_defaults, request)
-    agents = await _pin_agents(session, caller, asked.agent_ids)
+    agents = await _pin_agents(session, caller, server, asked.agent_ids)
     objective = await _choose_objective(session, caller, asked.objective_id)
     rubric = await _choose_rubric(session, caller, asked.rubric_id, objective)
     with named("samples"):
@@ -96,6 +99,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     strategies = tuple(dict.fromkeys(asked.strategies or DEFAULT_STRATEGIES))
     judges = [dimension for dimension in rubric.dimensions if isinstance(dimension.evaluator, LlmJudge)]
     configs = [config for _, config in agents]
+    await open_secret_headers(session, caller.workspace, server.seal, configs)  # better refused now than when the scan runs
     models = await _choose_models(
         session, caller, server, configs, judged=bool(judges), proposes=SearchStrategy.REFLECTIVE in strategies
     )
@@ -122,6 +126,8 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         models=models,
     )
     shape, warnings = await _shape(session, caller, version, len(agents), judges, Purpose.REASONING in models)
+    if Purpose.CUSTOMER_REPLAY in models:
+        warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
     return _reckon(settings, shape, warnings, configs, version)
 
 
@@ -155,7 +161,7 @@ async def check_named(session: AsyncSession, caller: Caller, asked: ScanSettings
 
 
 async def _pin_agents(
-    session: AsyncSession, caller: Caller, agent_ids: tuple[UUID, ...] | None
+    session: AsyncSession, caller: Caller, server: Settings, agent_ids: tuple[UUID, ...] | None
 ) -> list[tuple[PinnedAgent, AgentConfig]]:
     if agent_ids is None:
         page = await list_agents(
@@ -176,13 +182,22 @@ async def _pin_agents(
     pinned = []
     for agent in found:
         version = await get_config(session, caller, agent.id, label=Label.APPROVED)
-        if version.execution is not None and version.execution.kind != "model":
-            raise ScanNotPossible(
-                f"{agent.name} runs behind an endpoint of its own; scans run agents of kind model.", missing=["execution"]
-            )
+        _check_endpoint(server, agent.name, version.execution)
         pin = PinnedAgent(agent_id=agent.id, name=agent.name, base_version=version.version)
         pinned.append((pin, version.config))
     return pinned
+
+
+def _check_endpoint(server: Settings, name: str, execution: Execution | None) -> None:
+    """Raise ``ScanNotPossible`` if an agent runs behind an endpoint that is not named or may not be called."""
+    if execution is None or execution.kind != "http":
+        return
+    if execution.url is None:
+        raise ScanNotPossible(f"{name} is of kind http and names no url.", missing=["execution"])
+    try:
+        server.outbound.check(str(execution.url))
+    except OutboundRefused as error:
+        raise ScanNotPossible(f"The endpoint of {name} may not be called. {error.detail}", missing=["execution"]) from error
 
 
 async def _choose_objective(session: AsyncSession, caller: Caller, objective_id: UUID | None) -> Objective | None:
@@ -228,8 +243,10 @@ async def _choose_models(
     every = list(dict.fromkeys([*agents, *models.values()]))
     if len({is_simulated(model) for model in every}) > 1:
         raise MixedSimulation(every)
-    require_providers(server, every)
-    return {Purpose.AGENT_TURN: agents[0], **models}
+    asked = {execution_purpose(config): config.hyperparameters.model for config in reversed(configs)}
+    called = [config.hyperparameters.model for config in configs if execution_purpose(config) is Purpose.AGENT_TURN]
+    require_providers(server, dict.fromkeys([*called, *models.values()]))
+    return {**asked, **models}
 
 
 async def _shape(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from spectral_platform.agents.configuration import AgentConfig
-from spectral_platform.agents.rendering import render_request
+from spectral_platform.agents.replaying import execution_purpose, execution_request
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.asking import Judge
@@ -47,7 +47,7 @@ class TrialStatus(StrEnum):
 
 
 class Trial(Value):
-    """One run of a config on a case with everything that was evaluated."""
+    """One run of a config on a case with everything that was evaluated; ``problem`` is why there was no answer to evaluate."""
 
     case: Case
     repeat: int
@@ -56,6 +56,7 @@ class Trial(Value):
     rules: tuple[RuleEvaluation, ...] = ()
     dimensions: tuple[DimensionEvaluation, ...] = ()
     measures: Measures = Measures()
+    problem: str | None = None
 
     def score(self, standard: Standard, references: References) -> CaseScore | None:
         """The vector of scores; None when the trial is unscored."""
@@ -110,17 +111,17 @@ class Bench:
         if self.is_out_of_time:
             raise OutOfTime
         seed = derive(self._seed, "agent", case.key, repeat) % 2**SEED_BITS
-        request = render_request(config, input=case.input, context=case.context, seed=seed)
-        label = self._label(plan, Purpose.AGENT_TURN, case, repeat)
+        request = execution_request(config, input=case.input, context=case.context, seed=seed)
+        label = self._label(plan, execution_purpose(config), case, repeat)
         try:
             paid = await self._caller.ask(request, label)
-        except (ProviderUnavailable, ProviderDenied):
-            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="")
-        except ProviderRejected:
-            return self._failed(case, repeat, Measures())
+        except (ProviderUnavailable, ProviderDenied) as error:
+            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="", problem=error.detail)
+        except ProviderRejected as error:
+            return self._failed(case, repeat, Measures(), error.detail)
         output = unmarked(paid.answer.text) or "\n".join(call.written() for call in paid.answer.tool_calls)
         if not output.strip():
-            return self._failed(case, repeat, _measures(paid))
+            return self._failed(case, repeat, _measures(paid), "The answer is empty.")
         subject = _subject(case, request, output, paid)
         rules = self._standard.apply_rules(case, subject)
         dimensions = self._standard.apply_code(case, subject)
@@ -140,7 +141,7 @@ class Bench:
             measures=_measures(paid),
         )
 
-    def _failed(self, case: Case, repeat: int, measures: Measures) -> Trial:
+    def _failed(self, case: Case, repeat: int, measures: Measures, problem: str) -> Trial:
         """An agent that gives nothing fails everything that it would have been held to."""
         subject = Subject(input=case.text, output="", context=case.context, expected_output=case.expected_output)
         silent = Evaluation.failure("agent@1", "The agent gave no valid answer.")
@@ -160,6 +161,7 @@ class Bench:
             rules=rules,
             dimensions=() if case.kind == "stimulus" else dimensions,
             measures=measures,
+            problem=problem,
         )
 
     async def _judge(
@@ -200,7 +202,7 @@ def _subject(case: Case, request: ModelRequest, output: str, paid: PaidAnswer) -
         metadata=case.metadata,
         latency_ms=answer.latency_ms,
         cost_usd=None if paid.cost_usd is None else float(paid.cost_usd),
-        total_tokens=answer.input_tokens + answer.output_tokens,
+        total_tokens=answer.total_tokens,
         tool_calls=answer.tool_calls,
     )
 
@@ -209,5 +211,5 @@ def _measures(paid: PaidAnswer) -> Measures:
     return Measures(
         cost_usd=None if paid.cost_usd is None else float(paid.cost_usd),
         latency_ms=paid.answer.latency_ms,
-        total_tokens=paid.answer.input_tokens + paid.answer.output_tokens,
+        total_tokens=paid.answer.total_tokens,
     )

@@ -60,13 +60,21 @@ class Scannable:
 
 
 async def make_scannable(
-    owner: Person, database: Database, *, model: str = "sim/standard", judged: bool = False, samples: int | None = None
+    owner: Person,
+    database: Database,
+    *,
+    model: str = "sim/standard",
+    judged: bool = False,
+    samples: int | None = None,
+    execution: dict[str, Any] | None = None,
 ) -> Scannable:
     """Fill a person's workspace. The split key is pinned, so that a seed gives the same scan in every run of the tests."""
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         await install_split_key(session, owner.workspace_id, content.SPLIT_KEY)
     config = content.agent_config().model_dump(mode="json", exclude_none=True)
     config["hyperparameters"]["model"] = model
+    if execution is not None:
+        config["execution"] = execution
     agent = await _post(owner, "agents", {"name": "support-agent", "config": config})
     dimensions = [*CODE_RUBRIC, *([JUDGED] if judged else [])]
     rubric = await _post(owner, "evaluations/rubrics", {"name": "Support quality", "dimensions": dimensions})

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Response, Security
 
-from spectral_api.dependencies import Database
+from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
@@ -21,11 +21,13 @@ from spectral_platform.agents.errors import (
     ConfigNotLabelled,
     ConfigVersionNotFound,
     PlaceholderUndeclared,
+    SecretHeadersUnknown,
 )
 from spectral_platform.agents.rendering import render_request
 from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.agents.versions import Label
 from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
 
 DIFF_MEDIA_TYPE = "text/x-diff"
@@ -86,6 +88,8 @@ async def list_config_versions(
         ManagedTemplateUnknown,
         ManagedTemplateDiffers,
         PlaceholderUndeclared,
+        OutboundRefused,
+        SecretHeadersUnknown,
     ),
 )
 async def create_config_version(
@@ -94,12 +98,13 @@ async def create_config_version(
     body: schemas.ConfigVersionCreate,
     caller: Writer,
     database: Database,
+    settings: CurrentSettings,
     response: Response,
     conditional: ConditionalWrite,
 ) -> Any:
     """Add a version. It carries no label until it is promoted, so it changes neither what runs nor what is scanned."""
     version = await commands.create_config_version(
-        database, caller, agent_id, config=body.config, note=body.note, expected=conditional.expected
+        database, caller, settings, agent_id, config=body.config, note=body.note, expected=conditional.expected
     )
     path = f"/api/v1/workspaces/{workspace_id}/agents/{agent_id}/config/versions/{version.version}"
     response.headers["Location"] = path

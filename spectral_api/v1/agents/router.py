@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Response, Security
 
-from spectral_api.dependencies import Database
+from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -24,11 +24,13 @@ from spectral_platform.agents.errors import (
     DependencyUnknown,
     MergeIntoItself,
     PlaceholderUndeclared,
+    SecretHeadersUnknown,
 )
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
+from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
 
 router = Router()
@@ -77,15 +79,23 @@ async def list_agents(
         ManagedTemplateUnknown,
         ManagedTemplateDiffers,
         PlaceholderUndeclared,
+        OutboundRefused,
+        SecretHeadersUnknown,
     ),
 )
 async def create_agent(
-    workspace_id: UUID, body: schemas.AgentCreate, caller: Writer, database: Database, response: Response
+    workspace_id: UUID,
+    body: schemas.AgentCreate,
+    caller: Writer,
+    database: Database,
+    settings: CurrentSettings,
+    response: Response,
 ) -> Any:
     """Declare an agent. Spans that carry its name are this agent's; a config given here is what runs today."""
     agent = await commands.create_agent(
         database,
         caller,
+        settings,
         name=body.name,
         role=body.role,
         description=body.description,

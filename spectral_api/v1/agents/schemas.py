@@ -8,7 +8,7 @@ from pydantic.config import JsonDict
 
 from spectral_api.schemas import Input, Output, Time
 from spectral_platform.agents.commands import LONGEST_NAME
-from spectral_platform.agents.configuration import AgentConfig, Execution, Hyperparameters, PromptTemplate
+from spectral_platform.agents.configuration import AgentConfig, Execution, Hyperparameters, PromptTemplate, WritableConfig
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.versions import Author, ConfigSource, Label
 from spectral_platform.llm.messages import Message
@@ -43,7 +43,7 @@ class AgentCreate(Input):
     description: Long | None = Field(default=None, description=DESCRIPTION)
     kind: Short | None = Field(default=None, description=KIND)
     depends_on: list[UUID] = Field(default=[], max_length=100, description=DEPENDS_ON)
-    config: AgentConfig | None = Field(
+    config: WritableConfig | None = Field(
         default=None,
         description="What the agent runs with today. It becomes version 1 and carries the labels `approved` and `production`.",
     )
@@ -125,7 +125,7 @@ class ConfigVersionCreate(Input):
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"config": CONFIG_EXAMPLE, "note": "Asks for a citation."}]})
 
-    config: AgentConfig = Field(description="Everything the agent runs with.")
+    config: WritableConfig = Field(description="Everything the agent runs with.")
     note: Short | None = Field(default=None, description="Why there is this version; null = not said.")
 
 

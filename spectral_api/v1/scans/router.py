@@ -12,6 +12,7 @@ from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import schemas
+from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
@@ -38,6 +39,7 @@ PLANNING = (
     BudgetTooSmall,
     MixedSimulation,
     ProviderUnconfigured,
+    SecretHeadersUnreadable,
 )
 
 

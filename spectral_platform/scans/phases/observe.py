@@ -1,5 +1,7 @@
 """Observe: run the agents as they are, measure their noise, probe the judge, and say what the cases can show."""
 
+from collections import Counter
+
 from spectral_platform.core.randomness import generator
 from spectral_platform.evaluations.canaries import is_judge_untrusted, is_sound, list_canaries
 from spectral_platform.evaluations.judging import UnreadableJudgement, build_judge_request, read_judgements
@@ -23,6 +25,7 @@ from spectral_platform.statistics.power import (
 from spectral_platform.worlds.splits import Split
 
 MOST_SCORING_ERRORS = 0.20
+SHOWN_PROBLEMS = 5
 BASELINE = "baseline"
 
 
@@ -45,11 +48,14 @@ async def observe(run: Run) -> None:
     unscored = sum(trial.status is TrialStatus.UNSCORED for trial in everything)
     if everything and unscored / len(everything) > MOST_SCORING_ERRORS:
         found.lacks.append(f"{unscored} of {len(everything)} baseline trials could not be scored.")
+    problems = Counter(trial.problem for trial in everything if trial.problem is not None)
     await run.emit(
         "baseline_observed",
         f"The baseline ran on {len(cases)} cases; {unscored} could not be scored.",
         cases=len(cases),
         unscored=unscored,
+        agent_errors=sum(trial.status is TrialStatus.AGENT_ERROR for trial in everything),
+        problems=[{"problem": problem, "trials": trials} for problem, trials in problems.most_common(SHOWN_PROBLEMS)],
         noise=found.noise.model_dump() if found.noise else None,
         minimum_detectable_effect=run.readiness.minimum_detectable_effect,
     )
