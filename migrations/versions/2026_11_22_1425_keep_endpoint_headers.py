@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from spectral_platform.core.schema import tenant_policy
 
 revision = "0030"
-down_revision = "0029"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 
