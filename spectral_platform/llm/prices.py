@@ -11,7 +11,8 @@ from genai_prices.types import TieredPrices
 from spectral_platform.llm.providers.simulator.models import MODELS
 
 MILLION = Decimal(1_000_000)
-MANY = 1_000_000
+BASE = -1
+"""Any number of input tokens is above this."""
 
 
 def price_call(
@@ -33,16 +34,16 @@ def price_call(
     if simulated is not None:
         return (simulated.input_usd * input_tokens + simulated.output_usd * output_tokens) / MILLION
     minute = at.replace(second=0, microsecond=0) if at else None
-    rates = _book_rates(model, provider, minute)
-    if rates is None:
-        return _book_price(model, provider, input_tokens, output_tokens, cached_input_tokens, cache_write_tokens, minute)
     plain = input_tokens - cached_input_tokens - cache_write_tokens
     if plain < 0:
         return None
-    cost = rates.call + rates.input * plain + rates.output * output_tokens
-    if cached_input_tokens or cache_write_tokens:
-        cost += rates.cached_input * cached_input_tokens + rates.cache_write * cache_write_tokens
-    return cost
+    for above, rates in _book_rates(model, provider, minute):
+        if input_tokens > above:
+            cost = rates.call + rates.input * plain + rates.output * output_tokens
+            if cached_input_tokens or cache_write_tokens:
+                cost += rates.cached_input * cached_input_tokens + rates.cache_write * cache_write_tokens
+            return cost
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,49 +58,33 @@ class Rates:
 
 
 @lru_cache(maxsize=4096)
-def _book_rates(model: str, provider: str | None, at: datetime | None) -> Rates | None:
-    """The book's rates for a model; None where there are none or where they depend on how many tokens there are.
+def _book_rates(model: str, provider: str | None, at: datetime | None) -> tuple[tuple[int, Rates], ...]:
+    """The book's rates for a model, each with the number of input tokens above which they hold, the largest first.
 
-    The book is asked once for each, because asking it for every call takes longer than storing a span.
+    There are none where the book has no price. It is asked once for each, because asking it for every call takes longer than
+    storing a span, and longest for models that it does not know.
     """
 
-    def price(**usage: int) -> Decimal:
-        return Decimal(calc_price(Usage(**usage), model, provider_id=provider, genai_request_timestamp=at).total_price)
+    def price(input_tokens: int, **usage: int) -> Decimal:
+        asked = Usage(input_tokens=input_tokens, **{"output_tokens": 0} | usage)
+        return Decimal(calc_price(asked, model, provider_id=provider, genai_request_timestamp=at).total_price)
 
-    try:
-        found = calc_price(Usage(input_tokens=0, output_tokens=0), model, provider_id=provider, genai_request_timestamp=at)
-        if any(isinstance(rate, TieredPrices) for rate in vars(found.model_price).values()):
-            return None
-        call = Decimal(found.total_price)
+    def rates(above: int) -> Rates:
+        least = above + 1
+        first = price(least)
+        own = price(least + 1) - first
         return Rates(
-            call=call,
-            input=(price(input_tokens=MANY, output_tokens=0) - call) / MANY,
-            output=(price(input_tokens=0, output_tokens=MANY) - call) / MANY,
-            cached_input=(price(input_tokens=MANY, cache_read_tokens=MANY, output_tokens=0) - call) / MANY,
-            cache_write=(price(input_tokens=MANY, cache_write_tokens=MANY, output_tokens=0) - call) / MANY,
+            call=first - own * least,
+            input=own,
+            output=price(least, output_tokens=1) - first,
+            cached_input=price(least + 1, cache_read_tokens=1) - first,
+            cache_write=price(least + 1, cache_write_tokens=1) - first,
         )
-    except (LookupError, ValueError):
-        return None
 
-
-@lru_cache(maxsize=4096)
-def _book_price(
-    model: str,
-    provider: str | None,
-    input_tokens: int,
-    output_tokens: int,
-    cached_input_tokens: int,
-    cache_write_tokens: int,
-    at: datetime | None,
-) -> Decimal | None:
-    usage = Usage(
-        input_tokens=input_tokens,
-        output_tokens=output_tokens,
-        cache_read_tokens=cached_input_tokens or None,
-        cache_write_tokens=cache_write_tokens or None,
-    )
     try:
-        return Decimal(calc_price(usage, model, provider_id=provider, genai_request_timestamp=at).total_price)
+        known = calc_price(Usage(input_tokens=0, output_tokens=0), model, provider_id=provider, genai_request_timestamp=at)
+        tiered = [rate for rate in vars(known.model_price).values() if isinstance(rate, TieredPrices)]
+        starts = {tier.start for rate in tiered for tier in rate.tiers}
+        return tuple((above, rates(above)) for above in sorted({BASE, *starts}, reverse=True))
     except (LookupError, ValueError):
-        # ValueError: parts that add up to more than their whole; such usage is as unknown as a missing price.
-        return None
+        return ()
