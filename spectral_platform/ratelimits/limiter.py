@@ -9,6 +9,7 @@ bucket that is used up is refused from memory until its window ends.
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil
 
 from sqlalchemy import text
@@ -68,22 +69,27 @@ class Limiter:
         self._database = Database(database_url, pool_size=1)
         self._settings = settings
         self._shares: dict[str, Share] = {}
+        self._bucket = lru_cache(maxsize=MOST_BUCKETS)(self._bucket_of)
 
     async def count(self, policy: Policy, whom: str) -> Standing:
         """Count one request of somebody: the standing says whether it is allowed. Only a digest of ``whom`` is stored."""
-        bucket = f"{policy.name}:{keyed_digest(self._settings.secret.encode(), 'rate limit', whom).hex()}"
+        bucket = self._bucket(policy.name, whom)
         share = self._share(bucket)
-        async with share.taking:
-            if share.ends <= time.monotonic() or (share.own == 0 and share.others > 0):
-                await self._take(policy, bucket, share)
-            is_allowed = share.own > 0
-            share.own -= is_allowed
+        if share.own == 0 or share.ends <= time.monotonic():
+            async with share.taking:
+                if share.ends <= time.monotonic() or (share.own == 0 and share.others > 0):
+                    await self._take(policy, bucket, share)
+        is_allowed = share.own > 0
+        share.own -= is_allowed
         resets_in_s = max(1, ceil(share.ends - time.monotonic()))
         return Standing(policy, is_allowed, share.own + share.others, resets_in_s)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._database.close()
+
+    def _bucket_of(self, policy: str, whom: str) -> str:
+        return f"{policy}:{keyed_digest(self._settings.secret.encode(), 'rate limit', whom).hex()}"
 
     def _share(self, bucket: str) -> Share:
         """The bucket's share, which is now the last to be forgotten. What is forgotten is lost to its window, no more."""
