@@ -28,7 +28,7 @@ class Decoded:
 
     def refuse(self, reason: RefusedSpan, names: Iterable[str], source: Origin, sender: str) -> None:
         """Note that spans of these names cannot be stored."""
-        made_by = sdk_of(source.fields.get("resource", {})) or sender
+        made_by = sdk_of(source.resource) or sender
         for name in names:
             sample = f"span {name!r} of service {source.service!r}"
             self.rejections.append(Rejection(reason=str(reason), sample=sample, sender=made_by))

@@ -12,6 +12,10 @@ from spectral_platform.otel.received import Facts, ReceivedSpan, beyond, check_d
 
 LONGEST_REPEATED = 128
 """Attributes of up to so many bytes are remembered, because the next span is likely to have some of them too."""
+MOST_REMEMBERED = 20_000
+
+_remembered: dict[bytes, tuple[str, Any]] = {}
+"""What attributes say, whoever sent them: a name and a value that nobody may change."""
 
 
 class ProtobufRequest:
@@ -22,7 +26,6 @@ class ProtobufRequest:
             self._request = ExportTraceServiceRequest.FromString(body)
         except DecodeError:
             raise MalformedBody("The body is not an ExportTraceServiceRequest in protobuf.") from None
-        self._remembered: dict[bytes, tuple[str, Any]] = {}
 
     def groups(self) -> Iterator[tuple[Any, Any, Sequence[Any]]]:
         """Every resource and scope with its spans."""
@@ -102,12 +105,9 @@ class ProtobufRequest:
 
     def _attributes(self, pairs: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
         attributes: dict[str, Any] = {}
-        remembered = self._remembered
+        known = (_NONE if depth else _remembered).get  # what is allowed at the top may be nested too deeply further down
         for pair in pairs:
-            known = remembered.get(pair)
-            if known is None:
-                known = self._attribute(pair, depth)
-            attributes[known[0]] = known[1]
+            name, attributes[name] = known(pair) or self._attribute(pair, depth)
         return attributes
 
     def _attribute(self, pair: bytes, depth: int) -> tuple[str, Any]:
@@ -118,9 +118,11 @@ class ProtobufRequest:
         value = read.value
         # Most attributes are strings, and asking for one is twice as fast as asking which kind it is.
         text = value.string_value
-        known = _text(read.key), _text(text) if text else self._value(value, depth)
-        if len(pair) <= LONGEST_REPEATED:
-            self._remembered[pair] = known
+        known = str(read.key, "utf-8", "replace"), str(text, "utf-8", "replace") if text else self._value(value, depth)
+        if len(pair) <= LONGEST_REPEATED and not depth:
+            if len(_remembered) >= MOST_REMEMBERED:
+                _remembered.clear()
+            _remembered[pair] = known
         return known
 
     def _value(self, value: Any, depth: int) -> Any:
@@ -147,6 +149,9 @@ class ProtobufRequest:
             return self._value(AnyValue.FromString(item), depth)
         except DecodeError:
             raise RefusedSpan("an item of an attribute is not an AnyValue") from None
+
+
+_NONE: dict[bytes, tuple[str, Any]] = {}
 
 
 def _text(text: bytes) -> str:

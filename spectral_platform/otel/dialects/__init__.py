@@ -19,8 +19,7 @@ from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 DIALECTS = (VERCEL, TRACELOOP, LANGSMITH, LOGFIRE, GENAI, OPENINFERENCE, PLAIN)
 STATUSES = {1: SpanStatus.OK, 2: SpanStatus.ERROR}
 
-# One table over all dialects: attribute → dialect, precedence, field and reader. A span is read in one pass over the
-# attributes that it has, which is several times faster than asking for every attribute that it could have.
+# One table over all dialects: attribute → dialect, precedence, field and reader.
 _KNOWN: dict[str, tuple[int, int, str, Callable[[Any], Any] | None]] = {}
 for _position, _dialect in enumerate(DIALECTS):
     for _attribute, _field in _dialect.fields:
@@ -28,13 +27,22 @@ for _position, _dialect in enumerate(DIALECTS):
     for _attribute in _dialect.vocabulary:
         _KNOWN.setdefault(_attribute, (_position, len(_KNOWN), "", None))
 
+MOST_PLANS, LONGEST_PLANNED = 4096, 4096
+Plan = tuple[int, tuple[tuple[str, str, Callable[[Any], Any]], ...]]
+"""How attributes of certain names are read: the position of the first dialect spoken, and which attribute fills which field by
+which reader, in the order of precedence."""
+_plans: dict[tuple[str, ...], Plan] = {}
+"""A sender's spans have few sets of names, so each is looked at once, and spans are then read without looking at every name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """The resource that spans come from, and what it says about every one of them where they are silent."""
 
     service: str | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
+    workflow: str | None = None
+    agent_name: str | None = None
+    resource: Mapping[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -43,13 +51,13 @@ def origin(attributes: Mapping[str, Any], facts: Facts) -> Origin:
     read, _ = _read(attributes)
     service = label(attributes.get("service.name"))
     named = service if service is not None and not service.startswith("unknown_service") else None
-    fields = {
-        "service": service,
-        "workflow": read.get("workflow") or named,
-        "agent_name": read.get("agent_name"),
-        "resource": attributes,
-    }
-    return Origin(service=service, fields=fields, facts={"resource": facts} if facts else {})
+    return Origin(
+        service=service,
+        workflow=read.get("workflow") or named,
+        agent_name=read.get("agent_name"),
+        resource=attributes,
+        facts={"resource": facts} if facts else {},
+    )
 
 
 def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
@@ -67,6 +75,8 @@ def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
         if question is None or answer is None:
             asked, answered = dialect.content(attributes, events)
             question, answer = question or asked, answer or answered
+        elif kind is not None:
+            break
     drafted = SpanDraft(
         trace_id=span.trace_id,
         span_id=span.span_id,
@@ -78,15 +88,20 @@ def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
         status=STATUSES.get(span.status_code, SpanStatus.UNSET),
         status_message=_status_message(span) if span.status_code else None,
         dialect=DIALECTS[spoken].name,
+        service=source.service,
+        workflow=source.workflow,
+        agent_name=source.agent_name,
         input=question,
         output=answer,
         attributes=attributes,
         events=events,
         links=span.links,
+        resource=source.resource,
         scope=scope,
         otlp=span.facts | source.facts if source.facts else span.facts,
-        **(source.fields | fields),
     )
+    for name, value in fields.items():
+        setattr(drafted, name, value)
     if drafted.input_tokens == 0:
         _forget_empty_usage(drafted)
     if drafted.cached_input_tokens or drafted.cache_write_tokens:
@@ -96,20 +111,28 @@ def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
 
 def _read(attributes: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
     """The fields that single attributes fill, and the position of the first dialect spoken."""
+    names = tuple(attributes)
+    spoken, steps = _plans.get(names) or _plan(names)
     fields: dict[str, Any] = {}
-    ranks: dict[str, int] = {}
-    spoken = len(DIALECTS) - 1
-    for attribute in attributes.keys() & _KNOWN.keys():
-        position, rank, filled, reader = _KNOWN[attribute]
-        if position < spoken:
-            spoken = position
-        if reader is None or ranks.get(filled, rank) < rank:
-            continue
-        read = reader(attributes[attribute])
-        if read is not None:
-            ranks[filled] = rank
-            fields[filled] = read
+    for attribute, filled, reader in steps:
+        if filled not in fields:
+            read = reader(attributes[attribute])
+            if read is not None:
+                fields[filled] = read
     return fields, spoken
+
+
+def _plan(names: tuple[str, ...]) -> Plan:
+    """Find out how attributes of these names are read."""
+    known = sorted((_KNOWN[name][1], name) for name in names if name in _KNOWN)
+    spoken = min((_KNOWN[name][0] for _, name in known), default=len(DIALECTS) - 1)
+    steps = ((name, filled, reader) for _, name in known for _, _, filled, reader in [_KNOWN[name]] if reader is not None)
+    plan = spoken, tuple(steps)
+    if sum(map(len, names)) <= LONGEST_PLANNED:
+        if len(_plans) >= MOST_PLANS:
+            _plans.clear()
+        _plans[names] = plan
+    return plan
 
 
 def _status_message(span: ReceivedSpan) -> str | None:

@@ -150,7 +150,7 @@ def _text(message: dict[str, Any]) -> str | None:
         content = parsed(content)
     if not isinstance(content, list):
         return written(content) or written(message.get("tool_calls") or None)
-    texts = [text for part in content if (text := _part_text(part))]
+    texts = [text for text in map(_part_text, content) if text]
     return "\n".join(texts) if texts else written(content) if content else written(message.get("tool_calls") or None)
 
 
