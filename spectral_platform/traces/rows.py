@@ -94,14 +94,16 @@ def make_rows(drafts: Sequence[SpanDraft], agents: Agents, prices: Prices) -> li
 
 
 def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Mapping[str, Any]], bytes]) -> SpanRow:
+    # The values of an enum are read thousands of times a second, and its own way to them takes three times as long.
+    kind, status = draft.kind._value_, draft.status._value_
     try:
-        told = _told(draft)
+        told = _told(draft, status)
     except UnicodeEncodeError:
         told = b"\x00"
     if b"\x00" in told:
         make_storable(draft)
-        told = _told(draft)
-    kind, status, tags, cost = draft.kind.value, draft.status.value, list(draft.tags), cost_of(draft, prices)
+        told = _told(draft, status)
+    tags, cost = list(draft.tags), cost_of(draft, prices)
     question, answer, message = draft.input, draft.output, draft.status_message
     attributes = _document(draft.attributes)
     events = _document(draft.events) if draft.events else _EMPTY_LIST
@@ -173,11 +175,9 @@ def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Map
     return SpanRow(draft.trace_id, facts, values, question, answer)
 
 
-def _told(draft: SpanDraft) -> bytes:
+def _told(draft: SpanDraft, status: str) -> bytes:
     """What a draft tells besides its attributes and events; with those it tells copies apart."""
-    told = (
-        f"{draft.name}\x1f{draft.status}\x1f{draft.parent_span_id}\x1f{draft.input}\x1f{draft.output}\x1f{draft.status_message}"
-    )
+    told = f"{draft.name}\x1f{status}\x1f{draft.parent_span_id}\x1f{draft.input}\x1f{draft.output}\x1f{draft.status_message}"
     return told.encode()
 
 
