@@ -33,6 +33,8 @@ DRAIN_SECONDS = 20
 WORKER_STOP_SECONDS = 30
 LONGEST_BACKOFF_SECONDS = 60
 HEALTHY_AFTER_SECONDS = 60
+YOUNG_OBJECTS = 50_000
+"""So many objects more, and the garbage collector looks through the new ones. Spans are many objects and form no cycles."""
 
 
 class AddressUnavailable(Exception):
@@ -124,6 +126,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
                 await server.serve([listener])
 
         gc.collect()
+        gc.set_threshold(YOUNG_OBJECTS, 20, 20)
         gc.freeze()  # what is there now stays; going through it again and again would stop every request for tens of milliseconds
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(run())
