@@ -8,10 +8,12 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request, Response, Security
+from fastapi.routing import APIRoute
 
 from spectral_api.dependencies import Database
 from spectral_api.otel import schemas
 from spectral_api.otel.receiving import announced_size
+from spectral_api.otel.shortcut import Shortcut
 from spectral_api.otel.statuses import render_status, render_success, statuses
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -93,7 +95,8 @@ SUCCESS = {
 router = Router(tags=["OTEL"])
 
 
-Sender = Annotated[Caller, Security(authenticate_sender, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
+SENDERS: list[str] = [Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE]
+Sender = Annotated[Caller, Security(authenticate_sender, scopes=SENDERS)]
 Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_WORKSPACE, Scope.WRITE_TRACES])]
 
 
@@ -178,4 +181,6 @@ def install_otel(app: FastAPI) -> None:
     """Serve OTLP: its endpoints, and its way of saying that something went wrong."""
     for path in (*PATHS, *(f"{path}/" for path in PATHS), *OTHER_SIGNALS):
         app.state.error_renderers[path] = render_status
+    documented = next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is export_traces)
+    app.router.routes.insert(0, Shortcut(documented, PATHS, SENDERS))
     app.include_router(router)
