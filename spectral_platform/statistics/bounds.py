@@ -8,8 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaincinv
 
 DRAWS = 20_000
-_DRAWS_BELOW = 100
-"""At least so many draws lie below the bound, so that a strict level does not rest on a handful."""
+_USUAL_LEVEL = 0.005
+"""A stricter level gets more draws in proportion, so that its quantile does not rest on a handful."""
 _BLOCK = 2_000_000
 """Random numbers held at once, so that memory stays flat (16 MB) however many cases there are."""
 
@@ -27,7 +27,7 @@ def gaffke_lower_bound(
     The order of the cases does not matter. Without cases the bound is ``worst``. Raises ``ValueError`` on a value
     outside the interval.
     """
-    means = _gaffke_means(values, seed=seed, worst=worst, best=best, draws=max(draws, math.ceil(_DRAWS_BELOW / alpha)))
+    means = _gaffke_means(values, seed=seed, worst=worst, best=best, draws=math.ceil(draws * max(1.0, _USUAL_LEVEL / alpha)))
     # A mean of equal points may leave their range by a last digit.
     return float(np.clip(np.quantile(means, alpha), worst, best))
 
