@@ -12,6 +12,7 @@ from spectral_platform.authoring import models as authoring
 from spectral_platform.changesets import models as changesets
 from spectral_platform.changesets.clusters import models as clusters
 from spectral_platform.core.database import Base
+from spectral_platform.evaluations.calibration import models as calibration
 from spectral_platform.evaluations.objectives import models as objectives
 from spectral_platform.evaluations.rubrics import models as rubrics
 from spectral_platform.evaluations.scores import models as scores
@@ -36,6 +37,7 @@ __all__ = [
     "audit",
     "auth",
     "authoring",
+    "calibration",
     "changesets",
     "clusters",
     "idempotency",

@@ -20,6 +20,7 @@ from tests.agents.factories import config, create_agent
 from tests.authoring.factories import suggested
 from tests.changesets.factories import change, finding, make_changeset
 from tests.contract.documents import Json, documented_operations, examples_of, path_parameter
+from tests.evaluations.calibration.factories import ask_about, compared
 from tests.fixtures.callers import Person, joined, register
 from tests.fixtures.client import application
 
@@ -78,6 +79,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         made |= await samples(owner, made["sample_set_id"]) | await proposals(owner, database)
         made |= await suggestions(owner, database, made["rubric_id"])
         made |= {"user_id": await somebody(owner), "invite_id": await invited(owner), "session_id": await logged_in(owner)}
+        made |= await label_requests(owner, database, made)
         yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
         await stranger.client.aclose()
@@ -165,6 +167,13 @@ async def suggestions(owner: Person, database: Database, rubric_id: str) -> dict
     """A suggestion for the rubric, which scores and feedback make."""
     rubric = (await owner.client.get(f"{owner.w}/evaluations/rubrics/{rubric_id}")).json()
     return {"suggestion_id": (await suggested(database, owner, rubric))["id"]}
+
+
+async def label_requests(owner: Person, database: Database, made: Mapping[str, str]) -> dict[str, str]:
+    """A pair of answers to label, which only scans ask for."""
+    await ask_about(database, owner, made["rubric_id"], made["scan_id"], [compared(1)])
+    path = f"{owner.w}/evaluations/rubrics/{made['rubric_id']}/label-requests"
+    return {"label_request_id": (await owner.client.get(path)).json()["results"][0]["id"]}
 
 
 def collections() -> Iterator[tuple[str, str, Any]]:

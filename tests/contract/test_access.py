@@ -37,6 +37,7 @@ MADE = {
     "delivery_id",
     "invite_id",
     "key_id",
+    "label_request_id",
     "objective_id",
     "rubric_id",
     "sample_id",

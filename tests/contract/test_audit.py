@@ -20,7 +20,7 @@ from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.lifecycle import move
 from spectral_platform.webhooks.models import WebhookDelivery
 from spectral_platform.webhooks.states import DeliveryStatus
-from tests.contract.conftest import Tenants, logged_in, proposals, samples, suggestions, things
+from tests.contract.conftest import Tenants, label_requests, logged_in, proposals, samples, suggestions, things
 from tests.contract.operations import OPERATIONS, Operation
 from tests.contract.test_access import example, named, required_query
 from tests.fixtures.callers import PASSWORD, Person, register
@@ -204,6 +204,8 @@ async def test_a_successful_change_leaves_exactly_one_entry(
     made |= await proposals(person, holder)
     if "suggestion_id" in operation.parameters:
         made |= await suggestions(person, holder, made["rubric_id"])
+    if "label_request_id" in operation.parameters:
+        made |= await label_requests(person, holder, made)
     await holder.close()
     if endpoint(operation) in PREPARED:
         made |= await PREPARED[endpoint(operation)](person, made)

@@ -1,0 +1,1 @@
+"""Calibration of a rubric's judge over HTTP."""
