@@ -192,7 +192,7 @@ async def _ask(
     request = proposal_request(model, observed, world, goal, drafted)
     try:
         async with open_providers(server) as providers:
-            answer = await providers.serving(model).complete(request)
+            answer = await providers.serving(request).complete(request)
     except (ProviderUnavailable, ProviderRejected) as error:
         return _Written(None, f"{model} gave no answer, so rules wrote the draft: {error.detail}", None)
     cost = price_call(
