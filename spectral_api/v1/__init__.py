@@ -13,6 +13,7 @@ from spectral_api.v1.changesets.router import router as changesets
 from spectral_api.v1.evaluations.calibration.router import router as calibration
 from spectral_api.v1.evaluations.objectives.router import router as objectives
 from spectral_api.v1.evaluations.rubrics.router import router as rubrics
+from spectral_api.v1.evaluations.scores.router import router as scores
 from spectral_api.v1.invites.router import router as invites
 from spectral_api.v1.keys.router import router as keys
 from spectral_api.v1.members.router import router as members
@@ -48,6 +49,7 @@ in_workspace.include_router(webhooks, prefix="/webhooks", tags=["Webhooks"])
 in_workspace.include_router(authoring, prefix="/evaluations/rubrics", tags=["Rubrics"])
 in_workspace.include_router(rubrics, prefix="/evaluations/rubrics", tags=["Rubrics"])
 in_workspace.include_router(calibration, prefix="/evaluations/rubrics", tags=["Rubrics"])
+in_workspace.include_router(scores, prefix="/evaluations/rubrics", tags=["Rubrics"])
 in_workspace.include_router(objectives, prefix="/evaluations/objectives", tags=["Objectives"])
 in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])
 in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])

@@ -25,6 +25,7 @@ from spectral_platform.llm.providers import Provider
 from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.llm.providers.catalogue import Providers
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.purse import Purse
 
 ATTEMPTS = 4
 FIRST_PAUSE_S = 0.5
@@ -54,12 +55,12 @@ class PaidAnswer:
 
 
 class ModelCaller:
-    """Asks models for one scan attempt, at most ``concurrency`` at a time."""
+    """Asks models for one scan attempt, or for one request, at most ``concurrency`` at a time."""
 
     def __init__(
         self,
         providers: Providers,
-        ledger: Ledger,
+        ledger: Ledger | Purse,
         *,
         known: dict[str, PaidAnswer],
         concurrency: int,

@@ -98,13 +98,13 @@ class Ledger:
             budget = await session.scalar(select(ScanBudget).where(ScanBudget.scan_id == tenant.scan_id).with_for_update())
             if budget is None or budget.attempt != tenant.attempt:
                 raise AttemptSuperseded
-            refused = [entry for entry in group if not _apply(budget, entry)]
+            refused = [entry for entry in group if not book(budget, entry)]
             booked = [entry for entry in group if entry not in refused]
             await _store(session, tenant, booked)
         return refused
 
 
-def _apply(budget: ScanBudget, entry: Entry) -> bool:
+def book(budget: ScanBudget, entry: Entry) -> bool:
     """Book one entry on the budget; False when a new reservation does not fit."""
     if entry.is_new_reservation:
         held_usd, held_calls = (Decimal(0), 0) if entry.may_use_held else (budget.held_usd, budget.held_calls)

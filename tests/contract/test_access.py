@@ -110,6 +110,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "GET /otel/v1/traces/stats": {"write:traces", "read:workspace"},
     f"POST {WORKSPACE}/agents/{{agent_id}}/config/versions/{{version}}/promote": {"approve:agents"},
     f"POST {WORKSPACE}/agents/{{agent_id}}/render": {"read:agents", "read:workspace"},  # shows, and changes nothing
+    f"POST {WORKSPACE}/evaluations/rubrics/{{rubric_id}}/explain": {"read:workspace"},  # likewise
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/accept": {"approve:agents"},
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/reject": {"approve:agents"},
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/apply": {"approve:agents"},

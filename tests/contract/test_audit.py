@@ -42,6 +42,7 @@ NEED_NO_ENTRY = {
 NEED_NO_ENTRY_OF_THEIR_OWN = {"failed_attempts", "kept_answers", "oauth_logins"}
 CHANGE_NOTHING = {
     "render_agent": "shows what a prompt becomes",
+    "explain_rubric": "shows what ran and what did not",
     "create_chat_completion": "plays a model",
 }
 # Routes that the tests cannot carry out, with the reason. May only shrink.

@@ -1,6 +1,6 @@
 """Writing scores of traces: the newest evaluation replaces the one before."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -9,11 +9,19 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
+from spectral_platform.core.access import Caller
+from spectral_platform.core.database import Database
+from spectral_platform.core.settings import Settings
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.rubrics.models import RubricVersion
+from spectral_platform.evaluations.rubrics.queries import get_rubric
 from spectral_platform.evaluations.scores.models import TraceScore
+from spectral_platform.evaluations.scores.previewing import Outcome, look
+from spectral_platform.evaluations.scores.queries import JudgeChoice, choose_judge, list_answers
 from spectral_platform.llm.messages import storable
+from spectral_platform.llm.purse import Purse
 from spectral_platform.traces.models import Trace
 
 ROWS_AT_ONCE = 500
@@ -80,3 +88,58 @@ async def record_scores(
             statement.on_conflict_do_update(index_elements=list(key), set_=replaced), rows[start : start + ROWS_AT_ONCE]
         )
     return len(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rubric's version finds in answers, and what it took to find out. ``missing`` are ids of nothing that is there."""
+
+    rubric: RubricVersion
+    judge: JudgeChoice
+    outcome: Outcome
+    missing: list[str]
+
+
+async def preview_rubric(
+    database: Database,
+    caller: Caller,
+    server: Settings,
+    *,
+    rubric_id: UUID,
+    version: int | None,
+    trace_ids: Sequence[str],
+    sample_ids: Sequence[UUID],
+    max_usd: Decimal,
+    max_model_calls: int,
+) -> Preview:
+    """Score traces or samples by a rubric without a scan; scores of traces are stored as those of scans are.
+
+    Raises ``RubricNotFound``. What the judge could not do within the budget is told with the reason, and what does not apply too.
+    """
+    async with database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
+        rubric = await get_rubric(session, caller, rubric_id, version=version)
+        answers = await list_answers(session, caller, trace_ids=trace_ids, sample_ids=sample_ids)
+        judge = await choose_judge(session, caller, server)
+    purse = Purse(max_usd=max_usd, max_calls=max_model_calls)
+    outcome = await look(answers, rubric.dimensions, server=server, judge_model=judge.model, no_judge=judge.reason, purse=purse)
+    scores = [
+        NewScore(looked.answer.id, finding.key, finding.evaluation, finding.judge_model, finding.simulated, finding.cost_usd)
+        for looked in outcome.looked
+        for finding in looked.findings
+        if looked.answer.kind == "trace" and finding.evaluation is not None
+    ]
+    async with database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
+        await record_scores(session, caller.workspace, rubric, scores)
+        await record(
+            session,
+            caller,
+            action="rubric.previewed",
+            resource="rubric",
+            resource_id=rubric_id,
+            version=rubric.version,
+            answers=len(answers),
+            model_calls=purse.calls,
+            cost_usd=str(purse.spent_usd),
+        )
+    present = {answer.id for answer in answers}
+    return Preview(rubric, judge, outcome, [each for each in map(str, [*trace_ids, *sample_ids]) if each not in present])

@@ -5,17 +5,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.agents.models import ConfigLabel, ConfigVersion
+from spectral_platform.agents.versions import Label
 from spectral_platform.core.access import Caller
-from spectral_platform.evaluations.evaluators.subjects import Subject
+from spectral_platform.core.settings import Settings
+from spectral_platform.evaluations.dimensions import Dimension
+from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
+from spectral_platform.evaluations.rubrics.models import RubricVersion
+from spectral_platform.evaluations.scores.findings import NO_ANSWER, Answer, AnswerSource, Finding, by_code, found
 from spectral_platform.evaluations.scores.models import TraceScore
+from spectral_platform.llm.messages import ToolCall
+from spectral_platform.llm.providers.availability import has_real_provider, is_simulated
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.queries import find_profile
+from spectral_platform.otel.dialects.conversation import called, instructed
+from spectral_platform.samples.content import SampleContent
+from spectral_platform.samples.errors import SampleNotFound
 from spectral_platform.samples.models import PublishedSample, Sample
+from spectral_platform.traces.errors import TraceNotFound
 from spectral_platform.traces.feedback import FeedbackSource
-from spectral_platform.traces.models import Feedback, Trace
+from spectral_platform.traces.models import Feedback, Span, Trace
 from spectral_platform.traces.queries import list_inputs_and_outputs, list_texts
+from spectral_platform.traces.spans import SpanKind
 
+TOOL_NAMES = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "traceloop.entity.name")
+"""The attributes in which instrumentations name a tool; without any it is the span's name."""
+MOST_TOOL_CALLS = 10_000
+_OWN_SPANS = and_(Span.workspace_id == Trace.workspace_id, Span.day == Trace.day, Span.trace_id == Trace.trace_id)
+SIMULATED_JUDGE = "sim/judge"
 MOST_SCORES = 20_000
 """So many scores of a rubric's version are read at once, the newest first."""
 
@@ -46,7 +67,7 @@ async def list_subjects(session: AsyncSession, caller: Caller, trace_ids: Sequen
     """Traces of the workspace as what evaluators look at, by their ids, in the order asked for.
 
     A trace that is not there, or gave no answer, is left out. The context is what its retrieval spans found, the expected output
-    a correction that somebody gave as feedback.
+    a correction that somebody gave as feedback. Of a trace of one span it is not known which tools were called.
     """
     rows = await session.scalars(Trace.in_workspace(caller.workspace).where(Trace.trace_id.in_(trace_ids)))
     traces = {trace.trace_id: trace for trace in rows}
@@ -54,6 +75,8 @@ async def list_subjects(session: AsyncSession, caller: Caller, trace_ids: Sequen
         return {}
     texts = await list_texts(session, caller, list(traces))
     answers = await list_inputs_and_outputs(session, list(traces.values()))
+    tool_calls = await _list_tool_calls(session, caller, list(traces))
+    prompts = await _list_system_prompts(session, caller, list(traces))
     subjects: dict[str, Subject] = {}
     for trace_id in trace_ids:
         question, answer = answers.get(trace_id, (None, None))
@@ -68,8 +91,180 @@ async def list_subjects(session: AsyncSession, caller: Caller, trace_ids: Sequen
             latency_ms=trace.duration_ms,
             cost_usd=None if trace.cost_usd is None else float(trace.cost_usd),
             total_tokens=trace.total_tokens,
+            tool_calls=tool_calls.get(trace_id, () if trace.span_count > 1 else None),
+            system_prompt=prompts.get(trace_id),
         )
     return subjects
+
+
+async def _list_tool_calls(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> dict[str, tuple[ToolCall, ...]]:
+    """The tools that traces called, in the order in which the calls began: those with spans, else those that answers ask for."""
+    name = func.coalesce(*(func.jsonb_extract_path_text(Span.attributes, key) for key in TOOL_NAMES), Span.name)
+    rows = await session.execute(
+        select(Span.trace_id, Span.kind, name, Span.input, Span.output)
+        .join(Trace, _OWN_SPANS)
+        .where(
+            Trace.workspace_id == caller.workspace,
+            Trace.trace_id.in_(trace_ids),
+            or_(Span.kind == SpanKind.TOOL, and_(Span.kind == SpanKind.LLM, Span.output.startswith("[{", autoescape=True))),
+        )
+        .order_by(Span.started_at, Span.span_id)
+        .limit(MOST_TOOL_CALLS)
+    )
+    made: dict[SpanKind, dict[str, list[ToolCall]]] = {SpanKind.TOOL: {}, SpanKind.LLM: {}}
+    for trace_id, kind, called_name, arguments, output in rows:
+        calls = [(called_name, arguments)] if kind is SpanKind.TOOL else called(output)
+        if calls:
+            made[kind].setdefault(trace_id, []).extend(ToolCall.read(*call) for call in calls)
+    return {trace_id: tuple(calls) for trace_id, calls in (made[SpanKind.LLM] | made[SpanKind.TOOL]).items()}
+
+
+async def _list_system_prompts(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> dict[str, str]:
+    """What the first model call of each trace was instructed, where its instrumentation tells."""
+    rows = await session.execute(
+        select(Span.trace_id, Span.attributes)
+        .ext(distinct_on(Span.trace_id))
+        .join(Trace, _OWN_SPANS)
+        .where(Trace.workspace_id == caller.workspace, Trace.trace_id.in_(trace_ids), Span.kind == SpanKind.LLM)
+        .order_by(Span.trace_id, Span.started_at, Span.span_id)
+    )
+    prompts = {trace_id: instructed(attributes) for trace_id, attributes in rows}
+    return {trace_id: prompt for trace_id, prompt in prompts.items() if prompt}
+
+
+async def list_answers(
+    session: AsyncSession, caller: Caller, *, trace_ids: Sequence[str] = (), sample_ids: Sequence[UUID] = ()
+) -> list[Answer]:
+    """The answers of these traces and samples, in the order asked for; those that are not there are left out.
+
+    A sample's answer is that of the trace which it was made from, held against the sample's own context and expected output;
+    where that trace is gone, or never was, it is the expected output itself.
+    """
+    rows = await session.scalars(Sample.in_workspace(caller.workspace).where(Sample.id.in_(sample_ids)))
+    contents = {sample.id: sample.content for sample in rows}
+    sources = [content.source_trace_id for content in contents.values() if content.source_trace_id]
+    present = set(
+        await session.scalars(select(Trace.trace_id).where(Trace.workspace_id == caller.workspace, Trace.trace_id.in_(trace_ids)))
+    )
+    subjects = await list_subjects(session, caller, [*present, *sources])
+    answers = []
+    for trace_id in dict.fromkeys(trace_ids):
+        if trace_id in present:
+            subject = subjects.get(trace_id)
+            answers.append(Answer("trace", trace_id, subject, AnswerSource.TRACE if subject else None))
+    for sample_id in dict.fromkeys(sample_ids):
+        if sample_id in contents:
+            content = contents[sample_id]
+            answers.append(_answer_of_sample(sample_id, content, subjects.get(content.source_trace_id or "")))
+    return answers
+
+
+def _answer_of_sample(sample_id: UUID, content: SampleContent, given: Subject | None) -> Answer:
+    case = {"input": content.input_text, "expected_output": content.expected_output, "context": content.context}
+    if given is not None:
+        known = {name: value for name, value in case.items() if value is not None}
+        subject = given.model_copy(update={**known, "metadata": content.metadata})
+        return Answer("sample", str(sample_id), subject, AnswerSource.TRACE)
+    if content.expected_output is None:
+        return Answer("sample", str(sample_id), None, None)
+    subject = Subject(**case, output=content.expected_output, metadata=content.metadata)
+    return Answer("sample", str(sample_id), subject, AnswerSource.EXPECTED_OUTPUT)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeChoice:
+    """Which model judges in a workspace; where none does, ``reason`` says why and what to do."""
+
+    model: str | None
+    reason: str = ""
+
+
+async def choose_judge(session: AsyncSession, caller: Caller, server: Settings) -> JudgeChoice:
+    """The judge that a scan would have: of the workspace's profile, else the server's model, else that of the simulator.
+
+    The simulator judges only where every approved config runs on it.
+    """
+    profile = await find_profile(session, caller.workspace)
+    if profile is not None:
+        model = profile.get(Purpose.SCORING)
+        if model is None:
+            return JudgeChoice(None, "The workspace's model profile names no model for scoring.")
+    else:
+        model = server.openai_model
+        if model is None and await _runs_on_the_simulator(session, caller):
+            model = SIMULATED_JUDGE
+        if model is None:
+            return JudgeChoice(None, "No model is configured that could judge; set SPECTRAL_OPENAI_MODEL and its endpoint.")
+    if not is_simulated(model) and not has_real_provider(server):
+        return JudgeChoice(None, f"No provider serves the judge's model {model}; set SPECTRAL_OPENAI_BASE_URL or its key.")
+    return JudgeChoice(model)
+
+
+async def _runs_on_the_simulator(session: AsyncSession, caller: Caller) -> bool:
+    """Whether there are approved configs and all of them are for models of the simulator."""
+    approved = and_(
+        ConfigLabel.agent_id == ConfigVersion.agent_id,
+        ConfigLabel.version == ConfigVersion.version,
+        ConfigLabel.label == Label.APPROVED,
+    )
+    model = func.jsonb_extract_path_text(ConfigVersion.config, "hyperparameters", "model")
+    statement = select(model).join(ConfigLabel, approved).where(ConfigVersion.workspace_id == caller.workspace).distinct()
+    models = (await session.scalars(statement)).all()
+    return bool(models) and all(is_simulated(name) for name in models)
+
+
+async def explain_rubric(
+    session: AsyncSession,
+    caller: Caller,
+    server: Settings,
+    *,
+    rubric: RubricVersion,
+    trace_id: str | None = None,
+    sample_id: UUID | None = None,
+) -> tuple[Answer, list[Finding]]:
+    """Why each dimension of a rubric ran on a trace or sample, or did not, without asking a model.
+
+    What a program evaluates is evaluated; of the judge it is told what it said last, else why it was not asked. Raises
+    ``TraceNotFound`` or ``SampleNotFound``.
+    """
+    trace_ids, sample_ids = [trace_id] if trace_id else [], [sample_id] if sample_id else []
+    answers = await list_answers(session, caller, trace_ids=trace_ids, sample_ids=sample_ids)
+    if not answers:
+        raise TraceNotFound(trace_id) if trace_id else SampleNotFound(sample_id)
+    (answer,) = answers
+    if answer.subject is None:
+        return answer, [Finding(dimension, NO_ANSWER) for dimension in rubric.dimensions]
+    judge = await choose_judge(session, caller, server)
+    scores = await list_trace_scores(
+        session,
+        caller,
+        rubric_id=rubric.rubric_id,
+        rubric_version=rubric.version,
+        trace_ids=trace_ids,
+        limit=len(rubric.dimensions),
+    )
+    told = {score.dimension: score for score in scores if score.judge_model is not None}
+    coded = {each.key: each for each in by_code(rubric.dimensions, answer.subject)}
+    return answer, [
+        coded.get(dimension.key) or _told_by_judge(dimension, told.get(dimension.key), judge) for dimension in rubric.dimensions
+    ]
+
+
+def _told_by_judge(dimension: Dimension, score: TraceScore | None, judge: JudgeChoice) -> Finding:
+    if score is None:
+        asks = f"The judge {judge.model} has not been asked about this answer; preview asks it, and scans ask it about traces."
+        return Finding(dimension, judge.reason or asks)
+    evaluation = Evaluation(
+        score=score.score,
+        passed=score.passed,
+        feedback=score.feedback,
+        evidence=tuple(score.evidence),
+        evaluator=score.evaluator,
+    )
+    by = "a scan" if score.scan_id else "a preview"
+    read = found(dimension, evaluation)
+    reason = f"{score.judge_model}, asked by {by} on {score.created_at:%Y-%m-%d}: {read.reason}"
+    return Finding(dimension, reason, evaluation, score.judge_model, score.simulated, score.cost_usd)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ AROUND_MESSAGES = ("messages", "message", "update", "inputs", "outputs", "input"
 TEXTS = ("text", "input_text", "output_text")  # no sets: what is looked for may be anything, and not everything is hashable
 SAID = frozenset({"content", "tool_calls", "function_call"})
 RESULTS = ("tool_call_response", "tool_result")
+WHOLE_PROMPTS = ("gen_ai.input.messages", "ai.prompt.messages", "ai.prompt", "input.value", "gen_ai.prompt")
+CALL_ARGUMENTS = ("arguments", "args", "input")
 DEEPEST = 8
 
 
@@ -43,6 +45,38 @@ def answered(recorded: Any, *, by: str | None = None) -> str | None:
     if messages is None:
         return _bare(recorded, value)
     return _text(messages[-1]) if by in (None, messages[-1].get("role")) else None
+
+
+def instructed(attributes: Mapping[str, Any]) -> str | None:
+    """The system prompt of a model call, wherever its instrumentation wrote it; None where it did not."""
+    recorded = parsed(attributes.get("gen_ai.system_instructions"))
+    if recorded:
+        return _text({"content": recorded})
+    openinference = [
+        {"role": attributes[role], "content": attributes.get(f"{role.removesuffix('role')}content")}
+        for role in ("llm.input_messages.0.message.role", "llm.input_messages.1.message.role")
+        if role in attributes
+    ]
+    found = [openinference, indexed_messages(attributes, "gen_ai.prompt") or []]
+    found += [_messages(parsed(attributes.get(name)), DEEPEST) or [] for name in WHOLE_PROMPTS]
+    for message in (message for messages in found for message in messages):
+        if message.get("role") == "system":
+            return _text(message)
+    prompt = parsed(attributes.get("ai.prompt"))
+    return written(prompt.get("system")) if isinstance(prompt, dict) else None
+
+
+def called(recorded: str) -> list[tuple[str, Any]]:
+    """The names and arguments of the tools that an answer calls, where it is nothing but such calls; else none."""
+    calls = parsed(recorded)
+    found: list[tuple[str, Any]] = []
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function", call) if isinstance(call, dict) else {}
+        name = function.get("name") or function.get("toolName") if isinstance(function, dict) else None
+        if not isinstance(name, str):
+            return []
+        found.append((name, next((function[key] for key in CALL_ARGUMENTS if key in function), None)))
+    return found
 
 
 def written(value: Any) -> str | None:

@@ -21,8 +21,8 @@ class NumberOfPlaceholders(Check):
     """So many placeholders in square brackets, such as [address]."""
 
     id: Literal["detectable_content:number_placeholders"]
-    num_placeholders: Count
-    relation: Relation = Relation.AT_LEAST
+    num_placeholders: Count = Field(description="How many placeholders.")
+    relation: Relation = Field(default=Relation.AT_LEAST, description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the placeholders."""
@@ -37,7 +37,7 @@ class Postscript(Check):
     """A postscript with this marker."""
 
     id: Literal["detectable_content:postscript"]
-    postscript_marker: Phrase
+    postscript_marker: Phrase = Field(description="How the postscript begins, such as `P.S.`.")
 
     def holds(self, answer: str) -> bool:
         """Look for the marker, in any case; within `P.S.` and `P.P.S` there may be spaces."""
@@ -55,8 +55,8 @@ class NumberOfBulletLists(Check):
     """So many bullet points."""
 
     id: Literal["detectable_format:number_bullet_lists"]
-    num_bullets: Count
-    relation: Relation = Relation.EXACTLY
+    num_bullets: Count = Field(description="How many bullet points.")
+    relation: Relation = Field(default=Relation.EXACTLY, description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the lines that begin with a bullet; emphasis and rules are none."""
@@ -71,7 +71,9 @@ class ConstrainedResponse(Check):
     """One of several fixed answers; by default IFEval's three."""
 
     id: Literal["detectable_format:constrained_response"]
-    options: Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=100)] = _OPTIONS
+    options: Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=100)] = Field(
+        default=_OPTIONS, description="The answers that are allowed."
+    )
 
     def holds(self, answer: str) -> bool:
         """Look for each of them; the answer may say more."""
@@ -86,8 +88,8 @@ class NumberOfHighlightedSections(Check):
     """So many pieces between asterisks, `*so*` or `**so**`."""
 
     id: Literal["detectable_format:number_highlighted_sections"]
-    num_highlights: Count
-    relation: Relation = Relation.AT_LEAST
+    num_highlights: Count = Field(description="How many highlighted pieces.")
+    relation: Relation = Field(default=Relation.AT_LEAST, description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the pieces that are not blank."""
@@ -103,9 +105,11 @@ class MultipleSections(Check):
     """So many sections, each beginning with a word and a number, such as `Section 1`."""
 
     id: Literal["detectable_format:multiple_sections"]
-    section_spliter: Annotated[str, Field(min_length=1, max_length=200)]
-    num_sections: Count
-    relation: Relation = Relation.AT_LEAST
+    section_spliter: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="The word before each section's number; spelled as IFEval spells it."
+    )
+    num_sections: Count = Field(description="How many sections.")
+    relation: Relation = Field(default=Relation.AT_LEAST, description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the beginnings of sections."""

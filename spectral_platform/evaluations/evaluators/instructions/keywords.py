@@ -17,7 +17,7 @@ class Existence(Check):
     """Certain keywords occur, in any case and also within longer words."""
 
     id: Literal["keywords:existence"]
-    keywords: Phrases
+    keywords: Phrases = Field(description="What must occur.")
 
     def holds(self, answer: str) -> bool:
         """Look for each keyword."""
@@ -35,9 +35,9 @@ class Frequency(Check):
     """A keyword occurs so often, in any case and also within longer words."""
 
     id: Literal["keywords:frequency"]
-    keyword: Phrase
-    frequency: Count
-    relation: Relation
+    keyword: Phrase = Field(description="What is counted.")
+    frequency: Count = Field(description="How often.")
+    relation: Relation = Field(description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the keyword."""
@@ -52,7 +52,7 @@ class ForbiddenWords(Check):
     """Certain words do not occur as words of their own, in any case."""
 
     id: Literal["keywords:forbidden_words"]
-    forbidden_words: Phrases
+    forbidden_words: Phrases = Field(description="What may not occur.")
 
     def holds(self, answer: str) -> bool:
         """Look for each word."""
@@ -72,9 +72,9 @@ class LetterFrequency(Check):
     """A letter, or another single character, occurs so often, in any case."""
 
     id: Literal["keywords:letter_frequency"]
-    letter: str = Field(min_length=1, max_length=1)
-    let_frequency: Count
-    let_relation: Relation
+    letter: str = Field(min_length=1, max_length=1, description="The letter, or another character.")
+    let_frequency: Count = Field(description="How often.")
+    let_relation: Relation = Field(description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the letter."""
@@ -89,8 +89,8 @@ class KeySentences(Check):
     """So many of certain sentences occur word for word."""
 
     id: Literal["keywords:key_sentences"]
-    key_sentences: Phrases
-    num_sentences: Count
+    key_sentences: Phrases = Field(description="The sentences.")
+    num_sentences: Count = Field(description="How many sentences.")
 
     def holds(self, answer: str) -> bool:
         """Count those that occur."""

@@ -28,8 +28,8 @@ class NumberOfWords(Check):
     """How many words; where a script has no spaces, each character is one."""
 
     id: Literal["length_constraints:number_words"]
-    num_words: Count
-    relation: Relation
+    num_words: Count = Field(description="How many words.")
+    relation: Relation = Field(description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the words."""
@@ -44,8 +44,8 @@ class NumberOfCharacters(Check):
     """How many characters, spaces at both ends not counted; not of IFEval."""
 
     id: Literal["length_constraints:number_characters"]
-    num_characters: Count
-    relation: Relation
+    num_characters: Count = Field(description="How many characters.")
+    relation: Relation = Field(description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the characters."""
@@ -60,8 +60,8 @@ class NumberOfSentences(Check):
     """How many sentences."""
 
     id: Literal["length_constraints:number_sentences"]
-    num_sentences: Count
-    relation: Relation
+    num_sentences: Count = Field(description="How many sentences.")
+    relation: Relation = Field(description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the sentences."""
@@ -76,8 +76,8 @@ class NumberOfParagraphs(Check):
     """How many paragraphs with `***` between them."""
 
     id: Literal["length_constraints:number_paragraphs"]
-    num_paragraphs: Count
-    relation: Relation = Relation.EXACTLY
+    num_paragraphs: Count = Field(description="How many paragraphs.")
+    relation: Relation = Field(default=Relation.EXACTLY, description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the paragraphs; an empty one between two dividers breaks the form."""
@@ -94,9 +94,9 @@ class NthParagraphFirstWord(Check):
     """How many paragraphs with blank lines between them, and with which word one of them begins."""
 
     id: Literal["length_constraints:nth_paragraph_first_word"]
-    num_paragraphs: Count
-    nth_paragraph: int = Field(ge=1, le=1_000_000)
-    first_word: Phrase
+    num_paragraphs: Count = Field(description="How many paragraphs.")
+    nth_paragraph: int = Field(ge=1, le=1_000_000, description="Which paragraph, from 1.")
+    first_word: Phrase = Field(description="With which word that paragraph begins.")
 
     @model_validator(mode="after")
     def _has_the_paragraph(self) -> Self:

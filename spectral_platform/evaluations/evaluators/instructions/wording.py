@@ -41,7 +41,9 @@ class ResponseLanguage(Check):
     """The whole answer is in one language."""
 
     id: Literal["language:response_language"]
-    language: Annotated[str, Field(max_length=20), AfterValidator(_is_known)]
+    language: Annotated[str, Field(max_length=20), AfterValidator(_is_known)] = Field(
+        description="Code of ISO 639, such as `en`."
+    )
 
     def holds(self, answer: str) -> bool:
         """Recognise the language; where it cannot be told, as in a number or a word, the answer is given the benefit."""
@@ -84,8 +86,8 @@ class CapitalWordFrequency(Check):
     """So many words in capital letters; with hyphens it is one word."""
 
     id: Literal["change_case:capital_word_frequency"]
-    capital_frequency: Count
-    capital_relation: Relation
+    capital_frequency: Count = Field(description="How many words.")
+    capital_relation: Relation = Field(description="How the count stands to the number.")
 
     def holds(self, answer: str) -> bool:
         """Count the words."""
@@ -120,7 +122,7 @@ class StartChecker(Check):
     """It begins with a phrase, in any case; not of IFEval."""
 
     id: Literal["startend:start_checker"]
-    start_phrase: Phrase
+    start_phrase: Phrase = Field(description="How the answer begins.")
 
     def holds(self, answer: str) -> bool:
         """Compare the beginning."""
@@ -135,7 +137,7 @@ class EndChecker(Check):
     """It ends with a phrase, in any case, and no word follows."""
 
     id: Literal["startend:end_checker"]
-    end_phrase: Phrase
+    end_phrase: Phrase = Field(description="How the answer ends.")
 
     def holds(self, answer: str) -> bool:
         """Compare the end."""
@@ -181,7 +183,7 @@ class RepeatPrompt(Check):
     """It begins with the request, word for word."""
 
     id: Literal["combination:repeat_prompt"]
-    prompt_to_repeat: Annotated[str, Field(min_length=1, max_length=20_000)]
+    prompt_to_repeat: Annotated[str, Field(min_length=1, max_length=20_000)] = Field(description="The request.")
 
     def holds(self, answer: str) -> bool:
         """Compare the beginning."""

@@ -1,0 +1,1 @@
+"""Scoring answers by a rubric over HTTP."""

@@ -1,0 +1,46 @@
+"""The budget of one request that somebody waits for: booked like a scan's, but in memory, because nobody resumes it."""
+
+from decimal import Decimal
+
+from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.llm.ledger import Entry, book
+from spectral_platform.llm.models import ScanBudget
+
+
+class Purse:
+    """What a request may spend and has spent."""
+
+    def __init__(self, *, max_usd: Decimal, max_calls: int) -> None:
+        nothing = Decimal(0)
+        # The row of a scan's budget that is never added to a session.
+        self._budget = ScanBudget(
+            max_usd=max_usd,
+            max_calls=max_calls,
+            held_usd=nothing,
+            held_calls=0,
+            reserved_usd=nothing,
+            reserved_calls=0,
+            spent_usd=nothing,
+            spent_calls=0,
+        )
+        self.unpriced_calls = 0
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """US dollars by known prices; a call that was abandoned counts as the most that it can cost."""
+        return self._budget.spent_usd + self._budget.reserved_usd
+
+    @property
+    def calls(self) -> int:
+        """Calls that were answered or abandoned."""
+        return self._budget.spent_calls + self._budget.reserved_calls
+
+    async def write(self, entry: Entry) -> None:
+        """Book the entry. Raises ``BudgetExhausted``."""
+        if not book(self._budget, entry):
+            raise BudgetExhausted
+        if entry.answer is not None and entry.answer["cost_usd"] is None:
+            self.unpriced_calls += 1
+
+    def post(self, entry: Entry) -> None:
+        """A hit of the cache costs nothing."""
