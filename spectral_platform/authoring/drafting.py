@@ -191,8 +191,7 @@ def _checks_of(statement: str) -> Iterator[DraftedDimension]:
             minimum=1,
         )
     if limit := _WORDS.search(statement):
-        most = int(limit.group(1))
-        pattern = rf"^\s*(?:\S+\s+){{0,{max(0, most - 1)}}}\S*\s*$"
+        fewer_than = {"id": "length_constraints:number_words", "relation": "less than", "num_words": int(limit.group(1)) + 1}
         yield from _checked(
             Source.TEMPLATE,
             reason,
@@ -200,7 +199,7 @@ def _checks_of(statement: str) -> Iterator[DraftedDimension]:
             name="Length",
             text=statement,
             weight=1,
-            evaluator={"kind": "regex", "pattern": pattern},
+            evaluator={"kind": "instruction", "instructions": [fewer_than]},
         )
     if mark := _SOURCE.search(statement):
         yield from _checked(

@@ -122,7 +122,7 @@ def read_proposal(text: str, drafted: Sequence[DraftedDimension]) -> Proposal:
     """
     try:
         proposal = _Proposal.model_validate(_json_object(text))
-    except (ValueError, ValidationError) as error:
+    except (ValueError, ValidationError, RecursionError) as error:
         raise ProposalUnreadable("The model's answer is not the JSON object that was asked for.") from error
     kept = [item for item in drafted if not is_judged(item) or item.source is Source.FEEDBACK]
     taken = {item.dimension.key for item in kept}

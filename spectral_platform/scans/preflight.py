@@ -60,6 +60,7 @@ from spectral_platform.scans.settings import (
     TraceWindow,
 )
 from spectral_platform.statistics.power import minimum_detectable_effect, spread_of_difference
+from spectral_platform.workspaces.commands import hold_workspace
 from spectral_platform.workspaces.queries import get_workspace
 from spectral_platform.worlds.commands import split_groups
 from spectral_platform.worlds.queries import count_splits
@@ -148,7 +149,11 @@ def named(thing: str) -> Iterator[None]:
 
 
 async def check_named(session: AsyncSession, caller: Caller, asked: ScanSettings) -> None:
-    """Raise ``ScanNotPossible`` if the settings name something that the workspace does not have."""
+    """Raise ``ScanNotPossible`` if the settings name something that the workspace does not have.
+
+    Until the transaction ends nobody deletes a rubric or an objective, so that what was found here may be named.
+    """
+    await hold_workspace(session, caller)
     with named("agents"):
         for agent_id in asked.agent_ids or ():
             await get_agent(session, caller, agent_id)

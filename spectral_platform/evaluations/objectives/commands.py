@@ -11,12 +11,13 @@ from spectral_platform.audit.commands import record
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import conflict_as
 from spectral_platform.evaluations.objectives import queries
-from spectral_platform.evaluations.objectives.errors import ObjectiveChanged, ObjectiveMetricUnknown
+from spectral_platform.evaluations.objectives.errors import ObjectiveChanged, ObjectiveInUse, ObjectiveMetricUnknown
 from spectral_platform.evaluations.objectives.models import Objective
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 from spectral_platform.evaluations.rubrics.queries import get_rubric, hold_rubric
 from spectral_platform.evaluations.terms import DIMENSION_PREFIX, Constraint, ObjectiveTerm
 from spectral_platform.workspaces.commands import hold_workspace
+from spectral_platform.workspaces.queries import get_workspace
 
 RUBRIC_REFERENCE = "fk_objectives_rubric_id"
 MEASURED_ON_RUBRIC = {"rubric_id", "terms", "constraints"}
@@ -97,7 +98,10 @@ async def delete_objective(
     session: AsyncSession, caller: Caller, objective_id: UUID, *, expected: Collection[str] | None = None
 ) -> None:
     """Delete an objective. Scans that used it keep what they resolved."""
+    await hold_workspace(session, caller)  # so that nobody makes it what scans use by default meanwhile
     objective = await _hold(session, caller, objective_id, expected)
+    if (await get_workspace(session, caller)).scan_defaults.get("objective_id") == str(objective_id):
+        raise ObjectiveInUse(objective_id)
     await session.delete(objective)
     await session.flush()
     await record(session, caller, action="objective.deleted", resource="objective", resource_id=objective_id, name=objective.name)

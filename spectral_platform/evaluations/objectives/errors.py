@@ -17,6 +17,13 @@ class ObjectiveChanged(VersionConflictError):
         super().__init__(f"Objective {objective_id} is at version {version} now; read it again.", current_version=version)
 
 
+class ObjectiveInUse(BusinessRuleViolationError):
+    """What the workspace's scans use by default names the objective."""
+
+    def __init__(self, objective_id: object) -> None:
+        super().__init__(f"Objective {objective_id} is named by the workspace's scan_defaults; change those first.")
+
+
 class ObjectiveMetricUnknown(BusinessRuleViolationError):
     """A term or constraint names a dimension that the rubric does not have."""
 

@@ -16,6 +16,8 @@ from spectral_platform.evaluations.objectives.queries import list_named_dimensio
 from spectral_platform.evaluations.rubrics import queries
 from spectral_platform.evaluations.rubrics.errors import DimensionInUse, RubricChanged, RubricInUse
 from spectral_platform.evaluations.rubrics.models import Rubric, RubricVersion
+from spectral_platform.workspaces.commands import hold_workspace
+from spectral_platform.workspaces.queries import get_workspace
 
 
 async def create_rubric(
@@ -89,8 +91,11 @@ async def delete_rubric(
     session: AsyncSession, caller: Caller, rubric_id: UUID, *, expected: Collection[str] | None = None
 ) -> None:
     """Delete a rubric. Its versions stay for the scans that pinned them."""
+    await hold_workspace(session, caller)  # so that nobody makes it what scans use by default meanwhile
     rubric = await queries.hold_rubric(session, caller, rubric_id)
     newest = await _expect(session, caller, rubric, expected)
+    if (await get_workspace(session, caller)).scan_defaults.get("rubric_id") == str(rubric_id):
+        raise RubricInUse(rubric_id, by="the workspace's scan_defaults")
     await session.delete(rubric)
     with conflict_as("fk_objectives_rubric_id", RubricInUse(rubric_id)):
         await session.flush()

@@ -19,10 +19,10 @@ class RubricChanged(VersionConflictError):
 
 
 class RubricInUse(BusinessRuleViolationError):
-    """An objective refers to the rubric."""
+    """An objective, or what the workspace's scans use by default, refers to the rubric."""
 
-    def __init__(self, rubric_id: object) -> None:
-        super().__init__(f"Rubric {rubric_id} is the rubric of an objective; delete or change that first.")
+    def __init__(self, rubric_id: object, *, by: str = "an objective") -> None:
+        super().__init__(f"Rubric {rubric_id} is named by {by}; delete or change that first.")
 
 
 class DimensionInUse(BusinessRuleViolationError):

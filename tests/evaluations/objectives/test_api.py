@@ -184,3 +184,42 @@ async def test_a_scan_takes_the_default_objective_and_else_the_newest(owner: Per
     await owner.client.patch(f"{owner.w}/evaluations/objectives/{first['id']}", json={"is_default": True})
 
     assert (without_any, newest, await found()) == (None, "second", "first")
+
+
+@pytest.mark.parametrize("kind", ["rubric", "objective"])
+async def test_what_scans_use_by_default_is_not_deleted(owner: Person, kind: str) -> None:
+    rubric = await create_rubric(owner)
+    made = rubric if kind == "rubric" else await create_objective(owner, rubric)
+    path = f"{owner.w}/evaluations/{kind}s/{made['id']}"
+    named = await owner.client.patch(owner.w, json={"scan_defaults": {f"{kind}_id": made["id"]}})
+
+    refused = await owner.client.delete(path)
+    await owner.client.patch(owner.w, json={"scan_defaults": {}})
+    deleted = await owner.client.delete(path)
+
+    assert (named.status_code, refused.status_code, deleted.status_code) == (200, 400, 204)
+    assert refused.json()["type"].endswith("/business-rule-violation")
+
+
+async def test_naming_and_deleting_at_once_leave_no_name_of_nothing(owner: Person) -> None:
+    objective = await create_objective(owner, await create_rubric(owner))
+    path = f"{owner.w}/evaluations/objectives/{objective['id']}"
+
+    named, deleted = await asyncio.gather(
+        owner.client.patch(owner.w, json={"scan_defaults": {"objective_id": objective["id"]}}), owner.client.delete(path)
+    )
+
+    assert (named.status_code, deleted.status_code) in {(200, 400), (400, 204)}
+
+
+async def test_naming_a_dimension_and_taking_it_away_at_once_leave_no_term_without_it(owner: Person) -> None:
+    rubric = await create_rubric(owner, "polite", "short")
+    path = f"{owner.w}/evaluations/rubrics/{rubric['id']}"
+    body = {"name": "Short", "rubric_id": rubric["id"], "terms": [term("dimension:short")]}
+
+    named, taken = await asyncio.gather(
+        owner.client.post(f"{owner.w}/evaluations/objectives", json=body),
+        owner.client.patch(path, json={"dimensions": rubric["dimensions"][:1]}),
+    )
+
+    assert (named.status_code, taken.status_code) in {(201, 400), (400, 200)}

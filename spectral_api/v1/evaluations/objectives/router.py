@@ -16,7 +16,12 @@ from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.evaluations.objectives import commands, queries
-from spectral_platform.evaluations.objectives.errors import ObjectiveChanged, ObjectiveMetricUnknown, ObjectiveNotFound
+from spectral_platform.evaluations.objectives.errors import (
+    ObjectiveChanged,
+    ObjectiveInUse,
+    ObjectiveMetricUnknown,
+    ObjectiveNotFound,
+)
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 
 router = Router()
@@ -111,10 +116,10 @@ async def replace_objective(
     "/{objective_id}",
     status_code=204,
     summary="Delete an objective",
-    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, ObjectiveChanged),
+    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, ObjectiveInUse, ObjectiveChanged),
 )
 async def delete_objective(
     workspace_id: UUID, objective_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> None:
-    """Delete the objective. Scans that used it keep what they resolved."""
+    """Delete the objective. Scans that used it keep what they resolved. One that `scan_defaults` name is refused."""
     await commands.delete_objective(database, caller, objective_id, expected=conditional.expected)

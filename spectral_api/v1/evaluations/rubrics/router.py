@@ -119,5 +119,8 @@ async def replace_rubric(
 async def delete_rubric(
     workspace_id: UUID, rubric_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> None:
-    """Delete the rubric. Scans that pinned a version of it keep that version."""
+    """Delete the rubric. Scans that pinned a version of it keep that version.
+
+    One that an objective or the workspace's `scan_defaults` name is refused.
+    """
     await commands.delete_rubric(database, caller, rubric_id, expected=conditional.expected)
