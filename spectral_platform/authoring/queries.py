@@ -14,13 +14,13 @@ from spectral_platform.authoring.drafting import Comment, Exchange, Observed
 from spectral_platform.authoring.models import SuggestionDecision
 from spectral_platform.authoring.suggesting import measurement, suggest
 from spectral_platform.authoring.suggestions import (
+    BrokenRule,
     ClusterSeen,
     Found,
     Grounds,
     Opinion,
     Suggestion,
     SuggestionStatus,
-    UncoveredRule,
 )
 from spectral_platform.changesets.clusters.models import FailureCluster
 from spectral_platform.changesets.clusters.states import ClusterStatus
@@ -33,7 +33,7 @@ from spectral_platform.evaluations.scores.queries import list_subjects, list_tra
 from spectral_platform.scans.queries import find_last_clusters
 from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.models import Feedback
-from spectral_platform.worlds.rules import load_world
+from spectral_platform.worlds.rules import AppliesTo, Rule, load_world
 
 WINDOW = timedelta(days=30)
 MOST_TRACES = 100
@@ -173,7 +173,7 @@ async def _clusters(session: AsyncSession, caller: Caller, rubric_id: UUID) -> t
     if last is None:
         return ()
     scan, by_agent = last
-    rules = {rule.key: rule.text for rule in load_world(scan.settings.world_model).rules}
+    rules = {rule.key: _broken(rule) for rule in load_world(scan.settings.world_model).rules}
     documents = {document["signature"]: document for found in by_agent.values() for document in found}
     rows = await session.scalars(
         FailureCluster.in_workspace(caller.workspace)
@@ -189,11 +189,17 @@ async def _clusters(session: AsyncSession, caller: Caller, rubric_id: UUID) -> t
             share=row.share,
             severity=row.severity,
             criteria=(criteria := tuple(documents[row.signature]["fingerprint"])),
-            rules=tuple(UncoveredRule(key=key, text=rules[key]) for key in criteria if key in rules),
+            rules=tuple(rules[key] for key in criteria if key in rules),
             trace_ids=row.exemplar_trace_ids,
         )
         for row in rows
     )
+
+
+def _broken(rule: Rule) -> BrokenRule:
+    """A rule as suggestions see it. What checks a stimulus made to test the rule fits no other question."""
+    evaluator = rule.evaluator if rule.applies_to is AppliesTo.EVERY_ANSWER else None
+    return BrokenRule.model_validate({"key": rule.key, "text": rule.text, "evaluator": evaluator})
 
 
 def _decided(decision: SuggestionDecision) -> SuggestionView:

@@ -45,6 +45,8 @@ _LONGEST_TEXT = 4_000
 _COMPLAINT = "Gives no cause for this complaint"
 _MEASURED = {"max_latency", "max_cost", "max_tokens"}
 """Kinds that measure rather than read: no reader would do it better."""
+_OF_ONE_MEANING = {"groundedness", "pii", "prompt_leak", "refusal"}
+"""Kinds that ask the same whatever their parameters: a dimension of such a kind sees what a rule of the kind sees."""
 
 
 def suggest(grounds: Grounds) -> tuple[Suggestion, ...]:
@@ -162,17 +164,23 @@ def _blind_spot(grounds: Grounds) -> Iterator[Suggestion]:
 def _uncovered(grounds: Grounds) -> Iterator[Suggestion]:
     """Clusters whose failed criteria are all rules of the world model that no dimension repeats."""
     keys = {dimension.key for dimension in grounds.dimensions}
+    kinds = {dimension.evaluator.kind for dimension in grounds.dimensions} & _OF_ONE_MEANING
     for cluster in grounds.clusters:
-        rules = [rule for rule in cluster.rules if slug(rule.key) and slug(rule.key) not in keys]
+        rules = [
+            rule
+            for rule in cluster.rules
+            if slug(rule.key) and slug(rule.key) not in keys and (rule.evaluator is None or rule.evaluator.kind not in kinds)
+        ]
         if cluster.size < FEWEST_IN_CLUSTER or keys & set(cluster.criteria) or len(rules) < len(cluster.criteria) or not rules:
             continue
         rule = rules[0]
+        criteria = tuple(Criterion(id=f"c{n}", text=each.text) for n, each in enumerate(rules[:20], 1))
         added = Dimension(
             key=slug(rule.key),
             name=rule.key.replace("-", " ").capitalize()[:120],
             description=rule.text[:_LONGEST_TEXT],
             weight=1 / len(grounds.dimensions),
-            evaluator=LlmJudge(criteria=tuple(Criterion(id=f"c{n}", text=each.text) for n, each in enumerate(rules[:20], 1))),
+            evaluator=rule.evaluator if rule.evaluator is not None and len(rules) == 1 else LlmJudge(criteria=criteria),
         )
         yield Suggestion(
             id=_id(grounds, Kind.UNCOVERED_CLUSTER, cluster.signature),
@@ -207,7 +215,8 @@ def _constants(grounds: Grounds) -> Iterator[Suggestion]:
         if len(found) < FEWEST_SCORES or dimension.minimum is not None:
             continue
         if not scores:
-            if is_removable:
+            # A program that has nothing to compare with in traces may have it in samples; a reader has seen all there is.
+            if is_removable and isinstance(dimension.evaluator, LlmJudge):
                 reason = f"On all of {len(found)} traces “{dimension.name}” did not apply."
                 yield _constant(
                     grounds, dimension, found, reason, None, Change(action="remove", key=dimension.key, dimension=None)

@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.dimensions import Dimension
+from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluatorSpec
 
 
 class Kind(StrEnum):
@@ -48,11 +49,12 @@ class Opinion(Value):
     comment: str | None
 
 
-class UncoveredRule(Value):
-    """A rule of the world model that some cluster of failures breaks."""
+class BrokenRule(Value):
+    """A rule of the world model that some cluster of failures breaks; ``evaluator`` checks it on any answer, if code can."""
 
     key: str
     text: str
+    evaluator: CodeEvaluatorSpec | None = None
 
 
 class ClusterSeen(Value):
@@ -65,7 +67,7 @@ class ClusterSeen(Value):
     share: float
     severity: float
     criteria: tuple[str, ...]
-    rules: tuple[UncoveredRule, ...]
+    rules: tuple[BrokenRule, ...]
     trace_ids: tuple[str, ...]
 
 

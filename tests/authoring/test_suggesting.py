@@ -7,6 +7,7 @@ import pytest
 
 from spectral_platform.authoring.suggesting import suggest
 from spectral_platform.authoring.suggestions import (
+    BrokenRule,
     Change,
     ClusterSeen,
     Found,
@@ -14,7 +15,6 @@ from spectral_platform.authoring.suggestions import (
     Kind,
     Opinion,
     Suggestion,
-    UncoveredRule,
     apply_changes,
 )
 from spectral_platform.evaluations.dimensions import Dimension
@@ -164,7 +164,7 @@ def test_of_two_that_rise_and_fall_together_the_dearer_one_goes(
     assert removed == ([] if dropped is None else [dropped])
 
 
-def cluster(*criteria: str, size: int = 9, rules: tuple[str, ...] = ()) -> ClusterSeen:
+def cluster(*criteria: str, size: int = 9, rules: tuple[str, ...] = (), evaluator: Any = None) -> ClusterSeen:
     return ClusterSeen(
         signature="s1",
         label="Invented references",
@@ -173,7 +173,7 @@ def cluster(*criteria: str, size: int = 9, rules: tuple[str, ...] = ()) -> Clust
         share=0.4,
         severity=0.5,
         criteria=criteria,
-        rules=tuple(UncoveredRule(key=key, text=f"Mind {key}.") for key in rules),
+        rules=tuple(BrokenRule(key=key, text=f"Mind {key}.", evaluator=evaluator) for key in rules),
         trace_ids=("a" * 32,),
     )
 
@@ -206,6 +206,20 @@ def test_an_uncovered_cluster_is_covered_by_what_it_suggests() -> None:
 
     assert [each.key for each in after] == ["polite", "no_sources"]
     assert suggested(*after, clusters=(seen,)) == ()
+
+
+def test_a_rule_that_a_program_checks_is_checked_by_the_same_program_unless_a_dimension_does_so() -> None:
+    seen = cluster("keeps-numbers", rules=("keeps-numbers",), evaluator={"kind": "pii"})
+
+    added = only(suggested(dimension(), clusters=(seen,))).changes[0].dimension
+
+    assert added is not None
+    assert added.evaluator.kind == "pii"
+    assert suggested(dimension(kind="pii"), clusters=(seen,)) == ()
+
+
+def test_a_program_that_had_nothing_to_compare_with_is_not_blamed() -> None:
+    assert suggested(dimension(kind="groundedness"), dimension("short"), found=scores("polite", [None] * 20)) == ()
 
 
 def test_a_complaint_that_no_dimension_heard_of_becomes_one_even_when_it_names_a_dimension_of_its_own() -> None:

@@ -47,6 +47,14 @@ async def test_the_first_scan_improves_and_shows_what_it_refused(
     assert by_key[finalist["parent_key"]]["rationale"] in changeset["explainability"]["summary"]
     cost = (await visitor.get(f"{workspace}/scans/{started.json()['scan_id']}/cost")).json()
     assert {entry["provider"] for entry in cost["by_model"]} == {"simulator"}
+    card = changeset["performance_cards"][0]
+    composite = next(each for each in card["measurements"] if each["metric"] == "composite")
+    assert composite["proposed"] - composite["baseline"] == pytest.approx(verdict["effect"]["estimate"])
+    rubric = report["scan"]["settings"]["rubric_id"]
+    suggested = (await visitor.get(f"{workspace}/evaluations/rubrics/{rubric}/suggestions")).json()["results"]
+    assert ("constant", "speed") in {(each["kind"], each["changes"][0]["key"]) for each in suggested}
+    repeated = {change["key"] for each in suggested for change in each["changes"]} & {"rests_on_the_context", "grounding"}
+    assert not repeated, "the rubric checks grounding itself, on samples that have a context"
 
 
 async def test_the_demo_holds_traces_samples_rubric_objective_and_defaults(visitor: httpx.AsyncClient, demo: DemoAccess) -> None:
