@@ -41,6 +41,7 @@ NEED_NO_ENTRY = {
 # May only shrink.
 NEED_NO_ENTRY_OF_THEIR_OWN = {"failed_attempts", "kept_answers", "oauth_logins"}
 CHANGE_NOTHING = {
+    "infer_template": "shows what prompts were made from; saving it is asked for in the query",
     "render_agent": "shows what a prompt becomes",
     "explain_rubric": "shows what ran and what did not",
     "create_chat_completion": "plays a model",

@@ -10,7 +10,7 @@ from spectral_api.paging import Limit, Offset, Results, envelope
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
-from spectral_api.v1.agents import configs, schemas
+from spectral_api.v1.agents import configs, inference, schemas
 from spectral_api.v1.agents.templates import router as templates
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_platform.agents import commands, queries
@@ -183,3 +183,4 @@ async def merge_agent(workspace_id: UUID, agent_id: UUID, body: schemas.Merge, c
 
 
 router.include_router(configs.router)
+router.include_router(inference.router)

@@ -195,3 +195,12 @@ def _part_text(part: Any) -> str | None:
         return None
     text = part.get("content", part.get("text"))
     return text if isinstance(text, str) else None
+
+
+def said(recorded: Any) -> list[tuple[str, str]] | None:
+    """Role and text of every message in a recorded value, those without text left out; None when it holds no messages."""
+    messages = _messages(parsed(recorded), DEEPEST)
+    if messages is None:
+        return None
+    told = ((message.get("role"), _text(message)) for message in messages)
+    return [(role if isinstance(role, str) else "user", text) for role, text in told if text]

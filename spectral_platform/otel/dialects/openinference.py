@@ -96,8 +96,8 @@ def _kind(attributes: Attributes) -> SpanKind | None:
 
 def _content(attributes: Attributes, events: Events) -> Content:
     """Messages before values: the value of a model call is often the whole request around its messages."""
-    question = asked(_messages(attributes, "llm.input_messages"))
-    answer = answered(_messages(attributes, "llm.output_messages"))
+    question = asked(indexed_messages(attributes, "llm.input_messages"))
+    answer = answered(indexed_messages(attributes, "llm.output_messages"))
     return (
         question or asked(attributes.get("input.value")) or written(attributes.get("tool.parameters")),
         answer or answered(attributes.get("output.value")) or _documents(attributes),
@@ -122,7 +122,7 @@ def _revise(span: ReceivedSpan, fields: dict[str, Any]) -> None:
         fields["model"] = label(parameters.get("model")) if isinstance(parameters, dict) else None
 
 
-def _messages(attributes: Attributes, prefix: str) -> list[dict[str, object]] | None:
+def indexed_messages(attributes: Attributes, prefix: str) -> list[dict[str, object]] | None:
     """Messages flattened into attributes: ``llm.input_messages.0.message.role``, ``….message.content``, …"""
     messages: list[dict[str, object]] = []
     while True:

@@ -1,0 +1,1 @@
+"""Prompts of known templates, for measuring how well templates are inferred."""

@@ -1,0 +1,1 @@
+"""Inference: what template an agent's rendered prompts were made from."""

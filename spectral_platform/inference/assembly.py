@@ -1,0 +1,154 @@
+"""Makes a pattern of an alignment: tokens become texts again, and the space around values goes to the constants."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import count
+
+from spectral_platform.inference import alignment
+from spectral_platform.inference.alignment import Part, Run, Spans
+from spectral_platform.inference.patterns import Gap, Pattern, Role, Section, Slot
+from spectral_platform.inference.tokens import LINE, Tokens
+
+MOST_CONSTANT = 0.98
+ENOUGH_TO_OVERRULE = 50
+
+Bounds = dict[int, tuple[int, int]]
+"""For each text, the characters that are meant."""
+
+
+class Assembler:
+    """Numbers the slots of one pattern and knows the texts that it is made from."""
+
+    def __init__(self, texts: Sequence[Tokens]) -> None:
+        self._texts = texts
+        self._numbers = count()
+
+    def pattern(self, parts: Sequence[Part], bounds: Bounds) -> Pattern:
+        """The pattern of these parts, which fill these bounds."""
+        runs = [part for part in parts if isinstance(part, Run)]
+        constants = [self._text(run) for run in runs]
+        inside = [self._inside(run.spans) for run in runs]
+        limits = [_starts(bounds), *map(_ends, inside)]
+        starts = [*map(_starts, inside), _ends(bounds)]
+        between = self._between(parts)
+        texts = [""]
+        gaps: list[Gap] = []
+        lengths: list[float] = []
+        for position, (left, right) in enumerate(zip(limits, starts, strict=True)):
+            region = {text: (left[text], max(left[text], right[text])) for text in bounds}
+            before, after, core = self._trimmed(region)
+            gap = None
+            if any(start < end for start, end in core.values()):
+                gap = self._constant(core) or self._gap(between[position], core, is_below_line=LINE in before)
+            if isinstance(gap, Gap):
+                texts[-1] += before
+                gaps.append(gap)
+                lengths.append(sum(end - start for start, end in core.values()) / len(core))
+                texts.append(after)
+            else:
+                texts[-1] += before + (gap or "") + after
+            if position < len(constants):
+                texts[-1] += constants[position]
+        pivot = max(range(len(gaps)), key=lambda number: lengths[number], default=0)
+        return Pattern(tuple(texts), tuple(gaps), pivot)
+
+    def _between(self, parts: Sequence[Part]) -> list[alignment.Gap | None]:
+        """The gap before each run, and the one behind the last."""
+        found: list[alignment.Gap | None] = [None]
+        for part in parts:
+            if isinstance(part, Run):
+                found.append(None)
+            else:
+                found[-1] = part
+        return found
+
+    def _gap(self, gap: alignment.Gap | None, core: Bounds, *, is_below_line: bool) -> Gap:
+        if gap is None or not gap.sections or not all(isinstance(parts[0], Run) for parts in gap.sections):
+            return Gap(self._slot(gap))
+        first = {text: end for text, (_, end) in core.items()}
+        bounds: list[Bounds] = []
+        for parts in reversed(gap.sections):
+            spans = _whole(parts)
+            own: Bounds = {}
+            for text, (start, _) in spans.items():
+                tokens = self._texts[text]
+                # Space between sections is one's end where the first begins a line of its own, else the next one's beginning.
+                border = tokens.starts[start] if is_below_line else tokens.ends[start - 1] if start else 0
+                begin = max(core[text][0], border)
+                own[text] = (begin, first[text])
+                first[text] = begin
+            bounds.insert(0, own)
+        has_slot = any(first[text] > start for text, (start, _) in core.items())
+        slot = Slot(next(self._numbers)) if has_slot else None
+        sections = []
+        for parts, own in zip(gap.sections, bounds, strict=True):
+            number = next(self._numbers)
+            sections.append(Section(number, self.pattern(parts, own)))
+        return Gap(slot, tuple(sections))
+
+    def _slot(self, gap: alignment.Gap | None) -> Slot:
+        repeats = gap.repeats if gap is not None else ()
+        if not repeats:
+            return Slot(next(self._numbers))
+        return Slot(next(self._numbers), Role.BLOCKS, "".join(key.lstrip() for key in repeats))
+
+    def _inside(self, spans: Spans) -> Bounds:
+        """The characters of a run; of an empty one, which stands for the end of a line, the space there."""
+        inside: Bounds = {}
+        for text, (start, end) in spans.items():
+            tokens = self._texts[text]
+            inside[text] = (
+                (tokens.starts[start], tokens.ends[end - 1]) if start < end else (tokens.ends[start - 1], tokens.starts[start])
+            )
+        return inside
+
+    def _text(self, run: Run) -> str:
+        """What most texts have here; they may differ in space."""
+        said = Counter(self._texts[text].text[start:end] for text, (start, end) in self._inside(run.spans).items())
+        return said.most_common(1)[0][0]
+
+    def _constant(self, core: Bounds) -> str | None:
+        """What nearly all of many texts have in a gap, each of the others something else: a constant that few deviate from."""
+        said = Counter(self._texts[text].text[start:end] for text, (start, end) in core.items())
+        value, times = said.most_common(1)[0]
+        if len(core) >= ENOUGH_TO_OVERRULE and times >= MOST_CONSTANT * len(core) and len(said) - 1 == len(core) - times:
+            return value
+        return None
+
+    def _trimmed(self, region: Bounds) -> tuple[str, str, Bounds]:
+        """The space that all regions begin with and that all end with, and what lies between."""
+        texts = {text: self._texts[text].text[start:end] for text, (start, end) in region.items()}
+        before = _common_beginning([each[: len(each) - len(each.lstrip())] for each in texts.values()])
+        rest = {text: each[len(before) :] for text, each in texts.items()}
+        after = _common_beginning([each[len(each.rstrip()) :][::-1] for each in rest.values()])[::-1]
+        core = {text: (start + len(before), end - len(after)) for text, (start, end) in region.items()}
+        if all(not each.strip() for each in rest.values()):  # nothing but space: what most have is the constant
+            space = Counter(texts.values()).most_common(1)[0][0]
+            return space, "", {text: (end, end) for text, (_, end) in region.items()}
+        return before, after, core
+
+
+def _starts(bounds: Bounds) -> dict[int, int]:
+    return {text: start for text, (start, _) in bounds.items()}
+
+
+def _ends(bounds: Bounds) -> dict[int, int]:
+    return {text: end for text, (_, end) in bounds.items()}
+
+
+def _common_beginning(texts: Sequence[str]) -> str:
+    """What all texts begin with."""
+    low, high = min(texts), max(texts)
+    same = next((at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), min(len(low), len(high)))
+    return low[:same]
+
+
+def _whole(parts: Sequence[Part]) -> Spans:
+    """From the first token of these parts to the last, in each text."""
+    first, last = parts[0].spans, parts[-1].spans
+    return {text: (start, last[text][1]) for text, (start, _) in first.items()}
+
+
+def assemble(texts: Sequence[Tokens], parts: Sequence[Part], members: Sequence[int]) -> Pattern:
+    """The pattern of a whole alignment of these texts."""
+    return Assembler(texts).pattern(parts, {text: (0, len(texts[text].text)) for text in members})
