@@ -71,8 +71,10 @@ def groups_without_strangers(segments: Sequence[Keys]) -> Iterator[list[int]]:
     Those that have most of what nearly all have in common, in sequences of three tokens or of two; those of one family; all.
     """
     if len(segments) >= 2 * FEWEST:
-        for shared in ([grams(segment) for segment in segments], [set(pairwise(segment)) for segment in segments]):
-            counted: Counter[tuple[str, ...]] = Counter()
+        triples: list[set[Keys]] = [grams(segment) for segment in segments]
+        pairs: list[set[Keys]] = [set(pairwise(segment)) for segment in segments]
+        for shared in (triples, pairs):
+            counted: Counter[Keys] = Counter()
             for each in shared:
                 counted.update(each)
             common = {gram for gram, texts in counted.items() if texts >= NEARLY_ALL * len(segments)}

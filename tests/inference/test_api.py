@@ -34,17 +34,17 @@ def messages(number: int) -> str:
     return orjson.dumps([{"role": "system", "content": SYSTEM}, {"role": "user", "content": asked}]).decode()
 
 
-def prompts(count: int, *, agent: str = "support", first: int = 0, **attributes: Any) -> list[SpanDraft]:
+def prompts(count: int, **attributes: Any) -> list[SpanDraft]:
     """Traces of one model call each, in ``gen_ai.*``, one second apart."""
     return [
         call(
             new_trace_id(),
             1,
-            agent_name=agent,
+            agent_name="support",
             started_at=START + timedelta(seconds=number),
             attributes={"gen_ai.input.messages": messages(number), **attributes},
         )
-        for number in range(first, first + count)
+        for number in range(count)
     ]
 
 
