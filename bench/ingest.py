@@ -91,7 +91,7 @@ def count_spans(database: psycopg.Connection) -> int:
 def empty(database: psycopg.Connection) -> None:
     """Take all traces out."""
     database.execute("TRUNCATE spans")
-    database.execute("TRUNCATE traces CASCADE")
+    database.execute("TRUNCATE traces, trace_labels CASCADE")
     database.execute("CHECKPOINT")
 
 

@@ -41,6 +41,7 @@ LEFT_OUT: dict[str, str] = {
     "oauth_logins": "a login that is under way lasts minutes, and belongs to nobody yet",
     "trace_words": "every server takes the words of its traces from their texts",
     "trace_words_due": "likewise",
+    "trace_labels": "likewise, from what the traces themselves say",
 }
 """Tables that an export leaves out, and why."""
 

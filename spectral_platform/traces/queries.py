@@ -3,7 +3,9 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
@@ -94,6 +96,8 @@ async def list_traces(
     await session.execute(PLAN_FOR_VALUES)
     await bind_search(session, caller.workspace, where)
     conditions = conditions_of(where, caller.workspace)
+    if where.min_cost_usd is not None:
+        conditions += await among_the_dearest(session, caller.workspace, where.min_cost_usd)
     if among is not None:
         conditions.append(Trace.trace_id == _among(list(among)))
     window = Window(sort=sort, limit=limit + 1, offset=offset, after=after)
@@ -112,6 +116,20 @@ async def list_traces(
     results = [traces[trace_id] for trace_id in trace_ids[:limit] if trace_id in traces]
     next_cursor = Position.of(results[-1], sort).encode() if len(trace_ids) > limit and results else None
     return TracePage(results, COUNTED_EXACTLY if is_capped else total, is_capped, next_cursor)
+
+
+async def among_the_dearest(session: AsyncSession, workspace_id: UUID, least: Decimal) -> list[ColumnElement[bool]]:
+    """Where to look for traces that cost so much, if no more than 10 000 do: at the end of the order by cost.
+
+    Under row-level security no index is used for comparing costs, but one is for their order.
+    """
+    place, trace_id = PLACES["cost_usd"].label("place"), Trace.trace_id.expression
+    falling = select(place, trace_id).where(Trace.workspace_id == workspace_id).order_by(place.desc(), trace_id.desc())
+    next_one = await session.scalar(falling.offset(COUNTED_EXACTLY).limit(1))
+    if next_one is not None and next_one >= least:
+        return []
+    dearest = falling.limit(COUNTED_EXACTLY).subquery()
+    return [trace_id.in_(select(dearest.c.trace_id).where(dearest.c.place >= least))]
 
 
 async def _look_up(session: AsyncSession, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:

@@ -11,11 +11,12 @@ from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, Field, TypeAdapter
-from sqlalchemy import ColumnElement, String, func, literal, select, text, tuple_, union_all
+from sqlalchemy import ColumnElement, String, and_, exists, func, literal, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
 
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.models import Trace, TraceStatus, TraceWords
+from spectral_platform.traces.models import LONGEST_LABEL, Trace, TraceLabel, TraceStatus, TraceWords
 
 UNKNOWN = -1
 """Where an unknown cost or token count stands in the order: below everything that is known."""
@@ -90,14 +91,26 @@ class TraceFilter(Value):
     )
 
 
+def _is_labelled(kind: str, label: str, labels: InstrumentedAttribute[list[str]]) -> ColumnElement[bool]:
+    """Whether a trace has a label among those of a kind, told by an index whose rows it is a whole key of."""
+    found = exists().where(
+        TraceLabel.workspace_id == Trace.workspace_id,
+        TraceLabel.kind == kind,
+        TraceLabel.label == label[:LONGEST_LABEL],
+        TraceLabel.started_at == Trace.started_at,
+        TraceLabel.trace_id == Trace.trace_id,
+    )
+    return found if len(label) < LONGEST_LABEL else and_(found, labels.contains([label]))
+
+
 _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "agent_id": lambda value: Trace.agent_id == value,
     "status": lambda value: Trace.status == value,
     "workflow": lambda value: Trace.workflow == value,
-    "model": lambda value: Trace.models.contains([value]),
+    "model": lambda value: _is_labelled("model", value, Trace.models),
     "session_id": lambda value: Trace.session_id == value,
     "user_id": lambda value: Trace.user_id == value,
-    "tag": lambda value: Trace.tags.contains([value]),
+    "tag": lambda value: _is_labelled("tag", value, Trace.tags),
     "since": lambda value: Trace.started_at >= value,
     "until": lambda value: Trace.started_at < value,
     "min_duration_ms": lambda value: Trace.duration_ms >= value,
