@@ -6,7 +6,7 @@ from alembic import op
 from spectral_platform.core.schema import tenant_policy
 
 revision = "0034"
-down_revision = "0030"
+down_revision = "0036"
 branch_labels = None
 depends_on = None
 
