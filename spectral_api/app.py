@@ -19,6 +19,7 @@ from spectral_api.otel.rpc import grpc_served
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.ratelimits import document_limit
 from spectral_api.simulator.router import router as simulator
+from spectral_api.v1.samples.uploads import carries_file
 from spectral_platform.auth.last_uses import LastUses
 from spectral_platform.auth.verification import Verifier
 from spectral_platform.core.database import Database
@@ -124,7 +125,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.space = space
     app.state.verifier = Verifier(database, settings.keyring)
     app.state.streams = 0
-    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, exceptions=((carries_file, settings.max_upload_bytes),))
     app.add_middleware(OpenLinks, prefix="/api/v1/signed/feedback/", limit_bytes=LINK_BODY_BYTES)
     app.add_middleware(HeadAsGet)
     app.add_middleware(RequestContext)

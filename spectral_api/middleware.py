@@ -1,6 +1,7 @@
 """What every request passes: an id, log context, the access line, and the limit on its body."""
 
 import time
+from collections.abc import Callable, Sequence
 
 import structlog
 from starlette.datastructures import Headers
@@ -90,29 +91,32 @@ class OpenLinks:
 class BodyLimit:
     """Refuses bodies over the limit while they arrive.
 
-    FastAPI's own limit answers in plain text, and does so in place of whatever the application answers.
+    FastAPI's own limit answers in plain text, and does so in place of whatever the application answers. ``exceptions`` gives some
+    requests a limit of their own.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, limit_bytes: int, exceptions: Sequence[tuple[Callable[[Scope], bool], int]] = ()) -> None:
         self.app = app
         self.limit_bytes = limit_bytes
+        self.exceptions = exceptions
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        limit_bytes = next((limit for applies, limit in self.exceptions if applies(scope)), self.limit_bytes)
         announced = Headers(scope=scope).get("Content-Length", "")
-        received = int(announced) if announced.isdecimal() and int(announced) > self.limit_bytes else 0
+        received = int(announced) if announced.isdecimal() and int(announced) > limit_bytes else 0
 
         async def receive_within_limit() -> Message:
             nonlocal received
-            if received <= self.limit_bytes:
+            if received <= limit_bytes:
                 message = await receive()
                 received += len(message.get("body", b""))
-            if received > self.limit_bytes:
-                scope.setdefault("state", {})["body_limit_bytes"] = self.limit_bytes
-                raise HTTPException(413, f"The body is larger than {self.limit_bytes} bytes.")
+            if received > limit_bytes:
+                scope.setdefault("state", {})["body_limit_bytes"] = limit_bytes
+                raise HTTPException(413, f"The body is larger than {limit_bytes} bytes.")
             return message
 
         await self.app(scope, receive_within_limit, send)

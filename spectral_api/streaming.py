@@ -10,6 +10,7 @@ from starlette.datastructures import State
 from spectral_platform.core.errors import UnavailableError
 
 NDJSON = "application/x-ndjson"
+CSV = "text/csv"
 STREAMS_AT_ONCE = 4
 
 
@@ -20,11 +21,17 @@ class TooManyStreams(UnavailableError):
         super().__init__("The server sends as many exports as it can at the same time. Ask again a little later.")
 
 
-async def stream(request: Request, parts: AsyncGenerator[bytes], headers: Mapping[str, str] | None = None) -> StreamingResponse:
-    """An answer in parts, as lines of JSON. Raises ``TooManyStreams`` before it begins."""
+async def stream(
+    request: Request,
+    parts: AsyncGenerator[bytes],
+    headers: Mapping[str, str] | None = None,
+    *,
+    media_type: str = NDJSON,
+) -> StreamingResponse:
+    """An answer in parts, as lines of JSON unless told otherwise. Raises ``TooManyStreams`` before it begins."""
     counted = _count(request.app.state, parts)
     await anext(counted)
-    return StreamingResponse(counted, media_type=NDJSON, headers=headers)
+    return StreamingResponse(counted, media_type=media_type, headers=headers)
 
 
 async def _count(state: State, parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

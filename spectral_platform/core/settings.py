@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     ingestion_requests_per_minute: int = Field(default=60_000, ge=0)
     public_requests_per_minute: int = Field(default=300, ge=0)
     max_body_bytes: int = Field(default=20_000_000, gt=0)
+    max_upload_bytes: int = Field(default=250_000_000, gt=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     demo_email: str | None = None
     demo_password: SecretStr | None = None

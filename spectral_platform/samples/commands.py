@@ -11,25 +11,16 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_platform.audit.commands import record
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import conflict_as
-from spectral_platform.core.values import Value
 from spectral_platform.samples import queries
 from spectral_platform.samples.content import SampleContent, version_hash
 from spectral_platform.samples.curation import curate
 from spectral_platform.samples.errors import SampleDuplicated, SampleSetEmpty
+from spectral_platform.samples.intake import LARGEST_SET, Addition, Intake, in_batches
 from spectral_platform.samples.models import PublishedSample, Sample, SampleSet, SampleSetVersion
 from spectral_platform.samples.near_duplicates import fingerprint, group_near_duplicates
-from spectral_platform.samples.parsing import AcceptedLine, Line, RejectedLine
+from spectral_platform.samples.parsing import AcceptedLine, Line
 from spectral_platform.traces.selection import TraceFilter
 from spectral_platform.workspaces.commands import hold_workspace
-
-LARGEST_SET = 10_000
-
-
-class Addition(Value):
-    """What became of the lines that were handed in."""
-
-    created: int
-    rejected: tuple[RejectedLine, ...]
 
 
 async def create_sample_set(session: AsyncSession, caller: Caller, *, name: str, description: str | None) -> SampleSet:
@@ -74,37 +65,29 @@ async def delete_sample_set(session: AsyncSession, caller: Caller, sample_set_id
 
 
 async def add_samples(session: AsyncSession, caller: Caller, sample_set_id: UUID, *, lines: Iterable[Line]) -> Addition:
-    """Store the lines that are samples and new to the set; say of each other line why it was not stored."""
+    """Store the lines that are samples and new to the set; say of each other line why it was not stored.
+
+    The lines are taken some at a time in another thread, so they may be read from a file of any size while they are stored: all
+    of them in this transaction or, if they come to an end in an error, none.
+    """
     sample_set = await queries.get_sample_set(session, caller, sample_set_id, for_update=True)
-    room = LARGEST_SET - sample_set.sample_count
-    rejected: list[RejectedLine] = []
-    lines_of: dict[str, AcceptedLine] = {}
-    for line in lines:
-        if isinstance(line, RejectedLine):
-            rejected.append(line)
-        elif (earlier := lines_of.setdefault(line.content.content_hash, line)) is not line:
-            rejected.append(RejectedLine(line=line.line, reason=f"the same sample as line {earlier.line}"))
-    known = await queries.list_content_hashes(session, sample_set, among=lines_of)
-    created: list[Sample] = []
-    for content_hash, line in lines_of.items():
-        if content_hash in known:
-            rejected.append(RejectedLine(line=line.line, reason="the set has this sample already"))
-        elif len(created) == room:
-            rejected.append(RejectedLine(line=line.line, reason=f"the set is full: it holds {LARGEST_SET} samples"))
-        else:
-            created.append(_new_sample(sample_set, line.content, content_hash))
-    session.add_all(created)
-    await session.flush()
+    intake = Intake(room=LARGEST_SET - sample_set.sample_count)
+    remaining = in_batches(lines)
+    while batch := await asyncio.to_thread(next, remaining, None):
+        hashes = {line.content.content_hash for line in batch if isinstance(line, AcceptedLine)}
+        known = await queries.list_content_hashes(session, sample_set, among=hashes - intake.lines_of.keys())
+        if rows := [_new_sample(sample_set, content) for content in intake.admit(batch, known)]:
+            await session.execute(insert(Sample), rows)
     await record(
         session,
         caller,
         action="samples.created",
         resource="sample_set",
         resource_id=sample_set_id,
-        created=len(created),
-        rejected=len(rejected),
+        created=intake.created,
+        rejected=intake.rejected_count,
     )
-    return Addition(created=len(created), rejected=tuple(sorted(rejected, key=lambda one: one.line)))
+    return intake.addition
 
 
 async def curate_samples(
@@ -180,8 +163,13 @@ async def publish_sample_set(session: AsyncSession, caller: Caller, sample_set_i
     return version, True
 
 
-def _new_sample(sample_set: SampleSet, content: SampleContent, content_hash: str) -> Sample:
-    return Sample(workspace_id=sample_set.workspace_id, sample_set_id=sample_set.id, content=content, content_hash=content_hash)
+def _new_sample(sample_set: SampleSet, content: SampleContent) -> dict[str, Any]:
+    return {
+        "workspace_id": sample_set.workspace_id,
+        "sample_set_id": sample_set.id,
+        "content": content,
+        "content_hash": content.content_hash,
+    }
 
 
 def _freeze(version: SampleSetVersion, samples: Sequence[Sample], published: dict[str, tuple[str, str]]) -> list[dict[str, Any]]:

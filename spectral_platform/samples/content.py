@@ -54,6 +54,8 @@ def _form_of_input(value: Any) -> str | None:
 
 
 Text = Annotated[str, Field(max_length=LONGEST_TEXT), AfterValidator(_storable)]
+OptionalText = Annotated[Text | None, AfterValidator(lambda text: text or None)]
+"""A text that may be absent; an empty one says nothing, and files cannot tell it from an absent one."""
 Document = Annotated[dict[str, Any], AfterValidator(_bounded)]
 SampleInput: TypeAlias = Annotated[
     Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT), AfterValidator(_storable), Tag("text")]
@@ -72,8 +74,8 @@ class SampleContent(Value):
     """One test case: what the agent is given and, where it is known, what a good answer says."""
 
     input: SampleInput
-    expected_output: Text | None = Field(default=None, description="What a good answer says, for evaluators that compare.")
-    context: Text | None = Field(default=None, description="What the answer may rely on, for evaluators of groundedness.")
+    expected_output: OptionalText = Field(default=None, description="What a good answer says, for evaluators that compare.")
+    context: OptionalText = Field(default=None, description="What the answer may rely on, for evaluators of groundedness.")
     metadata: Document = Field(default_factory=dict, description="Anything worth keeping beside it.")
     tags: tuple[Keyword, ...] = Field(default=(), max_length=MOST_TAGS, description="Words to find it by.")
     source_trace_id: str | None = Field(default=None, pattern="^[0-9a-f]{32}$", description="The trace that it was made from.")

@@ -13,7 +13,7 @@ async def create_sample_set(person: Person, *samples: Any) -> str:
     if samples:
         body = [{"input": sample} if isinstance(sample, str) else sample for sample in samples]
         added = await person.client.post(f"{path}/samples", json=body)
-        assert added.json() == {"created": len(samples), "rejected": []}, added.text
+        assert added.json() == {"created": len(samples), "rejected": [], "rejected_count": 0}, added.text
     return path
 
 

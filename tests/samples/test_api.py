@@ -255,7 +255,7 @@ async def test_an_export_can_be_uploaded_again(owner: Person) -> None:
 
     added = await owner.client.post(f"{copy}/samples", files={"file": ("export.jsonl", exported.content)})
 
-    assert added.json() == {"created": 3, "rejected": []}
+    assert added.json() == {"created": 3, "rejected": [], "rejected_count": 0}
     assert (await publish(owner, copy))["content_hash"] == (await publish(owner, path))["content_hash"]
 
 

@@ -1,10 +1,13 @@
 """Samples as files."""
 
+from io import BytesIO
+from typing import Any
+
 import pytest
 
 from spectral_platform.samples.content import LONGEST_TEXT, SampleContent
 from spectral_platform.samples.errors import SampleFileUnreadable
-from spectral_platform.samples.parsing import AcceptedLine, Line, RejectedLine, read_array, read_csv, read_jsonl
+from spectral_platform.samples.parsing import AcceptedLine, Line, RejectedLine, read_array, read_csv, read_jsonl, write_csv
 
 
 def contents(lines: list[Line]) -> dict[int, SampleContent]:
@@ -18,7 +21,7 @@ def reasons(lines: list[Line]) -> dict[int, str]:
 def test_a_bad_line_of_jsonl_does_not_refuse_the_others() -> None:
     file = b'\xef\xbb\xbf{"input": "one"}\r\n\n{"input": \n{"input": {"name": "Ada"}, "weight": 2}\n[]\n'
 
-    lines = list(read_jsonl(file))
+    lines = list(read_jsonl(BytesIO(file)))
 
     assert contents(lines) == {1: SampleContent(input="one"), 4: SampleContent(input={"name": "Ada"}, weight=2)}
     assert sorted(reasons(lines)) == [3, 5]
@@ -63,7 +66,7 @@ def test_csv_columns_become_the_fields_of_samples() -> None:
         "a,b,c,1,d,e,f\n"
     )
 
-    lines = list(read_csv(file.encode()))
+    lines = list(read_csv(BytesIO(file.encode())))
 
     assert contents(lines) == {
         2: SampleContent(
@@ -80,7 +83,7 @@ def test_csv_columns_become_the_fields_of_samples() -> None:
 
 
 def test_csv_variables_become_an_input_object() -> None:
-    lines = list(read_csv(b"input.name,input.city\nAda,London\n"))
+    lines = list(read_csv(BytesIO(b"input.name,input.city\nAda,London\n")))
 
     assert contents(lines) == {2: SampleContent(input={"name": "Ada", "city": "London"})}
 
@@ -95,8 +98,69 @@ def test_csv_variables_become_an_input_object() -> None:
         b"expected_output\na\n",
         b"input\n\xff\xfe\n",
         b'input\n"never closed\n',
+        b'input\n"' + b"x" * 4_000_001 + b'"\n',
+        "input\nGrüße\n".encode("latin-1"),
+        "input\na\n".encode("utf-16"),
+        "input\na\n".encode("utf-16-le"),
     ],
 )
 def test_a_file_that_is_not_such_a_csv_is_refused_whole(file: bytes) -> None:
     with pytest.raises(SampleFileUnreadable):
-        list(read_csv(file))
+        list(read_csv(BytesIO(file)))
+
+
+def test_a_line_of_jsonl_that_is_too_long_is_passed_over_and_the_next_one_is_read() -> None:
+    file = b'{"input": "' + b"x" * 9_000_000 + b'"}\r\n{"input": "one"}'
+
+    lines = list(read_jsonl(BytesIO(file)))
+
+    assert reasons(lines) == {1: "longer than 4000000 bytes"}
+    assert contents(lines) == {2: SampleContent(input="one")}
+
+
+def test_a_line_in_another_encoding_is_rejected_and_a_file_of_utf_16_is_refused() -> None:
+    lines = list(read_jsonl(BytesIO('{"input": "Grüße"}\n'.encode("latin-1") + b'{"input": "one"}\n')))
+
+    assert list(reasons(lines)) == [1]
+    assert list(contents(lines)) == [2]
+    with pytest.raises(SampleFileUnreadable, match="UTF-16"):
+        list(read_jsonl(BytesIO('{"input": "one"}'.encode("utf-16"))))
+
+
+HOSTILE: list[dict[str, Any]] = [
+    {"input": "plain"},
+    {"input": 'quotes "and", commas\r\nand\nnew\rlines\t'},
+    {"input": " \ufefflooks like a mark ", "expected_output": "=1+1", "context": "\u2028"},
+    {"input": "日本語 🎉", "tags": ("a,b", " c ", "d"), "weight": 0.1 + 0.2},
+    {"input": {"name": "Ada", "n": 3, "deep": [{"x": None}], "empty": ""}, "metadata": {"a": 1, "b": "", "c": {"d": [True]}}},
+    {"input": "{}", "source_trace_id": "a" * 32, "metadata": {"text": "1"}},
+    {"input": "input_json,input", "expected_output": "", "context": "x" * 100_000},
+]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_what_is_written_as_csv_is_read_as_the_same_samples(mark: bytes) -> None:
+    samples = [SampleContent.model_validate(item) for item in HOSTILE]
+
+    file = mark + write_csv(samples[:3], header=True) + write_csv(samples[3:], header=False)
+
+    lines = list(read_csv(BytesIO(file)))
+    assert reasons(lines) == {}
+    assert list(contents(lines).values()) == samples
+    assert [one.content_hash for one in contents(lines).values()] == [one.content_hash for one in samples]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (b"a,{},", "input_json: its value stands in another column as well"),
+        (b",{,", "input_json: not JSON"),
+        (b",3,", "input: Input should be text"),
+        (b"a,,3", "tags: Input should be a valid"),
+    ],
+)
+def test_a_cell_that_is_not_the_json_that_it_should_be_rejects_its_row(row: bytes, reason: str) -> None:
+    lines = list(read_csv(BytesIO(b"input,input_json,tags_json\n" + row + b"\nb,,\n")))
+
+    assert reasons(lines)[2].startswith(reason)
+    assert list(contents(lines)) == [3]

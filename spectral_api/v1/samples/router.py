@@ -1,22 +1,22 @@
 """Endpoints of sample sets and samples."""
 
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
 from fastapi import Depends, Path, Query, Request, Response, Security
 from fastapi.responses import StreamingResponse
 
-from spectral_api.dependencies import Database
+from spectral_api.dependencies import Database, DatabaseHolder
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
-from spectral_api.streaming import NDJSON, TooManyStreams, stream
+from spectral_api.streaming import CSV, NDJSON, TooManyStreams, stream
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.samples import schemas
-from spectral_api.v1.samples.uploads import REQUEST_BODY, SamplesMediaTypeUnsupported, read_lines
+from spectral_api.v1.samples.uploads import REQUEST_BODY, SamplesMediaTypeUnsupported, received
 from spectral_platform.core import database as platform_database
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import PayloadTooLargeError
@@ -30,6 +30,7 @@ from spectral_platform.samples.errors import (
     SampleSetNotFound,
     SampleSetVersionNotFound,
 )
+from spectral_platform.samples.parsing import write_csv
 
 LARGEST_NUMBER = 2**31 - 1
 
@@ -116,15 +117,23 @@ async def list_samples(workspace_id: UUID, sample_set_id: UUID, caller: Reader, 
     responses=problems(*IN_WORKSPACE, SampleSetNotFound, SampleFileUnreadable, PayloadTooLargeError, SamplesMediaTypeUnsupported),
 )
 async def add_samples(
-    workspace_id: UUID, sample_set_id: UUID, caller: Writer, database: Database, request: Request, response: Response
+    workspace_id: UUID,
+    sample_set_id: UUID,
+    caller: Writer,
+    database: Database,
+    holder: DatabaseHolder,
+    request: Request,
+    response: Response,
 ) -> Any:
     """Add samples: a JSON array, or a JSONL or CSV file as `multipart/form-data`.
 
     Each sample is judged by itself: the good ones are stored together, the others are named with their line and the reason. A
-    sample that the set has already (same input, expected output and context) is refused.
+    sample that the set has already (same input, expected output and context) is refused. A file that breaks off or cannot be
+    read stores nothing at all. Files may be larger than other bodies, unless the request has an `Idempotency-Key`.
     """
     await queries.get_sample_set(database, caller, sample_set_id)
-    added = await commands.add_samples(database, caller, sample_set_id, lines=await read_lines(request))
+    async with received(request, caller, database, holder) as (session, lines):
+        added = await commands.add_samples(session, caller, sample_set_id, lines=lines)
     response.headers["Location"] = f"{_path_of(workspace_id, sample_set_id)}/samples"
     return added
 
@@ -211,7 +220,10 @@ async def get_sample_set_version(
     summary="Export a sample set",
     responses={
         **problems(*IN_WORKSPACE, SampleSetNotFound, SampleSetVersionNotFound, TooManyStreams),
-        200: {"description": "One sample a line.", "content": {NDJSON: {"schema": {"type": "string"}}}},
+        200: {
+            "description": "One sample a line, or a row.",
+            "content": {NDJSON: {"schema": {"type": "string"}}, CSV: {"schema": {"type": "string"}}},
+        },
     },
 )
 async def export_sample_set(
@@ -223,21 +235,32 @@ async def export_sample_set(
     version: Annotated[
         int | None, Query(ge=1, le=LARGEST_NUMBER, description="A published version; without it, the set as it is now.")
     ] = None,
+    format: Annotated[Literal["jsonl", "csv"], Query(description="JSON Lines, or CSV with a header.")] = "jsonl",
 ) -> StreamingResponse:
-    """Stream the samples as JSON Lines, in the form in which they can be uploaded again."""
+    """Stream the samples as JSON Lines or CSV, in a form in which they can be uploaded again and are the same samples.
+
+    In CSV what is no text stands as JSON in `input_json`, `tags_json` and `metadata_json`.
+    """
     await queries.get_sample_set(database, caller, sample_set_id)
     frozen = await queries.get_sample_set_version(database, caller, sample_set_id, number=version) if version else None
     holder: platform_database.Database = request.app.state.database
 
-    async def lines() -> AsyncGenerator[bytes]:
+    async def parts() -> AsyncGenerator[bytes]:
         # The endpoint's own transaction is over when the first byte leaves.
         async with holder.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
             version_id = frozen.id if frozen else None
-            async for content in queries.stream_contents(session, caller.workspace, sample_set_id, version_id=version_id):
-                yield orjson.dumps(content.model_dump(mode="json"), option=orjson.OPT_APPEND_NEWLINE)
+            contents = queries.stream_contents(session, caller.workspace, sample_set_id, version_id=version_id)
+            if format == "csv":
+                yield write_csv((), header=True)
+            async for content in contents:
+                if format == "csv":
+                    yield write_csv((content,), header=False)
+                else:
+                    yield orjson.dumps(content.model_dump(mode="json"), option=orjson.OPT_APPEND_NEWLINE)
 
-    name = f"samples-{sample_set_id}{f'-v{version}' if version else ''}.jsonl"
-    return await stream(request, lines(), {"Content-Disposition": f'attachment; filename="{name}"'})
+    name = f"samples-{sample_set_id}{f'-v{version}' if version else ''}.{format}"
+    media_type = CSV if format == "csv" else NDJSON
+    return await stream(request, parts(), {"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media_type)
 
 
 @router.get(

@@ -72,7 +72,8 @@ class Addition(Output):
     """What became of the samples that were sent."""
 
     created: int = Field(description="How many were stored.", examples=[118])
-    rejected: list[RejectedLine] = Field(description="The others, each with the reason.")
+    rejected: list[RejectedLine] = Field(description="The others, each with the reason; of very many the first 1 000.")
+    rejected_count: int = Field(description="How many were not stored.", examples=[2])
 
 
 class Curation(TraceFilter):
