@@ -42,6 +42,7 @@ NEED_NO_ENTRY = {
 NEED_NO_ENTRY_OF_THEIR_OWN = {"failed_attempts", "kept_answers", "oauth_logins"}
 CHANGE_NOTHING = {
     "infer_template": "shows what prompts were made from; saving it is asked for in the query",
+    "preview_objective": "tells what an objective says of figures",
     "render_agent": "shows what a prompt becomes",
     "explain_rubric": "shows what ran and what did not",
     "create_chat_completion": "plays a model",

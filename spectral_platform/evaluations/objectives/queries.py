@@ -8,6 +8,9 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.evaluations.objectives.errors import ObjectiveNotFound
 from spectral_platform.evaluations.objectives.models import Objective
+from spectral_platform.evaluations.objectives.previewing import Figures, ObjectivePreview, preview
+from spectral_platform.evaluations.rubrics.queries import get_rubric
+from spectral_platform.evaluations.scoring import References
 
 COLUMNS = {"created_at": Objective.created_at, "name": Objective.name}
 
@@ -26,6 +29,28 @@ async def get_objective(session: AsyncSession, caller: Caller, objective_id: UUI
     if objective is None:
         raise ObjectiveNotFound(objective_id)
     return objective
+
+
+async def preview_objective(
+    session: AsyncSession,
+    caller: Caller,
+    objective_id: UUID,
+    *,
+    baseline: Figures,
+    candidate: Figures,
+    references: References | None,
+) -> ObjectivePreview:
+    """What an objective says of given figures, by its rubric's newest version."""
+    objective = await get_objective(session, caller, objective_id)
+    rubric = await get_rubric(session, caller, objective.rubric_id)
+    return preview(
+        objective.terms,
+        objective.constraints,
+        rubric.dimensions,
+        baseline=baseline,
+        candidate=candidate,
+        references=references,
+    )
 
 
 async def find_default_objective(session: AsyncSession, workspace_id: UUID) -> Objective | None:

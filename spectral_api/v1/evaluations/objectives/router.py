@@ -71,6 +71,32 @@ async def get_objective(
     return conditional.show(await queries.get_objective(database, caller, objective_id))
 
 
+@router.post(
+    "/{objective_id}/preview",
+    response_model=schemas.ObjectivePreview,
+    summary="Try an objective on figures",
+    responses=problems(*IN_WORKSPACE, ObjectiveNotFound),
+)
+async def preview_objective(
+    workspace_id: UUID, objective_id: UUID, body: schemas.ObjectiveTry, caller: Writer, database: Database
+) -> Any:
+    """Show what a scan would make of two arms with these figures: utilities, composites, and which hard limits they keep.
+
+    The arithmetic is that of the scan itself, by the newest version of the objective's rubric. Nothing is stored. In a scan the
+    composite is taken case by case and then compared; figures that are means of many cases give the same only nearly.
+    """
+    return schemas.ObjectivePreview.of(
+        await queries.preview_objective(
+            database,
+            caller,
+            objective_id,
+            baseline=body.baseline,
+            candidate=body.candidate,
+            references=body.references.references if body.references else None,
+        )
+    )
+
+
 @router.patch(
     "/{objective_id}",
     response_model=schemas.Objective,
