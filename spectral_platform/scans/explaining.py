@@ -9,6 +9,7 @@ from spectral_platform.changesets.explainability import NO_CHANGES_WARRANTED, De
 from spectral_platform.changesets.proposals import Attempt, FrameworkSnapshot, Measurement, PerformanceCard, ProposedChange
 from spectral_platform.changesets.states import Outcome, Risk
 from spectral_platform.core import clock
+from spectral_platform.evaluations.calibration.certificates import CalibrationState
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
@@ -121,8 +122,10 @@ def _limitations(run: Run, verdict: Verdict) -> tuple[str, ...]:
     if verdict.minimum_detectable_effect is not None:
         limits.append(f"These cases show effects of {verdict.minimum_detectable_effect:.0%} or more, in four scans of five.")
     limits.append("The estimate holds for cases like those of the sample set; traffic that has moved on since is not covered.")
-    if run.standard.judged:
-        limits.append("Judged dimensions rest on a model's opinion that no human labels have calibrated.")
+    for key, judge in sorted(run.found.calibrations.items()):
+        if judge.state is not CalibrationState.CALIBRATED:
+            said = "is a judge's opinion" if judge.state is CalibrationState.UNCALIBRATED else "rests on a provisional judge"
+            limits.append(f"Dimension {key} {said}: {judge.reason}")
     if run.found.is_cut_short:
         limits.append("The search ended before all candidates were tried, because its budget was spent.")
     return tuple(limits)

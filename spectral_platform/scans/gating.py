@@ -14,6 +14,7 @@ from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.limits import check_limits
 from spectral_platform.scans.bounding import Bounding, Bounds, Strictness, only_look
+from spectral_platform.scans.labelled import LabelledPairs, human_check
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS
 from spectral_platform.scans.regressions import dimension_gates, severe_regression_gates, slice_gates
@@ -105,12 +106,13 @@ def conclude(
     noise: float = 0.0,
     dev_gain: float | None = None,
     judge_untrusted: bool = False,
+    labelled: LabelledPairs | None = None,
     draws: int = DRAWS,
 ) -> Conclusion:
     """Every gate on the pairs of one look; without ``strictness`` they are all that there will be.
 
     ``noise`` is the share of cases on which the unchanged agent differs from itself by half a point, ``dev_gain`` the
-    finalist's mean gain on the dev cases that chose it.
+    finalist's mean gain on the dev cases that chose it, ``labelled`` what people say of some of those.
     """
     strictness = strictness or only_look(pairs.cases)
     bounding = Bounding(seed=seed, strictness=strictness, draws=draws)
@@ -128,6 +130,8 @@ def conclude(
     results += [_critical(pairs, strictness), *_limits(pairs, standard)]
     results += slice_gates(pairs, bounding)
     results += _transfer(transfer, divergence)
+    checked, human = human_check(labelled, pairs.composite, strictness)
+    results += checked
     statistics: dict[str, JsonValue] = {
         "composite": effect.model_dump(),
         **{name: bounds.model_dump() for name, bounds in authorities.items()},
@@ -142,6 +146,7 @@ def conclude(
         "divergence": divergence,
         "dev_gain": dev_gain,
         "transfer_ratio": transfer,
+        "human_check": human,
         "look": strictness.model_dump(),
     }
     return Conclusion(
@@ -158,14 +163,17 @@ def conclude(
     )
 
 
-def need(differences: Sequence[float], *, run_variance: float, cases: int) -> Need:
-    """What would show the effect that was seen, or one worth having, with the spread that was seen."""
+def need(differences: Sequence[float], *, run_variance: float, cases: int, labels: int | None = None) -> Need:
+    """What would show the effect that was seen, or one worth having, with the spread that was seen.
+
+    ``labels`` are those that gate G8 asks for.
+    """
     spread = stdev(differences) if len(differences) > 1 else (2 * run_variance) ** 0.5
     effect = max(fmean(differences) if differences else 0.0, PLANNED_EFFECT)
     wanted = max(MINIMUM_PAIRS, cases_needed(effect, spread, alpha=ALPHA))
     return Need(
         cases=wanted if wanted > cases else None,
-        labels=None,
+        labels=labels,
         repeats=repeats_needed(effect, cases, run_variance=run_variance, alpha=ALPHA) if cases else None,
     )
 

@@ -15,6 +15,7 @@ from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.changesets.clusters.clustering import Cluster
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database
+from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.evaluations.scoring import References
 from spectral_platform.llm.calling import ModelCaller
 from spectral_platform.llm.errors import AttemptSuperseded
@@ -23,6 +24,7 @@ from spectral_platform.llm.purposes import Purpose
 from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
 from spectral_platform.scans.gating import Conclusion
+from spectral_platform.scans.labelled import LabelledPairs
 from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise, Readiness
@@ -80,6 +82,8 @@ class Findings:
     finalist: Contender | None = None
     holdout: Pairs | None = None
     conclusion: Conclusion | None = None
+    labelled: LabelledPairs | None = None
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
     holdout_groups: tuple[str, ...] = ()
     attribution: list[dict[str, Any]] = field(default_factory=list)
     newly_failing: int = 0

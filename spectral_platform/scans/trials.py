@@ -85,6 +85,8 @@ class TrialPlan(Value):
     first_repeat: int = 0
     repeats: int = 1
     is_verdict: bool = False
+    is_sealed: bool = False
+    """Whether it runs on the holdout, with what of the budget is kept for that."""
 
 
 class Bench:
@@ -187,7 +189,7 @@ class Bench:
             candidate=plan.candidate,
             case_key=case.key,
             repeat=repeat,
-            may_use_held=plan.is_verdict or plan.phase is Phase.DIAGNOSE,  # by then the holdout has had its share
+            may_use_held=plan.is_sealed or plan.phase is Phase.DIAGNOSE,  # by then the holdout has had its share
         )
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from spectral_platform.scans.failures import FailedCriterion, failures_of
+from spectral_platform.scans.human_check import recall_calibration
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.trace_scoring import score_traces
 from spectral_platform.worlds.splits import Split
@@ -27,3 +28,4 @@ async def detect(run: Run) -> None:
             by_criterion=dict(by_criterion.most_common()),
         )
     await score_traces(run)
+    await recall_calibration(run)

@@ -13,6 +13,7 @@ from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.scans.bounding import plan_strictness
 from spectral_platform.scans.cases import Case, interleave
 from spectral_platform.scans.gating import conclude
+from spectral_platform.scans.human_check import check_with_people
 from spectral_platform.scans.pairing import Pairs, pair
 from spectral_platform.scans.phases.generate import emit_dropped
 from spectral_platform.scans.phases.observe import BASELINE
@@ -49,6 +50,7 @@ async def evaluate(run: Run) -> None:
     await race.choose()
     finalist = run.found.finalist
     if finalist is not None:
+        await check_with_people(run, finalist)
         await _open_holdout(run, finalist)
 
 
@@ -185,6 +187,7 @@ async def _open_holdout(run: Run, finalist: Contender) -> None:
             noise=found.noise.disagreement if found.noise else 0.0,
             dev_gain=finalist.dev.get("mean"),
             judge_untrusted=found.judge_untrusted,
+            labelled=found.labelled,
         )
         stops = found.conclusion.stops or strictness.is_last
         await run.emit(
@@ -204,5 +207,5 @@ async def _open_holdout(run: Run, finalist: Contender) -> None:
 
 
 async def _arm(run: Run, config: AgentConfig, cases: Sequence[Case], name: str, repeats: int) -> list[Trial]:
-    plan = TrialPlan(phase=Phase.EVALUATE, candidate=name, repeats=repeats, is_verdict=True)
+    plan = TrialPlan(phase=Phase.EVALUATE, candidate=name, repeats=repeats, is_verdict=True, is_sealed=True)
     return await run.bench.run(config, cases, plan)

@@ -13,6 +13,7 @@ from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
+from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.scans import explaining
 from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.gating import need
@@ -103,6 +104,7 @@ def reach_verdict(run: Run) -> Verdict:
     statistics["candidates"] = len(found.contenders)
     statistics["search_adequate"] = _is_search_adequate(run)
     statistics["seed"] = run.seed
+    statistics["judges"] = {key: _belief(judge) for key, judge in sorted(found.calibrations.items())}
     variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
     holdout = len(run.material.book.select(Split.HOLDOUT, "sample"))
     return Verdict(
@@ -110,7 +112,7 @@ def reach_verdict(run: Run) -> Verdict:
         effect=effect,
         gates=tuple(gates),
         minimum_detectable_effect=run.readiness.minimum_detectable_effect,
-        need=need(pairs.composite if pairs else (), run_variance=variance, cases=holdout)
+        need=need(pairs.composite if pairs else (), run_variance=variance, cases=holdout, labels=_labels_needed(statistics))
         if outcome is Outcome.INSUFFICIENT_EVIDENCE
         else None,
         reasons=reasons,
@@ -118,6 +120,18 @@ def reach_verdict(run: Run) -> Verdict:
         simulated=run.simulated,
         statistics=statistics,
     )
+
+
+def _belief(calibration: Calibration) -> dict[str, JsonValue]:
+    """How far a judge can be believed, in short."""
+    kappa = calibration.kappa.lower if calibration.kappa else None
+    return {"state": calibration.state.value, "labels": calibration.n, "kappa_lower_bound": kappa}
+
+
+def _labels_needed(statistics: dict[str, JsonValue]) -> int | None:
+    check = statistics.get("human_check")
+    needed = check.get("labels_needed") if isinstance(check, dict) else None
+    return needed if isinstance(needed, int) else None
 
 
 def _observed_cases(run: Run) -> int:
