@@ -13,6 +13,7 @@ from spectral_api.docs.pages import mount_documentation
 from spectral_api.idempotency import document_key, takes_key
 from spectral_api.metrics import install_metrics
 from spectral_api.middleware import BodyLimit, HeadAsGet, OpenLinks, RequestContext
+from spectral_api.ofrep.router import install_ofrep
 from spectral_api.otel.receiving import BODIES_AT_ONCE
 from spectral_api.otel.router import install_otel
 from spectral_api.otel.rpc import grpc_served
@@ -20,6 +21,7 @@ from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.ratelimits import document_limit
 from spectral_api.simulator.router import router as simulator
 from spectral_api.v1.samples.uploads import carries_file
+from spectral_platform.agents.watching import ConfigWatch
 from spectral_platform.auth.last_uses import LastUses
 from spectral_platform.auth.verification import Verifier
 from spectral_platform.core.database import Database
@@ -53,6 +55,7 @@ TAGS = (
     "Keys",
     "Webhooks",
     "Agents",
+    "OFREP",
     "Traces",
     "OTEL",
     "Samples",
@@ -124,6 +127,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.intake = intake
     app.state.space = space
     app.state.verifier = Verifier(database, settings.keyring)
+    app.state.config_watch = ConfigWatch(database)
     app.state.streams = 0
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, exceptions=((carries_file, settings.max_upload_bytes),))
     app.add_middleware(OpenLinks, prefix="/api/v1/signed/feedback/", limit_bytes=LINK_BODY_BYTES)
@@ -135,6 +139,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.include_router(health.router)
     app.include_router(jwks.router)
     app.include_router(v1.router, prefix="/api/v1")
+    install_ofrep(app)
     app.include_router(simulator, prefix="/simulator/v1", tags=["Simulator"])
     if settings.metrics:
         install_metrics(app, database)

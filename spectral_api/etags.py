@@ -46,12 +46,16 @@ class Reading:
         self._request = request
         self._response = response
 
+    @property
+    def held(self) -> set[str]:
+        """The fingerprints of the versions that the caller names."""
+        return {fingerprint for _, fingerprint in listed(self._request, "If-None-Match") or ()}
+
     def show(self, found: T) -> T | Response:
         """What was found with its tag, or a 304. The comparison is weak, as the RFC says for ``If-None-Match``."""
         self._response.headers["ETag"] = etag(found.fingerprint)
-        held = listed(self._request, "If-None-Match")
-        means_any = held is None and "If-None-Match" in self._request.headers
-        if means_any or (held is not None and found.fingerprint in {fingerprint for _, fingerprint in held}):
+        means_any = listed(self._request, "If-None-Match") is None and "If-None-Match" in self._request.headers
+        if means_any or found.fingerprint in self.held:
             return Response(status_code=304, headers={"ETag": etag(found.fingerprint)})
         return found
 

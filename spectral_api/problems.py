@@ -113,6 +113,14 @@ def status_of(error: SpectralError | type[SpectralError]) -> int:
     return next(status for family, status in STATUS_OF_FAMILY.items() if issubclass(kind, family))
 
 
+def renderer_of(request: Request) -> Renderer | None:
+    """How errors are told on a path of another protocol: one that is named, or any below one that is named with a ``*``."""
+    renderers: dict[str, Renderer] = request.app.state.error_renderers
+    path = request.url.path
+    below = (each for name, each in renderers.items() if name.endswith("*") and path.startswith(name[:-1]))
+    return renderers.get(path) or next(below, None)
+
+
 def problem(request: Request, *, slug: str, title: str, status: int, detail: str, **extensions: Any) -> Response:
     """Render one problem document; on the paths of another protocol, what that protocol has instead."""
     headers = {}
@@ -120,7 +128,7 @@ def problem(request: Request, *, slug: str, title: str, status: int, detail: str
         headers["WWW-Authenticate"] = "Bearer" if slug == "unauthenticated" else 'Bearer error="invalid_token"'
     if status in {409, 429, 503}:
         headers["Retry-After"] = str(extensions.get("retry_after_s", RETRY_AFTER_SECONDS))
-    render_instead: Renderer | None = request.app.state.error_renderers.get(request.url.path)
+    render_instead = renderer_of(request)
     if render_instead is not None:
         response = render_instead(request, status, detail)
         response.headers.update(headers)

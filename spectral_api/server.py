@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -45,11 +46,20 @@ class AddressUnavailable(Exception):
 
 
 class Server(uvicorn.Server):
-    """Uvicorn that says when it listens, and returns after a signal instead of dying of it."""
+    """Uvicorn that says when it listens, and returns after a signal instead of dying of it.
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    ``release`` lets those go who wait for something to happen, so that the server need not wait for them.
+    """
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None], release: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
+        self._release = release
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self._release()
+        super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say so."""
@@ -106,8 +116,9 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
         asyncio.run(prepare_partitions(url))
         access = asyncio.run(ensure_demo(settings, url)) if demo else None
         database = Database(url, pool_size=settings.database_pool_size)
+        app = create_app(settings, database)
         config = uvicorn.Config(
-            create_app(settings, database),
+            app,
             loop="uvloop",
             http="httptools",
             ws="none",
@@ -119,7 +130,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        server = Server(config, lambda: announce(reachable_url(settings, listener), access))
+        server = Server(config, lambda: announce(reachable_url(settings, listener), access), app.state.config_watch.close)
 
         async def run() -> None:
             async with worker_processes(settings, url):

@@ -26,6 +26,7 @@ from spectral_platform.agents.models import UNIQUE_NAME, Agent, AgentDependency,
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.templates.queries import resolve_template
 from spectral_platform.agents.versions import ConfigSource, Label
+from spectral_platform.agents.watching import tell_of_change
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
@@ -114,6 +115,7 @@ async def delete_agent(session: AsyncSession, caller: Caller, agent_id: UUID) ->
     if agent.id != agent_id:
         raise AgentMerged(agent_id, agent.id)
     agent.deleted_at = clock.now()
+    await tell_of_change(session, agent_id)
     await session.execute(
         update(Agent)
         .where(Agent.workspace_id == caller.workspace, Agent.merged_into_id == agent_id)
@@ -298,6 +300,7 @@ async def set_labels(session: AsyncSession, agent: Agent, versions: dict[Label, 
                 set_={"version": moved.excluded.version, "updated_at": moved.excluded.updated_at},
             )
         )
+    await tell_of_change(session, agent.id)
 
 
 async def observe_agents(session: AsyncSession, workspace_id: UUID, names: Iterable[str]) -> dict[str, UUID]:

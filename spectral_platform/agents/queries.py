@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ScalarSelect, Select, func, or_, select
+from sqlalchemy import ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
 
@@ -124,6 +124,23 @@ async def get_config(session: AsyncSession, caller: Caller, agent_id: UUID, *, l
         await get_agent(session, caller, agent_id)
         raise ConfigNotLabelled(agent_id, label)
     return found
+
+
+async def list_running_configs(
+    session: AsyncSession, caller: Caller, *, name: str | None = None
+) -> list[tuple[str, ConfigVersion]]:
+    """What runs, by the names of the agents and their aliases: all of it, or what runs under one name."""
+    statement = (
+        select(Agent.name, ConfigVersion)
+        .join(ConfigLabel, ConfigLabel.agent_id == func.coalesce(Agent.merged_into_id, Agent.id))
+        .join(ConfigVersion, and_(ConfigVersion.agent_id == ConfigLabel.agent_id, ConfigVersion.version == ConfigLabel.version))
+        .where(Agent.workspace_id == caller.workspace, Agent.deleted_at.is_(None))
+        .where(ConfigLabel.label == Label.PRODUCTION)
+        .order_by(Agent.name)
+    )
+    if name is not None:
+        statement = statement.where(Agent.name == name)
+    return [(agent, version) for agent, version in await session.execute(statement)]
 
 
 async def find_newest_version(session: AsyncSession, caller: Caller, agent_id: UUID) -> ConfigVersion | None:

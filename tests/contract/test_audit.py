@@ -45,6 +45,8 @@ CHANGE_NOTHING = {
     "preview_objective": "tells what an objective says of figures",
     "render_agent": "shows what a prompt becomes",
     "explain_rubric": "shows what ran and what did not",
+    "evaluate_flag": "shows a config",
+    "evaluate_flags": "shows all configs",
     "create_chat_completion": "plays a model",
 }
 # Routes that the tests cannot carry out, with the reason. May only shrink.
@@ -69,6 +71,10 @@ async def with_inferred_agent(person: Person, made: Chosen) -> Chosen:
     await send(person, "POST", "/traces", {"traces": [{"agent": "Inferred", "input": "Hello", "output": "Hello"}]})
     agents = (await send(person, "GET", "/agents"))["results"]
     return {"agent_id": next(agent["id"] for agent in agents if agent["status"] == "pending")}
+
+
+async def with_config_in_production(person: Person, made: Chosen) -> Chosen:
+    return {"key": (await send(person, "GET", f"/agents/{made['agent_id']}"))["name"]}
 
 
 async def with_two_names(person: Person, made: Chosen) -> Chosen:
@@ -147,6 +153,7 @@ PREPARED: dict[str, Preparation] = {
     "end_session": with_known_session,
     "delete_rubric": with_free_rubric,
     "confirm_agent": with_inferred_agent,
+    "evaluate_flag": with_config_in_production,
     "merge_agent": with_two_names,
     "promote_config_version": with_second_version,
     "retry_scan": with_cancelled_scan,

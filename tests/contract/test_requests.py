@@ -7,7 +7,7 @@ import pytest
 
 from tests.contract.conftest import WORKSPACE, Tenants
 from tests.contract.documents import DOCUMENT, Json, documented_operations, examples_of
-from tests.contract.operations import OTLP_PATHS, PROTECTED, Operation
+from tests.contract.operations import OF_OTHER_PROTOCOLS, PROTECTED, Operation
 
 JSON = "application/json"
 SURPRISE = "surprising"
@@ -19,7 +19,7 @@ def described(operation: Operation) -> Json:
 
 
 def takes_json_object(operation: Operation) -> bool:
-    return operation.path not in OTLP_PATHS and any(isinstance(each, dict) for each in examples_of(described(operation)))
+    return operation.path not in OF_OTHER_PROTOCOLS and any(isinstance(each, dict) for each in examples_of(described(operation)))
 
 
 def uuid_parameters(operation: Operation) -> list[str]:

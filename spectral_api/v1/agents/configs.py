@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query, Response, Security
+from fastapi import Depends, Header, Path, Query, Request, Response, Security
 
-from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.dependencies import CurrentSettings, Database, DatabaseHolder, release_session
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
@@ -26,17 +26,28 @@ from spectral_platform.agents.errors import (
 from spectral_platform.agents.rendering import render_request
 from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.agents.versions import Label
+from spectral_platform.agents.watching import ConfigWatch
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
 
 DIFF_MEDIA_TYPE = "text/x-diff"
 LARGEST_VERSION = 2_147_483_647
+LONGEST_WAIT_SECONDS = 30
 
 router = Router(prefix="/{agent_id}")
 Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
 Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 Approver = Annotated[Caller, Security(authenticate, scopes=[Scope.APPROVE_AGENTS])]
+
+
+async def config_watch(request: Request) -> ConfigWatch:
+    """Where one waits for another config."""
+    watch: ConfigWatch = request.app.state.config_watch
+    return watch
+
+
+Watch = Annotated[ConfigWatch, Depends(config_watch)]
 Version = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version, counted from 1.")]
 
 
@@ -52,11 +63,28 @@ async def get_config(
     agent_id: UUID,
     caller: Reader,
     database: Database,
+    holder: DatabaseHolder,
+    watch: Watch,
     conditional: ConditionalRead,
     label: Annotated[Label, Query(description="The label whose version is wanted.")] = Label.PRODUCTION,
+    wait_s: Annotated[
+        int,
+        Query(
+            ge=0, le=LONGEST_WAIT_SECONDS, description="With `If-None-Match`: how long to wait for another config, in seconds."
+        ),
+    ] = 0,
 ) -> Any:
-    """Fetch what the agent is to run with. Agents poll this with `If-None-Match`; a 304 says that nothing changed."""
-    return conditional.show(await queries.get_config(database, caller, agent_id, label=label))
+    """Fetch what the agent is to run with. Agents poll this with `If-None-Match`; a 304 says that nothing changed.
+
+    With `wait_s` a caller who holds the current config is answered when there is another one, or with 304 after that time. So
+    an agent that asks again and again learns of a change within milliseconds, and asks twice a minute. Who holds no config, or
+    an outdated one, is answered at once.
+    """
+    found = await queries.get_config(database, caller, agent_id, label=label)
+    if wait_s and found.fingerprint in conditional.held:
+        await release_session(database, holder)
+        found = await watch.wait_for_config(holder, caller, agent_id, label=label, held=conditional.held, wait_s=wait_s)
+    return conditional.show(found)
 
 
 @router.get(
