@@ -23,13 +23,38 @@ class ChainOfThought(StrEnum):
     FULL = "full"
 
 
-class ContextSelection(Value):
-    """Which retrieved context enters the prompt."""
+class ContextStrategy(StrEnum):
+    """Which items of the context are wanted most."""
 
-    strategy: str = Field(description="How context items are chosen, such as `recent` or `similar`.")
+    FIRST = "first"
+    """Those that come first, as a retriever ranks them."""
+    RECENT = "recent"
+    """Those that come last, as in a conversation."""
+    SIMILAR = "similar"
+    """Those that share the most telling words with the input."""
+
+
+class Truncation(StrEnum):
+    """What is cut when the context does not fit."""
+
+    HEAD = "head"
+    TAIL = "tail"
+    MIDDLE = "middle"
+    ITEMS = "items"
+    """Whole items, those that are wanted least first."""
+
+
+class ContextSelection(Value):
+    """Which of the context that comes with an input enters the prompt. Items are paragraphs, or else lines."""
+
+    strategy: ContextStrategy = Field(
+        description="Which items are wanted most: the `first`, the most `recent` (last), or those most `similar` to the input."
+    )
     max_items: int = Field(gt=0, description="At most so many items.")
-    max_tokens: int = Field(gt=0, description="At most so many tokens in all.")
-    truncation: str = Field(description="What is cut when it does not fit, such as `head` or `tail`.")
+    max_tokens: int = Field(gt=0, description="At most so many tokens in all, reckoned as four bytes each.")
+    truncation: Truncation = Field(
+        description="What is cut when that is too much: the `head`, the `tail`, the `middle`, or whole `items`."
+    )
 
 
 class Example(Value):
@@ -74,10 +99,14 @@ class PromptTemplate(Value):
     tools: tuple[dict[str, Any], ...] = Field(default=(), description="Tool definitions, as the model's API takes them.")
 
     @property
+    def placeholders(self) -> list[str]:
+        """The names of the places for values in both prompts."""
+        return placeholders_of(f"{self.base_prompt}\n{self.user_prompt or ''}")
+
+    @property
     def undeclared(self) -> list[str]:
         """The placeholders that ``variables`` does not list; none where it lists nothing, which declares whatever there is."""
-        used = placeholders_of(f"{self.base_prompt}\n{self.user_prompt or ''}")
-        return [name for name in used if self.variables and name not in {*self.variables, *GIVEN}]
+        return [name for name in self.placeholders if self.variables and name not in {*self.variables, *GIVEN}]
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:

@@ -88,7 +88,7 @@ def _components(before: AgentConfig, after: AgentConfig) -> Iterator[tuple[str, 
 def _as_lines(value: Any) -> list[str]:
     """Text by its lines; anything else by those of its indented JSON; nothing at all as no lines."""
     if isinstance(value, str):
-        return value.splitlines()
+        return value.split("\n") if value else []  # an end of line at the end is a difference, too
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode().splitlines() if value else []
 
 
@@ -99,10 +99,10 @@ def _parameter_lines(config: AgentConfig) -> list[str]:
 def _parameters(config: AgentConfig) -> dict[str, JsonValue]:
     """Hyperparameters and execution settings that are set, by name, in one level."""
     parameters = config.hyperparameters.model_dump(mode="json", exclude={"extra"})
-    parameters |= {f"extra.{name}": value for name, value in config.hyperparameters.extra.items()}
     if config.execution is not None:
         parameters |= {f"execution.{name}": value for name, value in config.execution.model_dump(mode="json").items()}
-    return {name: value for name, value in parameters.items() if value not in (None, [])}
+    extra = {f"extra.{name}": value for name, value in config.hyperparameters.extra.items()}
+    return {name: value for name, value in parameters.items() if value not in (None, [])} | extra
 
 
 def _hunks(old: list[str], new: list[str]) -> Iterator[Hunk]:

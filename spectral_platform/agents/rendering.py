@@ -1,10 +1,11 @@
 """How a config becomes a chat request: placeholders filled, examples as earlier turns, form and reasoning asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 
 from spectral_platform.agents.configuration import AgentConfig, ChainOfThought, OutputFormat
+from spectral_platform.agents.context import select_context
 from spectral_platform.agents.placeholders import fill, placeholders_of
 from spectral_platform.llm.messages import Message, ModelRequest, Role
 
@@ -21,20 +22,22 @@ def render_request(
     config: AgentConfig,
     *,
     input: str | Mapping[str, str],
-    context: str | None = None,
+    context: str | Sequence[str] | None = None,
     seed: int | None = None,
     max_output_tokens: int = DEFAULT_MAX_OUTPUT_TOKENS,
 ) -> ModelRequest:
     """The chat that asks the agent's model for one answer.
 
     ``input`` is the user's text, or values of template variables. ``{{input}}`` and ``{{context}}`` may stand in
-    either prompt; where no prompt has a place for the context, it goes before the input. A placeholder without a value
-    becomes empty. ``seed`` tells repeats of a case apart and goes before the config's own.
+    either prompt; where no prompt has a place for the context, it goes before the input. Of the context there is as much as the
+    template selects. A placeholder without a value becomes empty. ``seed`` tells repeats of a case apart and goes before the
+    config's own.
     """
     template, parameters = config.template, config.hyperparameters
-    values = {"input": input, "context": context or ""} if isinstance(input, str) else {"context": context or "", **input}
-    text = values.get("input") or "\n".join(f"{name}: {value}" for name, value in values.items() if name != "context")
-    values["input"] = text
+    given = {"input": input} if isinstance(input, str) else dict(input)
+    text = given.get("input") or "\n".join(f"{name}: {value}" for name, value in given.items() if name != "context")
+    context = select_context(given.get("context") or context or "", template.context_selection, question=text)
+    values = {**given, "input": text, "context": context}
     system = [fill(template.base_prompt, values)]
     if template.chain_of_thought in _REASONING:
         system.append(_REASONING[template.chain_of_thought])

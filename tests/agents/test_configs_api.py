@@ -203,5 +203,79 @@ async def test_rendering_shows_the_exact_messages(owner: Person) -> None:
             {"role": "assistant", "content": "Hello."},
             {"role": "user", "content": "Context:\n[KB-1] Here.\n\nQuestion: Where is it?"},
         ],
+        "tools": [],
+        "json_schema": None,
+        "missing_variables": [],
     }
     assert (await owner.client.post(f"{owner.w}/agents/{agent['id']}/render", json={})).status_code == 422
+
+
+async def test_rendering_names_the_placeholders_that_have_no_value(owner: Person) -> None:
+    prompts = {"base_prompt": "You help {{name}} of {{firm}}.", "user_prompt": "{{context}} {{input}} {{name}}"}
+    agent = await create_agent(owner, config={"template": prompts, "hyperparameters": {"model": "sim/standard"}})
+    body = {"variables": {"firm": "Acme"}, "context": ["One.", "Two."]}
+
+    answer = (await owner.client.post(f"{owner.w}/agents/{agent['id']}/render", json=body)).json()
+
+    assert answer["missing_variables"] == ["name"]
+    assert answer["messages"][1]["content"] == "One.\n\nTwo. firm: Acme "
+
+
+WHOLE: dict[str, Any] = {
+    "template": {
+        "base_prompt": "Be kind.",
+        "user_prompt": "{{input}}",
+        "variables": ["input"],
+        "context_selection": {"strategy": "first", "max_items": 3, "max_tokens": 100, "truncation": "tail"},
+        "chain_of_thought": "brief",
+        "examples": [{"input": "Hi", "output": "Hello."}],
+        "output_format": {"kind": "json", "json_schema": {"type": "object"}},
+        "tools": [{"type": "function", "function": {"name": "look_up"}}],
+    },
+    "hyperparameters": {
+        "model": "sim/standard",
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "max_output_tokens": 10,
+        "seed": 1,
+        "stop": ["END"],
+        "extra": {"logit_bias": {}},
+    },
+    "execution": {"kind": "model", "timeout_ms": 1000},
+}
+OTHER: dict[str, Any] = {
+    "base_prompt": "Be kind.\n",
+    "user_prompt": "{{input}}!",
+    "variables": ["input", "name"],
+    "context_selection": None,
+    "chain_of_thought": "full",
+    "examples": [],
+    "output_format": None,
+    "tools": [],
+    "model": "sim/mini",
+    "temperature": 0,
+    "top_p": None,
+    "max_output_tokens": 20,
+    "seed": None,
+    "stop": [],
+    "extra": {"logit_bias": {"1": 2}, "empty": []},
+    "timeout_ms": None,
+}
+
+
+@pytest.mark.parametrize("field", sorted(OTHER))
+async def test_no_field_of_a_config_changes_without_a_difference(owner: Person, field: str) -> None:
+    part = next(part for part, values in WHOLE.items() if field in values)
+    agent = await create_agent(owner, config=WHOLE)
+    await add_version(owner, agent, WHOLE | {part: WHOLE[part] | {field: OTHER[field]}})
+    versions = {"from": 1, "to": 2}
+
+    told = (await owner.client.get(at(owner, agent, "/diff"), params=versions)).json()
+    text = (await owner.client.get(at(owner, agent, "/diff"), params=versions, headers={"Accept": "text/x-diff"})).text
+
+    components = [each["component"] for each in told["template"]]
+    parameters = {each["parameter"].split(".")[0] for each in told["parameters"]}
+    assert (components, parameters) == (
+        ([field], set()) if part == "template" else ([], {"execution"} if part == "execution" else {field})
+    )
+    assert f"+++ v2/{f'template/{field}' if part == 'template' else 'parameters'}\n" in text

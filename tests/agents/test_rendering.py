@@ -1,3 +1,5 @@
+import pytest
+
 from spectral_platform.agents.configuration import (
     AgentConfig,
     ChainOfThought,
@@ -55,3 +57,86 @@ def test_form_and_reasoning_are_asked_for() -> None:
 
 def test_a_cap_on_the_answer_is_always_sent() -> None:
     assert render_request(config(), input="c").max_output_tokens == DEFAULT_MAX_OUTPUT_TOKENS
+
+
+ARTICLES = (
+    "[KB-1] Refunds: money is returned in ten days.",
+    "[KB-2] Delivery: an order arrives in three days.",
+    "[KB-3] Accounts: passwords are changed in the settings.",
+)
+
+
+def selecting(context: str | tuple[str, ...] = ARTICLES, **selection: object) -> str:
+    """The context of a prompt that has nothing else."""
+    chosen = {"strategy": "first", "max_items": 10, "max_tokens": 1_000, "truncation": "tail", **selection}
+    prompts = config(user_prompt="{{context}}", context_selection=chosen)
+    return render_request(prompts, input="When does my order arrive?", context=context).messages[-1].content
+
+
+@pytest.mark.parametrize(
+    ("strategy", "most", "expected"),
+    [
+        ("first", 2, ARTICLES[:2]),
+        ("recent", 2, ARTICLES[1:]),
+        ("similar", 1, ARTICLES[1:2]),
+        ("similar", 9, ARTICLES),
+    ],
+)
+@pytest.mark.parametrize("given", ["items", "paragraphs", "lines"])
+def test_the_wanted_items_of_a_context_stay_in_their_order(
+    strategy: str, most: int, expected: tuple[str, ...], given: str
+) -> None:
+    between = "\n" if given == "lines" else "\n\n"
+    context = ARTICLES if given == "items" else between.join(ARTICLES)
+
+    assert selecting(context, strategy=strategy, max_items=most) == between.join(expected)
+
+
+@pytest.mark.parametrize(
+    ("truncation", "context", "expected"),
+    [
+        ("tail", "a" * 30 + "b" * 30, "a" * 30 + "b" * 7 + "…"),
+        ("head", "a" * 30 + "b" * 30, "…" + "a" * 7 + "b" * 30),
+        ("middle", "a" * 30 + "b" * 30, "a" * 19 + "…" + "b" * 18),
+        ("tail", "é" * 40, "é" * 18 + "…"),
+        ("head", "🙂" * 20, "…" + "🙂" * 9),
+        ("items", ("x" * 18, "y" * 30, "z" * 16), "x" * 18 + "\n\n" + "z" * 16),
+        ("items", ("x" * 90, "y"), "x" * 37 + "…"),
+        ("tail", "", ""),
+        ("middle", " \n\n \n", ""),
+    ],
+)
+def test_what_is_too_much_of_a_context_is_cut(truncation: str, context: str | tuple[str, ...], expected: str) -> None:
+    selected = selecting(context, truncation=truncation, max_tokens=10)
+
+    assert selected == expected
+    assert len(selected.encode()) <= 40
+
+
+def test_a_huge_context_is_selected_from_quickly() -> None:
+    words = [f"word{number % 997} order" for number in range(20_000)]
+
+    assert len(selecting("\n".join(words), strategy="similar", max_items=5, max_tokens=20).encode()) <= 80
+
+
+def test_everything_that_a_template_has_is_in_the_request() -> None:
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
+    schema = {"type": "object", "required": ["answer"]}
+    whole = config(
+        base_prompt="You work for {{company}}.",
+        user_prompt="{{context}}\n\n{{input}}",
+        chain_of_thought="full",
+        examples=({"input": "Hi", "output": "Hello."},),
+        output_format={"kind": "json", "json_schema": schema},
+        context_selection={"strategy": "similar", "max_items": 1, "max_tokens": 100, "truncation": "items"},
+        tools=(tool,),
+    )
+
+    request = render_request(whole, input={"company": "Acme", "input": "When does my order arrive?"}, context=ARTICLES)
+
+    system, question, answer, last = (message.content for message in request.messages)
+    assert system.startswith("You work for Acme.\n\nThink it through step by step")
+    assert system.endswith('{"type":"object","required":["answer"]}')
+    assert (question, answer) == ("Hi", "Hello.")
+    assert last == f"{ARTICLES[1]}\n\nWhen does my order arrive?"
+    assert (request.tools, request.json_schema) == ((tool,), schema)

@@ -78,7 +78,7 @@ async def with_config_in_production(person: Person, made: Chosen) -> Chosen:
 
 
 async def with_two_names(person: Person, made: Chosen) -> Chosen:
-    names = {"agent_id": "support", "into": "support-bot"}
+    names = {"agent_id": "One name", "into": "Another name"}
     return {field: (await send(person, "POST", "/agents", {"name": name}))["id"] for field, name in names.items()}
 
 

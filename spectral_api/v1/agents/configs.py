@@ -206,10 +206,24 @@ async def get_config_diff(
 async def render_agent(
     workspace_id: UUID, agent_id: UUID, body: schemas.RenderRequest, caller: Reader, database: Database
 ) -> Any:
-    """Show the exact messages that the agent's model would get for an input. No model is called."""
+    """Show the exact messages that the agent's model would get for an input. No model is called; scans render the same way.
+
+    The system message is the base prompt, then what `chain_of_thought` and `output_format` ask for; `examples` are earlier turns;
+    the last message is the user prompt or, without one, the input. Of the context there is as much as `context_selection` lets
+    in, in place of `{{context}}` or else before the input.
+    """
     if body.version is None:
         version = await queries.get_config(database, caller, agent_id, label=Label.PRODUCTION)
     else:
         version = await queries.get_config_version(database, caller, agent_id, body.version)
     request = render_request(version.config, input=body.values, context=body.context)
-    return schemas.Rendering(agent_id=agent_id, version=version.version, model=request.model, messages=list(request.messages))
+    given = {"input", *body.values, *({"context"} if body.context else ())}
+    return schemas.Rendering(
+        agent_id=version.agent_id,
+        version=version.version,
+        model=request.model,
+        messages=list(request.messages),
+        tools=list(request.tools),
+        json_schema=request.json_schema,
+        missing_variables=[name for name in version.template.placeholders if name not in given],
+    )

@@ -1,6 +1,6 @@
 """Bodies of the agents' endpoints."""
 
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, StringConstraints, computed_field, model_validator
@@ -15,6 +15,7 @@ from spectral_platform.llm.messages import Message
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME)]
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+Context = Annotated[str, StringConstraints(max_length=200_000)]
 Long = Annotated[str, StringConstraints(max_length=20_000)]
 
 NAME = "The name that the agent's spans carry; unique in the workspace."
@@ -159,7 +160,9 @@ class RenderRequest(Input):
 
     input: str | None = Field(default=None, max_length=200_000, description="The user's text.")
     variables: dict[str, str] | None = Field(default=None, description="Values of the placeholders, by name.")
-    context: str | None = Field(default=None, max_length=200_000, description="Context that the agent answers from.")
+    context: Annotated[str, Field(max_length=200_000)] | Annotated[list[Context], Field(max_length=1_000)] | None = Field(
+        default=None, description="Context that the agent answers from: a text, or its items, as a retriever found them."
+    )
     version: int | None = Field(
         default=None,
         gt=0,
@@ -186,3 +189,6 @@ class Rendering(Output):
     version: int = VERSION
     model: str = Field(description="The model that would answer.", examples=["sim/standard"])
     messages: list[Message] = Field(description="The exact messages, in order.")
+    tools: list[dict[str, Any]] = Field(description="The tools that it would be offered, as its API takes them.")
+    json_schema: dict[str, Any] | None = Field(description="The schema that its answer would be held to; null = none.")
+    missing_variables: list[str] = Field(description="Placeholders that have no value here and became empty.")
