@@ -73,7 +73,10 @@ class EndpointCall(Value):
 
 
 class ModelRequest(Value):
-    """One chat completion to ask for, or the call that stands for it; everything that could change the answer is in here."""
+    """One chat completion to ask for, or the call that stands for it; everything that could change the answer is in here.
+
+    With ``compares`` it asks instead how alike its two messages are: the answer's text is the cosine of their embeddings.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -85,6 +88,7 @@ class ModelRequest(Value):
     json_schema: dict[str, Any] | None = None
     tools: tuple[dict[str, Any], ...] = Field(default=(), exclude_if=operator.not_)
     extra: dict[str, Any] = Field(default_factory=dict)
+    compares: bool = Field(default=False, exclude_if=operator.not_)
     endpoint: EndpointCall | None = Field(default=None, exclude_if=operator.not_)
 
 

@@ -81,6 +81,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
             asker,
             material.standard,
             judge_model=scan.settings.models.get(Purpose.SCORING),
+            embedding_model=scan.settings.models.get(Purpose.EMBEDDING),
             seed=scan.settings.seed,
             deadline=time.monotonic() + scan.settings.budget.max_duration_s - elapsed,
         )

@@ -1,7 +1,7 @@
 """What a scan would do, found out before it starts and by arithmetic alone: choices made, versions pinned, readiness, quote."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +24,7 @@ from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.settings import Settings
 from spectral_platform.evaluations.asking import votes_of
+from spectral_platform.evaluations.comparing import compares as compares_by_meaning
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
 from spectral_platform.evaluations.judging import JudgePrompt
@@ -102,7 +103,13 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     configs = [config for _, config in agents]
     await open_secret_headers(session, caller.workspace, server.seal, configs)  # better refused now than when the scan runs
     models = await _choose_models(
-        session, caller, server, configs, judged=bool(judges), proposes=SearchStrategy.REFLECTIVE in strategies
+        session,
+        caller,
+        server,
+        configs,
+        judged=bool(judges),
+        proposes=SearchStrategy.REFLECTIVE in strategies,
+        compares=compares_by_meaning(rubric.dimensions),
     )
     window = asked.trace_window or _last_days()
     settings = ResolvedSettings(
@@ -126,7 +133,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         is_seed_given=asked.seed is not None,
         models=models,
     )
-    shape, warnings = await _shape(session, caller, version, len(agents), judges, Purpose.REASONING in models)
+    shape, warnings = await _shape(session, caller, version, len(agents), judges, models)
     if Purpose.CUSTOMER_REPLAY in models:
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
     return _reckon(settings, shape, warnings, configs, version)
@@ -233,6 +240,7 @@ async def _choose_models(
     *,
     judged: bool,
     proposes: bool,
+    compares: bool,
 ) -> dict[Purpose, str]:
     """The model of every purpose that the scan has. The simulator comes in only where an agent or the workspace names it."""
     agents = [config.hyperparameters.model for config in configs]
@@ -245,6 +253,10 @@ async def _choose_models(
     if missing := [purpose for purpose in needed if purpose not in chosen]:
         raise ScanNotPossible(f"The workspace's model profile names no model for {', '.join(missing)}.", missing=["models"])
     models = {purpose: chosen[purpose] for purpose in needed}
+    embedding_model = chosen.get(Purpose.EMBEDDING)
+    # Without one, words are compared. The simulator embeds nothing, and a scan on it asks no real model.
+    if compares and embedding_model is not None and not any(is_simulated(model) for model in (embedding_model, *agents)):
+        models[Purpose.EMBEDDING] = embedding_model
     every = list(dict.fromkeys([*agents, *models.values()]))
     if len({is_simulated(model) for model in every}) > 1:
         raise MixedSimulation(every)
@@ -260,7 +272,7 @@ async def _shape(
     version: SampleSetVersion | None,
     agents: int,
     judges: list[Dimension],
-    has_proposer: bool,
+    models: Mapping[Purpose, str],
 ) -> tuple[Shape, list[str]]:
     sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
     splits = await split_groups(session, caller.workspace, list(sizes))
@@ -282,7 +294,8 @@ async def _shape(
         holdout=counts[Split.HOLDOUT],
         selection_votes=sum(votes_of(judge, JudgePrompt.SELECTION) for judge in judges),
         verdict_votes=sum(votes_of(judge, JudgePrompt.VERDICT) for judge in judges),
-        has_proposer=has_proposer,
+        has_proposer=Purpose.REASONING in models,
+        comparisons=int(Purpose.EMBEDDING in models),
     )
     return shape, warnings
 

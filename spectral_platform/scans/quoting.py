@@ -66,6 +66,8 @@ class Shape(Value):
     train: int
     dev: int
     holdout: int
+    comparisons: int = 0
+    """Calls for embeddings that each answer to a sample takes."""
     selection_votes: int
     """Judge calls for each answer while searching, over all judged dimensions."""
     verdict_votes: int
@@ -75,20 +77,20 @@ class Shape(Value):
     @property
     def baseline_calls(self) -> int:
         """Baseline, noise and canaries."""
-        per_sample = 1 + self.selection_votes
+        per_sample = 1 + self.comparisons + self.selection_votes
         once = (self.train + self.dev) * per_sample + TRAIN_STIMULI + DEV_STIMULI
         return once * self.agents + NOISE_CASES * per_sample + (CANARY_CALLS if self.selection_votes else 0)
 
     @property
     def candidate_calls(self) -> int:
         """Proposing one candidate, screening it and running it on dev."""
-        per_sample = 1 + self.selection_votes
+        per_sample = 1 + self.comparisons + self.selection_votes
         return int(self.has_proposer) + (MINIBATCH + PROBE_CASES + self.dev) * per_sample + TRAIN_STIMULI + DEV_STIMULI
 
     @property
     def holdout_calls(self) -> int:
         """Baseline and finalist on the holdout."""
-        per_sample = 1 + self.verdict_votes
+        per_sample = 1 + self.comparisons + self.verdict_votes
         return 2 * holdout_repeats(self.holdout) * (self.holdout * per_sample + HOLDOUT_STIMULI)
 
     @property

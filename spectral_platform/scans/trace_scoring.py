@@ -47,7 +47,8 @@ async def score_traces(run: Run) -> None:
     if not subjects:
         return
     judged = list(subjects)[: _affordable(run)] if judge_model is not None and not run.found.judge_untrusted else []
-    scores = [score for trace_id, subject in subjects.items() for score in _by_code(run, trace_id, subject)]
+    alike = await settle(_compared(run, trace_id, subject) for trace_id, subject in subjects.items())
+    scores = [score for trace_id, subject in zip(subjects, alike, strict=True) for score in _by_code(run, trace_id, subject)]
     found = await settle(_by_judge(run, trace_id, subjects[trace_id]) for trace_id in judged)
     scores += [score for some in found for score in some]
     async with run.transaction() as session:
@@ -70,6 +71,15 @@ def _affordable(run: Run) -> int:
     if quote.max_usd is not None and Decimal(quote.max_usd) > 0:
         calls = min(calls, int(budget.max_usd * SHARE * quote.model_calls / Decimal(quote.max_usd)))
     return calls // sum(votes_of(dimension, JudgePrompt.VERDICT) for dimension in run.standard.judged)
+
+
+async def _compared(run: Run, trace_id: str, subject: Subject) -> Subject:
+    """The trace with its similarity by embeddings; only those that somebody corrected have anything to be compared with."""
+    label = CallLabel(Phase.DETECT, Purpose.EMBEDDING, candidate="trace", case_key=trace_id)
+    try:
+        return await run.bench.compare(subject, label)
+    except (BudgetExhausted, ProviderRejected, ProviderUnavailable):
+        return subject
 
 
 def _by_code(run: Run, trace_id: str, subject: Subject) -> list[NewScore]:

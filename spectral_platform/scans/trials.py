@@ -9,6 +9,7 @@ from spectral_platform.agents.replaying import execution_purpose, execution_requ
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.asking import Judge
+from spectral_platform.evaluations.comparing import compared
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 from spectral_platform.evaluations.judging import JudgePrompt, UnreadableJudgement
@@ -92,10 +93,20 @@ class TrialPlan(Value):
 class Bench:
     """Runs trials for one scan. Everything random derives from the scan's seed and the case's content."""
 
-    def __init__(self, caller: ModelCaller, standard: Standard, *, judge_model: str | None, seed: int, deadline: float) -> None:
+    def __init__(
+        self,
+        caller: ModelCaller,
+        standard: Standard,
+        *,
+        judge_model: str | None,
+        embedding_model: str | None = None,
+        seed: int,
+        deadline: float,
+    ) -> None:
         self._caller = caller
         self._standard = standard
         self._judge_model = judge_model
+        self._embedding_model = embedding_model
         self._seed = seed
         self._deadline = deadline
 
@@ -126,6 +137,11 @@ class Bench:
             return self._failed(case, repeat, _measures(paid), "The answer is empty.")
         subject = _subject(case, request, output, paid)
         rules = self._standard.apply_rules(case, subject)
+        try:
+            if case.kind == "sample":
+                subject = await self.compare(subject, self._label(plan, Purpose.EMBEDDING, case, repeat))
+        except (ProviderUnavailable, ProviderRejected):  # words would be another measure than in the other trials
+            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output=output, measures=_measures(paid))
         dimensions = self._standard.apply_code(case, subject)
         if case.kind == "sample" and self._standard.judged:
             try:
@@ -141,6 +157,15 @@ class Bench:
             rules=rules,
             dimensions=dimensions,
             measures=_measures(paid),
+        )
+
+    async def compare(self, subject: Subject, label: CallLabel) -> Subject:
+        """The subject with its similarity by embeddings, where a dimension asks for it and the workspace has a model for it."""
+        return await compared(
+            subject,
+            self._standard.dimensions,
+            model=self._embedding_model,
+            ask=lambda request: self._caller.ask(request, label),
         )
 
     def _failed(self, case: Case, repeat: int, measures: Measures, problem: str) -> Trial:

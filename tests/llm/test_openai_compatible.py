@@ -73,6 +73,32 @@ async def test_a_request_without_tools_names_none(provider: OpenAICompatibleProv
     assert answer.tool_calls == ()
 
 
+def comparison(*texts: str) -> ModelRequest:
+    messages = tuple(Message(role=Role.USER, content=text) for text in texts)
+    return ModelRequest(model="embedder", messages=messages, max_output_tokens=1, compares=True)
+
+
+async def test_two_texts_are_compared_by_their_embeddings(provider: OpenAICompatibleProvider, model_server: ModelServer) -> None:
+    same, other = [await provider.complete(comparison("abc", text)) for text in ("abc", "xyz")]
+
+    assert model_server.bodies[0] == {"model": "embedder", "input": ["abc", "abc"], "encoding_format": "float"}
+    assert float(same.text) == pytest.approx(1)
+    assert 0 < float(other.text) < 0.5
+    assert (same.input_tokens, same.output_tokens) == (7, 0)
+
+
+@pytest.mark.parametrize("vectors", [[], [[1.0]], [[0.0], [0.0]], [[1.0], [1.0, 2.0]], [[1e308], [1e308]]])
+async def test_embeddings_that_cannot_be_compared_are_unavailable(
+    provider: OpenAICompatibleProvider, model_server: ModelServer, vectors: list[list[float]]
+) -> None:
+    data = [{"object": "embedding", "index": index, "embedding": vector} for index, vector in enumerate(vectors)]
+    answer = {"object": "list", "model": "embedder", "data": data, "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+    model_server.fault = lambda number, body: JSONResponse(answer)
+
+    with pytest.raises(ProviderUnavailable):
+        await provider.complete(comparison("a", "b"))
+
+
 def failing(status: int, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"error": {"message": "no"}}, status_code=status, headers=headers)
 

@@ -19,7 +19,7 @@ from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import get_rubric
 from spectral_platform.evaluations.scores.models import TraceScore
 from spectral_platform.evaluations.scores.previewing import Outcome, look
-from spectral_platform.evaluations.scores.queries import JudgeChoice, choose_judge, list_answers
+from spectral_platform.evaluations.scores.queries import JudgeChoice, choose_judge, find_embedding_model, list_answers
 from spectral_platform.llm.messages import storable
 from spectral_platform.llm.purse import Purse
 from spectral_platform.traces.models import Trace
@@ -120,8 +120,9 @@ async def preview_rubric(
         rubric = await get_rubric(session, caller, rubric_id, version=version)
         answers = await list_answers(session, caller, trace_ids=trace_ids, sample_ids=sample_ids)
         judge = await choose_judge(session, caller, server)
+        embedding_model = await find_embedding_model(session, caller, server)
     purse = Purse(max_usd=max_usd, max_calls=max_model_calls)
-    outcome = await look(answers, rubric.dimensions, server=server, judge_model=judge.model, no_judge=judge.reason, purse=purse)
+    outcome = await look(answers, rubric.dimensions, server=server, judge=judge, embedding_model=embedding_model, purse=purse)
     scores = [
         NewScore(looked.answer.id, finding.key, finding.evaluation, finding.judge_model, finding.simulated, finding.cost_usd)
         for looked in outcome.looked

@@ -14,10 +14,12 @@ from spectral_platform.core.errors import SpectralError
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.settings import Settings
 from spectral_platform.evaluations.asking import Judge
+from spectral_platform.evaluations.comparing import compared
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.subjects import Subject
 from spectral_platform.evaluations.judging import JudgePrompt, UnreadableJudgement
 from spectral_platform.evaluations.scores.findings import NO_ANSWER, Answer, Finding, by_code, found, judged_dimensions
+from spectral_platform.evaluations.scores.queries import JudgeChoice
 from spectral_platform.llm.calling import CallLabel, ModelCaller, settle
 from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.llm.providers.availability import is_simulated
@@ -58,26 +60,23 @@ async def look(
     dimensions: Sequence[Dimension],
     *,
     server: Settings,
-    judge_model: str | None,
-    no_judge: str,
+    judge: JudgeChoice,
+    embedding_model: str | None,
     purse: Purse,
 ) -> Outcome:
-    """Look at every answer in every dimension. Without ``judge_model`` judged dimensions do not run, for the reason given."""
-    there = [answer for answer in answers if answer.subject is not None]
-    coded = await asyncio.to_thread(lambda: [by_code(dimensions, answer.subject) for answer in there if answer.subject])
-    findings = {answer.id: {each.key: each for each in some} for answer, some in zip(there, coded, strict=True)}
+    """Look at every answer in every dimension."""
+    subjects = {answer.id: answer.subject for answer in answers if answer.subject is not None}
     judged = judged_dimensions(dimensions)
-    if judge_model is None:
-        for some in findings.values():
-            some |= {dimension.key: Finding(dimension, no_judge) for dimension in judged}
-    elif judged and there:
-        async with open_providers(server) as providers:
-            caller = ModelCaller(providers, purse, known={}, concurrency=server.model_concurrency)
-            panel = _Panel(caller, judge_model, time.monotonic() + LONGEST_S)
-            pairs = [(answer, dimension) for answer in there for dimension in judged]
-            said = await settle(panel.judge(answer, dimension) for answer, dimension in pairs)
-        for (answer, dimension), finding in zip(pairs, said, strict=True):
-            findings[answer.id][dimension.key] = finding
+    async with open_providers(server) as providers:
+        caller = ModelCaller(providers, purse, known={}, concurrency=server.model_concurrency)
+        panel = _Panel(caller, judge, embedding_model, time.monotonic() + LONGEST_S)
+        alike = await settle(panel.compare(key, subject, dimensions) for key, subject in subjects.items())
+        coded = await asyncio.to_thread(lambda: [by_code(dimensions, subject) for subject in alike])
+        said = await settle(panel.judge(key, subject, dimension) for key, subject in subjects.items() for dimension in judged)
+    findings: dict[str, dict[str, Finding]] = {}
+    for number, key in enumerate(subjects):
+        own = [*coded[number], *said[number * len(judged) : (number + 1) * len(judged)]]
+        findings[key] = {finding.key: finding for finding in own}
     unseen = {dimension.key: Finding(dimension, NO_ANSWER) for dimension in dimensions}
     looked = [Looked(answer, [findings.get(answer.id, unseen)[dimension.key] for dimension in dimensions]) for answer in answers]
     return Outcome(looked, purse, _stopped_by(looked))
@@ -85,43 +84,59 @@ async def look(
 
 @dataclass(frozen=True, slots=True)
 class _Panel:
-    """The judge with what it is asked through and until when."""
+    """The models that are asked, through what, and until when."""
 
     caller: ModelCaller
-    model: str
+    choice: JudgeChoice
+    embedding_model: str | None
     deadline: float
 
-    async def judge(self, answer: Answer, dimension: Dimension) -> Finding:
+    async def compare(self, key: str, subject: Subject, dimensions: Sequence[Dimension]) -> Subject:
+        """The subject with its similarity by embeddings; where none are to be had, words are compared."""
+        label = CallLabel("preview", Purpose.EMBEDDING, case_key=key)
+        try:
+            async with self._until_deadline():
+                return await compared(
+                    subject, dimensions, model=self.embedding_model, ask=lambda request: self.caller.ask(request, label)
+                )
+        except (TimeoutError, SpectralError):
+            return subject
+
+    async def judge(self, key: str, subject: Subject, dimension: Dimension) -> Finding:
         """Judge one answer in one dimension; what prevents it is the finding's reason."""
-        subject = answer.subject
-        assert subject is not None
-        label = CallLabel("preview", Purpose.SCORING, case_key=answer.id)
+        model = self.choice.model
+        if model is None:
+            return Finding(dimension, self.choice.reason)
+        label = CallLabel("preview", Purpose.SCORING, case_key=key)
         judge = Judge(
-            model=self.model,
+            model=model,
             ask=lambda request: self.caller.ask(request, label),
             seed=lambda vote, reading: derive(0, "preview", _content(subject), vote, reading) % 2**SEED_BITS,
             prompt=JudgePrompt.VERDICT,
         )
         try:
-            async with asyncio.timeout_at(asyncio.get_running_loop().time() + self.deadline - time.monotonic()):
+            async with self._until_deadline():
                 judged = await judge.judge(dimension, subject)
         except TimeoutError:
             return Finding(dimension, _REASONS[Stop.TIME])
         except BudgetExhausted:
             return Finding(dimension, _REASONS[Stop.BUDGET])
         except UnreadableJudgement:
-            return Finding(dimension, "The judge gave no answer that could be read.", judge_model=self.model)
+            return Finding(dimension, "The judge gave no answer that could be read.", judge_model=model)
         except SpectralError as refusal:
-            return Finding(dimension, refusal.detail, judge_model=self.model)
+            return Finding(dimension, refusal.detail, judge_model=model)
         read = found(dimension, judged.evaluation)
         return Finding(
             dimension,
             read.reason,
             read.evaluation,
-            judge_model=self.model,
-            simulated=is_simulated(self.model),
+            judge_model=model,
+            simulated=is_simulated(model),
             cost_usd=judged.cost_usd,
         )
+
+    def _until_deadline(self) -> asyncio.Timeout:
+        return asyncio.timeout(max(0.0, self.deadline - time.monotonic()))
 
 
 _REASONS = {

@@ -200,6 +200,12 @@ async def choose_judge(session: AsyncSession, caller: Caller, server: Settings) 
     return JudgeChoice(model)
 
 
+async def find_embedding_model(session: AsyncSession, caller: Caller, server: Settings) -> str | None:
+    """The real model that the workspace's profile names for embeddings; None where words are compared instead."""
+    model = (await find_profile(session, caller.workspace) or {}).get(Purpose.EMBEDDING)
+    return model if model is not None and not is_simulated(model) and has_real_provider(server) else None
+
+
 async def _runs_on_the_simulator(session: AsyncSession, caller: Caller) -> bool:
     """Whether there are approved configs and all of them are for models of the simulator."""
     approved = and_(

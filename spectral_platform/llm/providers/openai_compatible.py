@@ -1,6 +1,9 @@
 """Any endpoint that speaks OpenAI's chat completions, through OpenAI's own client with its retries turned off."""
 
+import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Any, Self
 
@@ -57,6 +60,8 @@ class OpenAICompatibleProvider:
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Ask once. Raises ``ProviderUnavailable`` (worth a retry), ``ProviderRejected`` (not) or ``ProviderDenied``."""
+        if request.compares:
+            return await self._compare(request)
         if request.json_schema is None:
             return await self._ask(request, Rung.PLAIN)
         first = self._rungs.get(request.model, Rung.JSON_SCHEMA)
@@ -75,7 +80,7 @@ class OpenAICompatibleProvider:
 
     async def _ask(self, request: ModelRequest, rung: Rung) -> ModelAnswer:
         started = time.perf_counter()
-        try:
+        with _named_errors(pass_on=() if rung is Rung.PLAIN else (BadRequestError,)):
             completion = await self._client.chat.completions.create(
                 model=request.model,
                 messages=[{"role": m.role.value, "content": m.content} for m in request.messages],  # type: ignore[misc]  # a union of dicts by role
@@ -88,23 +93,46 @@ class OpenAICompatibleProvider:
                 tools=list(request.tools) or omit,  # type: ignore[arg-type]  # they are the workspace's, as the endpoint takes them
                 extra_body=request.extra or None,
             )
-        except APIConnectionError as error:
-            raise ProviderUnavailable(f"The provider cannot be reached: {type(error).__name__}.") from error
-        except BadRequestError as error:
-            if rung is not Rung.PLAIN:
-                raise
-            raise ProviderRejected(_told(error)) from error
-        except APIStatusError as error:
-            if error.status_code in RETRYABLE or error.status_code >= 500:
-                raise ProviderUnavailable(_told(error), retry_after_s=_retry_after(error)) from error
-            kind = ProviderDenied if error.status_code in DENIED else ProviderRejected
-            raise kind(_told(error)) from error
-        except (APIError, ValueError) as error:
-            raise ProviderUnavailable("The provider's answer could not be read.") from error
         try:
             return _answer(request, completion, latency_ms=round((time.perf_counter() - started) * 1000))
         except (AttributeError, TypeError, ValueError) as error:  # the client passes on what it was sent, of whatever shape
             raise ProviderUnavailable("The provider's answer could not be read.") from error
+
+    async def _compare(self, request: ModelRequest) -> ModelAnswer:
+        """The cosine of the embeddings of the request's two messages, as text: vectors would fill the cache for nothing."""
+        started = time.perf_counter()
+        texts = [message.content for message in request.messages]
+        with _named_errors():
+            embedded = await self._client.embeddings.create(model=request.model, input=texts, encoding_format="float")
+        try:
+            one, other = (item.embedding for item in embedded.data)
+            products = sum(a * b for a, b in zip(one, other, strict=True))
+            cosine = products / (math.hypot(*one) * math.hypot(*other))
+            tokens = embedded.usage.prompt_tokens if embedded.usage else -(-sum(len(text.encode()) for text in texts) // 4)
+        except (AttributeError, TypeError, ValueError, ZeroDivisionError) as error:
+            raise ProviderUnavailable("The provider's embeddings could not be read.") from error
+        if not math.isfinite(cosine):
+            raise ProviderUnavailable("The provider's embeddings are no numbers.")
+        latency_ms = round((time.perf_counter() - started) * 1000)
+        return ModelAnswer(text=f"{cosine:.6f}", input_tokens=tokens, output_tokens=0, latency_ms=latency_ms)
+
+
+@contextmanager
+def _named_errors(pass_on: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Raise what the client raises under our own names, save what is passed on."""
+    try:
+        yield
+    except pass_on:
+        raise
+    except APIConnectionError as error:
+        raise ProviderUnavailable(f"The provider cannot be reached: {type(error).__name__}.") from error
+    except APIStatusError as error:
+        if error.status_code in RETRYABLE or error.status_code >= 500:
+            raise ProviderUnavailable(_told(error), retry_after_s=_retry_after(error)) from error
+        kind = ProviderDenied if error.status_code in DENIED else ProviderRejected
+        raise kind(_told(error)) from error
+    except (APIError, ValueError) as error:
+        raise ProviderUnavailable("The provider's answer could not be read.") from error
 
 
 def _answer(request: ModelRequest, completion: Any, *, latency_ms: int) -> ModelAnswer:

@@ -19,6 +19,7 @@ from tests.fixtures.callers import Person, register
 from tests.fixtures.client import application
 from tests.fixtures.llm import JUDGE, ModelServer
 
+EMBEDDER = "test-embedder"
 SHORT = dimension(
     "short",
     weight=3,
@@ -169,7 +170,9 @@ async def served(settings: Settings, database: Database, model_server: ModelServ
     ) as client:
         person = await register(client)
         async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
-            await choose_models(session, workspace_id=person.workspace_id, purposes={Purpose.SCORING: JUDGE})
+            await choose_models(
+                session, workspace_id=person.workspace_id, purposes={Purpose.SCORING: JUDGE, Purpose.EMBEDDING: EMBEDDER}
+            )
         yield person
         await person.client.aclose()
 
@@ -186,6 +189,36 @@ async def test_the_judge_is_the_model_of_the_workspaces_profile(served: Person, 
     assert preview["cost"]["model_calls"] == model_server.received == 6  # three votes on each, as for a verdict
     assert (preview["cost"]["unpriced_calls"], preview["cost"]["cost_usd"]) == (6, None)
     assert [result["dimensions"][0]["ran"] for result in preview["results"]] == [True, True]
+
+
+ALIKE = dimension("alike", evaluator={"kind": "semantic_similarity"})
+
+
+async def test_answers_are_compared_by_embeddings_where_the_workspace_has_a_model_for_them(
+    served: Person, model_server: ModelServer
+) -> None:
+    rubric = await create_rubric(served, dimensions=[ALIKE])
+    (trace_id,) = await make_traces(served, "We open at nine.")
+    corrected = {"score": -1, "corrected_output": "At nine we open!", "source": "human"}
+    await served.client.post(f"{served.w}/traces/{trace_id}/feedback", json=corrected)
+
+    preview = await post(served, rubric, "preview", {"trace_ids": [trace_id]})
+
+    finding = of(preview["results"][0])["alike"]
+    assert (finding["evaluator"], finding["passed"]) == ("semantic_similarity@1+embedding", True)
+    assert finding["score"] == pytest.approx(1)
+    assert [body["model"] for body in model_server.bodies] == [EMBEDDER]
+    assert preview["cost"]["model_calls"] == 1
+
+
+async def test_words_are_compared_where_embeddings_cannot_be_had(served: Person, model_server: ModelServer) -> None:
+    rubric = await create_rubric(served, dimensions=[ALIKE])
+    ids = await make_samples(served, {"input": "?", "expected_output": "At nine."})
+    model_server.fault = lambda number, body: JSONResponse({"error": {"message": "no"}}, status_code=404)
+
+    finding = of((await post(served, rubric, "preview", {"sample_ids": ids}))["results"][0])["alike"]
+
+    assert (finding["evaluator"], finding["score"]) == ("semantic_similarity@1+token_f1", 1)
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,8 @@ class SimulatorProvider:
     def answer(self, request: ModelRequest) -> ModelAnswer:
         """What ``complete`` answers, for callers in a thread: nothing here waits, all of it computes."""
         model = MODELS.get(request.model)
+        if request.compares:
+            raise ProviderRejected("The simulator embeds nothing; without a model for embeddings, words are compared.")
         if model is None:
             raise ProviderRejected(f"The simulator has no model {request.model}; it has {', '.join(sorted(MODELS))}.")
         match model.role:
