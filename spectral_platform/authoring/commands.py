@@ -1,5 +1,6 @@
 """Writing rubrics from what was observed: drafting one for an agent, deciding on suggestions for one in use."""
 
+import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,19 +19,24 @@ from spectral_platform.authoring.suggesting import suggest
 from spectral_platform.authoring.suggestions import Suggestion, SuggestionStatus, apply_changes
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database
+from spectral_platform.core.errors import SpectralError
 from spectral_platform.core.settings import Settings
 from spectral_platform.evaluations.rubrics.commands import create_rubric, update_rubric
 from spectral_platform.evaluations.rubrics.errors import RubricChanged
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import get_rubric, hold_rubric
-from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
-from spectral_platform.llm.prices import price_call
+from spectral_platform.llm.calling import CallLabel, ModelCaller
 from spectral_platform.llm.providers.availability import has_real_provider, is_simulated
 from spectral_platform.llm.providers.catalogue import open_providers
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.purse import Purse
 from spectral_platform.llm.queries import find_profile
 from spectral_platform.workspaces.queries import get_workspace
 from spectral_platform.worlds.rules import WorldModel, load_world
+
+MOST_USD = Decimal(1)
+"""What a draft may cost at most, so that no model costs more than somebody would expect."""
+LONGEST_S = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,21 +194,19 @@ async def _ask(
     goal: str | None,
     drafted: tuple[DraftedDimension, ...],
 ) -> _Written:
-    """Ask once: somebody waits for the answer, and without one there is the draft of the rules."""
+    """Ask while somebody waits; without an answer there is the draft of the rules."""
     request = proposal_request(model, observed, world, goal, drafted)
+    purse = Purse(max_usd=MOST_USD, max_calls=1)
     try:
-        async with open_providers(server) as providers:
-            answer = await providers.serving(request).complete(request)
-    except (ProviderUnavailable, ProviderRejected) as error:
-        return _Written(None, f"{model} gave no answer, so rules wrote the draft: {error.detail}", None)
-    cost = price_call(
-        model,
-        input_tokens=answer.input_tokens,
-        output_tokens=answer.output_tokens,
-        cached_input_tokens=answer.cached_input_tokens,
-    )
+        async with asyncio.timeout(LONGEST_S), open_providers(server) as providers:
+            caller = ModelCaller(providers, purse, known={}, concurrency=1)
+            paid = await caller.ask(request, CallLabel("generate", Purpose.REASONING))
+    except TimeoutError:
+        return _Written(None, f"{model} did not answer within {LONGEST_S} s, so rules wrote the draft.", purse.spent_usd or None)
+    except SpectralError as refusal:
+        return _Written(None, f"{model} gave no answer, so rules wrote the draft: {refusal.detail}", None)
     try:
-        proposal = read_proposal(answer.text, drafted)
+        proposal = read_proposal(paid.answer.text, drafted)
     except ProposalUnreadable as error:
-        return _Written(None, f"{model} gave nothing usable, so rules wrote the draft: {error}", cost)
-    return _Written(proposal, f"{model} wrote the judged dimensions; rules wrote those that programs check.", cost)
+        return _Written(None, f"{model} gave nothing usable, so rules wrote the draft: {error}", paid.cost_usd)
+    return _Written(proposal, f"{model} wrote the judged dimensions; rules wrote those that programs check.", paid.cost_usd)

@@ -104,7 +104,6 @@ async def on_endpoint(owner: Person, database: Database, settings: Settings, mod
         (saying(WRITTEN), "model", "0.00021"),
         (saying("I would rather not."), "rules", "0.00021"),
         (JSONResponse({"error": {"message": "no"}}, status_code=400), "rules", None),
-        (JSONResponse({"error": {"message": "down"}}, status_code=503), "rules", None),
     ],
 )
 async def test_a_model_writes_what_is_judged_and_rules_stand_in_for_it(
