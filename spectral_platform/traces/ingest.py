@@ -38,6 +38,7 @@ from spectral_platform.traces.statements import (
     BEGIN_TRACES,
     DROP_THINNER,
     ERASED_TRACES,
+    KNOWN_TRACES,
     LISTS,
     LOCK_TRACES,
     PLAN_BY_KEYS,
@@ -131,23 +132,30 @@ class Storing:
         """Begin the traces that are new and lock the others. Returns how many are new, and those that are not."""
         begun = 0
         known: dict[str, Assembly] = {}
-        summaries = {}
-        for trace_id, trace in traces.items():
-            trace.leave_what_is_stored()
-            summaries[trace_id] = trace.summarise()
         remaining = dict(traces)
+        # Most spans of small requests are of traces that are there; what they come to is not worth knowing yet.
+        seen = {row[0] for row in await self._run(KNOWN_TRACES, trace_ids=list(traces))}
         while remaining:  # a trace may be deleted between the look at it and its lock; then it begins anew
-            columns = _columns({trace_id: summaries[trace_id] for trace_id in remaining}, traces)
-            new = {row[0] for row in await self._run(BEGIN_TRACES, day=self._today, **columns)}
+            new = await self._begin({trace_id: trace for trace_id, trace in remaining.items() if trace_id not in seen})
             begun += len(new)
             for trace_id in new:
                 remaining.pop(trace_id).day = self._today
+            seen.clear()
             locked = await self._lock(remaining) if remaining else set()
             known |= {trace_id: remaining.pop(trace_id) for trace_id in locked}
             if remaining:  # one that was erased must not begin anew: out of order, it could wait for who waits for this one
                 for row in await self._run(ERASED_TRACES, trace_ids=list(remaining)):
                     remaining.pop(row[0])
         return begun, known
+
+    async def _begin(self, traces: Mapping[str, Assembly]) -> set[str]:
+        """Insert traces as what arrived makes them. Returns which were not there."""
+        if not traces:
+            return set()
+        for trace in traces.values():
+            trace.leave_what_is_stored()
+        columns = _columns({trace_id: trace.summarise() for trace_id, trace in traces.items()}, traces)
+        return {row[0] for row in await self._run(BEGIN_TRACES, day=self._today, **columns)}
 
     async def _lock(self, traces: Mapping[str, Assembly]) -> set[str]:
         """Lock traces that exist and read what is stored of them. Returns which there are."""

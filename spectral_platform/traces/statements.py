@@ -49,6 +49,9 @@ WITH begun AS (
 due AS ({_ARE_DUE} begun)
 SELECT trace_id FROM begun
 """
+KNOWN_TRACES = """
+SELECT trace_id FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
+"""
 LOCK_TRACES = """
 SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
 WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
