@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
+import structlog
 from sqlalchemy import delete, event, func, select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.commands import record
@@ -26,9 +28,13 @@ from spectral_platform.traces.spans import Rejection, SpanDraft
 from spectral_platform.traces.statements import FOLD_COUNTS, INDEX_WORDS, PLAN_BY_KEYS, SEE_WORDS, TAKE_DUE
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
 
+logger = structlog.get_logger(__name__)
+
 MOST_FOLDED_AT_ONCE = 5_000
 MOST_INDEXED_AT_ONCE = 500
 INDEXING_LOCK = 0x5EC7_0002
+UNFIT = ("22", "54")
+"""The classes of Postgres' errors that say that data cannot be what it should be, or is too much; they come again with it."""
 RATE_TRACE = text(
     """
     UPDATE traces SET (feedback_score, feedback_count) = (
@@ -167,8 +173,24 @@ async def index_words(session: AsyncSession) -> bool:
         due[workspace_id].add(trace_id)
     for workspace_id, trace_ids in due.items():
         await session.execute(text(SEE_WORDS), {"workspace_id": workspace_id})
-        await session.execute(text(INDEX_WORDS), {"workspace_id": workspace_id, "trace_ids": sorted(trace_ids)})
+        await _index(session, workspace_id, sorted(trace_ids))
     return len(taken) == MOST_INDEXED_AT_ONCE
+
+
+async def _index(session: AsyncSession, workspace_id: UUID, trace_ids: list[str]) -> None:
+    """Index the words of traces, all but those that Postgres refuses to take apart: who comes behind must not wait for them."""
+    try:
+        async with session.begin_nested():
+            await session.execute(text(INDEX_WORDS), {"workspace_id": workspace_id, "trace_ids": trace_ids})
+    except DBAPIError as error:
+        if not str(getattr(error.orig, "sqlstate", None)).startswith(UNFIT):
+            raise
+        if len(trace_ids) == 1:
+            logger.warning("words_not_indexed", workspace_id=str(workspace_id), trace_id=trace_ids[0], exc_info=error)
+            return
+        middle = len(trace_ids) // 2
+        await _index(session, workspace_id, trace_ids[:middle])
+        await _index(session, workspace_id, trace_ids[middle:])
 
 
 async def create_feedback(

@@ -17,6 +17,13 @@ from tests.fixtures.callers import Person
 from tests.traces.factories import draft, index, new_trace_id, store
 
 LONG = "word " * 5_000
+REFUSING = """
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE program_limit_exceeded;
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT ON trace_words FOR EACH ROW WHEN (NEW.words @@ 'unfit') EXECUTE FUNCTION refuse()
+"""
 WORDS = "SELECT words::text FROM trace_words"
 MANY = """
 INSERT INTO trace_words (workspace_id, trace_id, words)
@@ -204,3 +211,17 @@ async def test_words_are_looked_up_by_their_index_under_the_policies(
                 {"workspace_id": owner.workspace_id},
             )
             assert "Bitmap Index Scan on ix_trace_words_words" in "\n".join(planned), search
+
+
+@pytest.mark.own_database
+async def test_words_that_do_not_fit_keep_no_others_waiting(owner: Person, database: Database, database_url: str) -> None:
+    with psycopg.connect(connection_string(database_url), autocommit=True) as superuser:
+        superuser.execute(REFUSING)
+    texts = ("first", "unfit", "third", "fourth", "unfit too")
+    await store(database, owner, [draft(new_trace_id(), number, name=said) for number, said in enumerate(texts)])
+
+    await index(database)
+
+    assert [await found(owner, said) for said in texts] == [["first"], [], ["third"], ["fourth"], []]
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        assert await session.scalar(text("SELECT count(*) FROM trace_words_due")) == 0
