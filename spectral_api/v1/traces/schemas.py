@@ -220,6 +220,7 @@ class SpanEvent(Output):
     name: str = Field(description="What happened.", examples=["exception"])
     at: Time = Field(description="When.")
     attributes: dict[str, JsonValue] = Field(description="Its attributes.")
+    dropped_attributes_count: int = Field(default=0, description="How many of its attributes the sender left out.", examples=[0])
 
 
 class SpanLink(Output):
@@ -228,6 +229,7 @@ class SpanLink(Output):
     trace_id: str = Field(description="The other span's trace.")
     span_id: str = Field(description="The other span.")
     attributes: dict[str, JsonValue] = Field(description="The link's attributes.")
+    dropped_attributes_count: int = Field(default=0, description="How many of its attributes the sender left out.", examples=[0])
 
 
 class SpanFields(Output):
