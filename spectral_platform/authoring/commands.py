@@ -157,7 +157,7 @@ async def _find_pending(
     newest = await get_rubric(session, caller, rubric_id)
     if expected is not None and newest.fingerprint not in expected:
         raise RubricChanged(rubric_id, newest.version)
-    found = suggest(await queries.load_grounds(session, caller, newest))
+    found = await asyncio.to_thread(suggest, await queries.load_grounds(session, caller, newest))
     suggestion = next((each for each in found if each.id == suggestion_id), None)
     if suggestion is None:
         raise SuggestionNotFound(suggestion_id)

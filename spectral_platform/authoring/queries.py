@@ -1,5 +1,6 @@
 """Reading what drafts and suggestions are made from, and what was decided on suggestions."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -103,7 +104,7 @@ async def list_suggestions(
     if status is not SuggestionStatus.PENDING:
         return [_decided(decision) for decision in decisions if decision.status is status]
     decided = {decision.suggestion_id for decision in decisions}
-    found = suggest(await load_grounds(session, caller, rubric))
+    found = await asyncio.to_thread(suggest, await load_grounds(session, caller, rubric))
     return [
         SuggestionView(each, rubric_id, SuggestionStatus.PENDING, rubric.version, None)
         for each in found
@@ -191,6 +192,7 @@ async def _clusters(session: AsyncSession, caller: Caller, rubric_id: UUID) -> t
             criteria=(criteria := tuple(documents[row.signature]["fingerprint"])),
             rules=tuple(rules[key] for key in criteria if key in rules),
             trace_ids=row.exemplar_trace_ids,
+            simulated=scan.simulated,
         )
         for row in rows
     )

@@ -200,7 +200,7 @@ def _uncovered(grounds: Grounds) -> Iterator[Suggestion]:
                 },
                 trace_ids=cluster.trace_ids[:MOST_EVIDENCE],
                 comments=(),
-                simulated=False,
+                simulated=cluster.simulated,
             ),
             changes=(Change(action="add", key=added.key, dimension=added),),
         )

@@ -1,6 +1,7 @@
 """What a suggestion for a rubric is made from, and what it is made of."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 from uuid import UUID
@@ -30,7 +31,8 @@ class SuggestionStatus(StrEnum):
     DISMISSED = "dismissed"
 
 
-class Found(Value):
+@dataclass(frozen=True, slots=True)
+class Found:
     """What a dimension found in a trace; the score is None where it does not apply."""
 
     trace_id: str
@@ -40,7 +42,8 @@ class Found(Value):
     simulated: bool = False
 
 
-class Opinion(Value):
+@dataclass(frozen=True, slots=True)
+class Opinion:
     """What a person said of a trace: a score in [-1, 1], of one dimension or of the whole answer."""
 
     trace_id: str
@@ -57,7 +60,8 @@ class BrokenRule(Value):
     evaluator: CodeEvaluatorSpec | None = None
 
 
-class ClusterSeen(Value):
+@dataclass(frozen=True, slots=True)
+class ClusterSeen:
     """A failure cluster of the last scan by the rubric, with the criteria that failed in it."""
 
     signature: str
@@ -69,6 +73,7 @@ class ClusterSeen(Value):
     criteria: tuple[str, ...]
     rules: tuple[BrokenRule, ...]
     trace_ids: tuple[str, ...]
+    simulated: bool
 
 
 class Change(Value):
@@ -99,7 +104,8 @@ class Suggestion(Value):
     changes: tuple[Change, ...] = Field(description="What accepting does to the newest version's dimensions.")
 
 
-class Grounds(Value):
+@dataclass(frozen=True, slots=True)
+class Grounds:
     """Everything that suggestions are made from. ``pinned`` are keys of dimensions that objectives name."""
 
     rubric_id: UUID

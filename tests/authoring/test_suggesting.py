@@ -40,7 +40,7 @@ def opinions(values: list[float], key: str | None = None, comment: str | None = 
 
 
 def suggested(*dimensions: Dimension, **evidence: Any) -> tuple[Suggestion, ...]:
-    known = {"found": (), "opinions": (), "clusters": (), "pinned": frozenset()} | evidence
+    known: dict[str, Any] = {"found": (), "opinions": (), "clusters": (), "pinned": frozenset()} | evidence
     return suggest(Grounds(rubric_id=RUBRIC, dimensions=dimensions, **known))
 
 
@@ -175,6 +175,7 @@ def cluster(*criteria: str, size: int = 9, rules: tuple[str, ...] = (), evaluato
         criteria=criteria,
         rules=tuple(BrokenRule(key=key, text=f"Mind {key}.", evaluator=evaluator) for key in rules),
         trace_ids=("a" * 32,),
+        simulated=True,
     )
 
 
@@ -197,6 +198,7 @@ def test_a_cluster_is_uncovered_when_only_rules_see_it(seen: ClusterSeen, is_sug
     for each in found:
         assert each.changes[0].action == "add"
         assert each.evidence.figures["size"] == seen.size
+        assert each.evidence.simulated
 
 
 def test_an_uncovered_cluster_is_covered_by_what_it_suggests() -> None:

@@ -43,9 +43,10 @@ async def create_objective(
         is_default=is_default,
         version=1,
     )
-    await _check_metrics(session, caller, rubric_id, [*terms, *constraints])
+    # The workspace before the rubric, as everybody takes them who needs both.
     if is_default:
         await _unset_default(session, caller)
+    await _check_metrics(session, caller, rubric_id, [*terms, *constraints])
     session.add(objective)
     with conflict_as(RUBRIC_REFERENCE, RubricNotFound(rubric_id)):
         await session.flush()

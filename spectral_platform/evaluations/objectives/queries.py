@@ -6,11 +6,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
 from spectral_platform.core.paging import Page, PageRequest, paginate
-from spectral_platform.evaluations.objectives.errors import ObjectiveNotFound
+from spectral_platform.evaluations.objectives.errors import ObjectiveMetricUnknown, ObjectiveNotFound
 from spectral_platform.evaluations.objectives.models import Objective
 from spectral_platform.evaluations.objectives.previewing import Figures, ObjectivePreview, preview
 from spectral_platform.evaluations.rubrics.queries import get_rubric
 from spectral_platform.evaluations.scoring import References
+from spectral_platform.evaluations.terms import DIMENSION_PREFIX
 
 COLUMNS = {"created_at": Objective.created_at, "name": Objective.name}
 
@@ -40,9 +41,12 @@ async def preview_objective(
     candidate: Figures,
     references: References | None,
 ) -> ObjectivePreview:
-    """What an objective says of given figures, by its rubric's newest version."""
+    """What an objective says of given figures, by its rubric's newest version. Raises ``ObjectiveMetricUnknown``."""
     objective = await get_objective(session, caller, objective_id)
     rubric = await get_rubric(session, caller, objective.rubric_id)
+    known = {dimension.key for dimension in rubric.dimensions}
+    if unknown := sorted((baseline.dimensions.keys() | candidate.dimensions.keys()) - known):
+        raise ObjectiveMetricUnknown([DIMENSION_PREFIX + key for key in unknown], objective.rubric_id)
     return preview(
         objective.terms,
         objective.constraints,

@@ -223,3 +223,38 @@ async def test_naming_a_dimension_and_taking_it_away_at_once_leave_no_term_witho
     )
 
     assert (named.status_code, taken.status_code) in {(201, 400), (400, 200)}
+
+
+async def test_of_what_becomes_default_or_goes_at_once_nobody_waits_for_ever(owner: Person) -> None:
+    rubric = await create_rubric(owner, "polite")
+    old = await create_objective(owner, rubric, name="old")
+    path = f"{owner.w}/evaluations"
+    body = {"name": "new", "rubric_id": rubric["id"], "terms": [term("dimension:polite")], "is_default": True}
+
+    answers = await asyncio.gather(
+        *(owner.client.post(f"{path}/objectives", json=body) for _ in range(2)),
+        owner.client.patch(f"{path}/objectives/{old['id']}", json={"is_default": True, "terms": [term("quality")]}),
+        owner.client.delete(f"{path}/rubrics/{rubric['id']}"),
+    )
+
+    assert [answer.status_code for answer in answers] == [201, 201, 200, 400]
+    assert [objective["is_default"] for objective in await listed(owner)].count(True) == 1
+
+
+async def listed(person: Person) -> list[dict[str, Any]]:
+    results: list[dict[str, Any]] = (await person.client.get(f"{person.w}/evaluations/objectives")).json()["results"]
+    return results
+
+
+async def test_figures_of_a_dimension_that_the_rubric_lacks_are_refused(owner: Person) -> None:
+    objective = await create_objective(owner, await create_rubric(owner, "polite"))
+    path = f"{owner.w}/evaluations/objectives/{objective['id']}/preview"
+    arm = {"dimensions": {"polite": 0.5}}
+
+    refused = await owner.client.post(path, json={"baseline": arm, "candidate": {"dimensions": {"witty": 1}}})
+    unknown = await owner.client.post(path, json={"baseline": {}, "candidate": arm})
+    broken = await owner.client.post(path, json={"baseline": arm, "candidate": {"dimensions": {"polite": 1.5}}})
+
+    assert (refused.status_code, refused.json()["metrics"]) == (400, ["dimension:witty"])
+    assert (unknown.status_code, unknown.json()["difference"]) == (200, None)
+    assert broken.status_code == 422

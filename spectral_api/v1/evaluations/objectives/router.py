@@ -75,7 +75,7 @@ async def get_objective(
     "/{objective_id}/preview",
     response_model=schemas.ObjectivePreview,
     summary="Try an objective on figures",
-    responses=problems(*IN_WORKSPACE, ObjectiveNotFound),
+    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, ObjectiveMetricUnknown),
 )
 async def preview_objective(
     workspace_id: UUID, objective_id: UUID, body: schemas.ObjectiveTry, caller: Writer, database: Database
