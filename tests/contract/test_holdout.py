@@ -25,12 +25,13 @@ from spectral_platform.llm.providers.simulator import SimulatorProvider
 from tests.contract.documents import DOCUMENT, Json
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
-from tests.scans.workspaces import CODE_RUBRIC, JUDGED, Scannable, make_scannable
+from tests.scans.workspaces import Scannable, make_scannable
 
 RUN = 8
 WORD = re.compile(r"\w+")
 PARAMETER = re.compile(r"{(\w+)}")
 WORKSPACE = "/api/v1/workspaces/{workspace_id}"
+EVENTS = f"{WORKSPACE}/scans/{{scan_id}}/events"
 MOST_VALUES = 4
 PLAIN = (f"{WORKSPACE}/samples/", f"{WORKSPACE}/traces", "/otel/")
 """Routes that show samples and traces as they came in."""
@@ -45,6 +46,7 @@ BEYOND_REACH = {
 READING_POSTS = {
     "quote_scan": {},
     "generate_rubric": {"agent_id": "agent_id"},
+    "infer_template": {},
 }
 """POST routes that tell something and change nothing, and what of the workspace their bodies name."""
 
@@ -112,14 +114,18 @@ class Crawl:
     async def run(self) -> None:
         """Go through the routes, those with fewer names in their path first, because they tell the names of the others."""
         self.known["workspace_id"] = [str(self.owner.workspace_id)]
-        routes = [(path, item["get"]) for path, item in DOCUMENT["paths"].items() if "get" in item]
-        for path, operation in sorted(routes, key=lambda route: len(PARAMETER.findall(route[0]))):
-            for filled in self._filled(path):
-                await self._read(path, operation, filled)
+        routes = [path for path, item in DOCUMENT["paths"].items() if "get" in item]
+        for path in sorted(routes, key=lambda path: len(PARAMETER.findall(path))):
+            await self.read(path)
         for path, item in DOCUMENT["paths"].items():
             operation = item.get("post")
             if operation is not None and operation["operationId"] in READING_POSTS:
                 await self._ask(path, operation)
+
+    async def read(self, path: str) -> None:
+        """Call one GET route with everything that is known to name in its path."""
+        for filled in self._filled(path):
+            await self._read(path, DOCUMENT["paths"][path]["get"], filled)
 
     def _filled(self, path: str) -> Iterator[str]:
         names = PARAMETER.findall(path)
@@ -226,10 +232,8 @@ async def scanned(
         return answer
 
     monkeypatch.setattr(SimulatorProvider, "complete", overheard)
-    scannable = await make_scannable(owner, database)
-    everything_judged = {"name": "Judged quality", "dimensions": [*CODE_RUBRIC, JUDGED]}
+    scannable = await make_scannable(owner, database, judged=True)
     for path, body in (
-        ("evaluations/rubrics", everything_judged),
         ("evaluations/objectives", {"name": "Q", "rubric_id": str(scannable.rubric_id), "terms": [QUALITY]}),
         ("agents/templates", {"name": "greeting", "text": "Be kind."}),
         ("webhooks", {"url": "https://example.com/hook"}),
@@ -265,14 +269,11 @@ async def test_no_route_tells_what_lies_in_the_holdout_and_none_that_leaks_goes_
     assert holdout.leaks(scanned.proposals) == set()
     assert holdout.leaks([scanned.logged]) == set()
 
-    for where, planted in {
-        "an id in an event": min(holdout.ids),
-        "an answer in an event": "It said: " + " ".join(min(holdout.runs)).upper() + ".",
-    }.items():
-        await plant(database, owner, scanned.scan["id"], planted)
-        again = Crawl(owner, holdout)
-        await again.run()
-        assert f"{WORKSPACE}/scans/{{scan_id}}/events" in again.leaks, where
+    identity, run = min(holdout.ids), " ".join(min(holdout.runs))
+    await plant(database, owner, scanned.scan["id"], f"It failed on {identity}.")
+    await plant(database, owner, scanned.scan["id"], f"It said: {run.upper()}!")
+    await crawl.read(EVENTS)
+    assert crawl.leaks == {EVENTS: {identity, run}}
     assert holdout.leaks([f"Cases: {' '.join(max(holdout.runs))}"]) != set()
 
 
