@@ -23,7 +23,7 @@ WITH_LABELS = selectinload(ConfigVersion.carried)
 
 @dataclass(frozen=True, slots=True)
 class AgentFilter:
-    """Which agents to list; None = any. ``search`` is a part of the name or description, in any case."""
+    """Which agents to list; None = any. ``search`` is a part of a name, an alias or a description, in any case."""
 
     origin: AgentOrigin | None = None
     status: AgentStatus | None = None
@@ -56,8 +56,8 @@ async def list_agents(session: AsyncSession, caller: Caller, *, filter: AgentFil
     if filter.status is not None:
         statement = statement.where(Agent.status == filter.status)
     if filter.search:
-        found = (column.icontains(filter.search, autoescape=True) for column in (Agent.name, Agent.description))
-        statement = statement.where(or_(*found))
+        found = [column.icontains(filter.search, autoescape=True) for column in (Agent.name, Agent.description)]
+        statement = statement.where(or_(*found, Agent.merged.any(Agent.name.icontains(filter.search, autoescape=True))))
     return await paginate(session, statement, page, columns=COLUMNS, tiebreak=Agent.id)
 
 

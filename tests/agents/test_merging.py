@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from spectral_platform.agents.commands import observe_agents
+from spectral_platform.agents.models import Agent
 from spectral_platform.core.database import Database
 from spectral_platform.scans.models import ScanAgent
 from spectral_platform.traces import jobs
@@ -17,6 +18,7 @@ from tests.changesets.factories import change, make_changeset
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
 from tests.scans.factories import insert_scan
+from tests.scans.workspaces import QUICK, make_scannable
 from tests.traces.factories import draft, new_trace_id, store, trace_of
 
 
@@ -46,6 +48,9 @@ async def test_a_merged_agent_is_an_alias_under_which_the_other_one_is_found(own
     assert (await shown(owner, other["id"], "/config"))["agent_id"] == agent["id"]
     listed = (await owner.client.get(f"{owner.w}/agents")).json()["results"]
     assert [each["name"] for each in listed] == ["support"]
+    for search, found in (("BOT", ["support"]), ("bots", [])):
+        agents = (await owner.client.get(f"{owner.w}/agents", params={"search": search})).json()["results"]
+        assert [each["name"] for each in agents] == found
     taken = await owner.client.post(f"{owner.w}/agents", json={"name": "Support Bot"})
     assert (taken.status_code, "alias" in taken.json()["detail"]) == (400, True)
 
@@ -215,3 +220,21 @@ async def test_agents_of_others_are_not_merged(owner: Person, stranger: Person) 
 
     for path, into in ((own, foreign), (foreign, own)):
         assert (await merge(owner, path["id"], into["id"])).status_code == 404
+
+
+async def test_of_a_scan_and_a_merge_at_the_same_time_one_is_refused(database: Database, owner: Person) -> None:
+    scannable = await make_scannable(owner, database)
+    into = await create_agent(owner, name="other")
+    body = {**QUICK, "agent_ids": [str(scannable.agent_id)]}
+
+    scanned, merged = await asyncio.gather(
+        owner.client.post(f"{owner.w}/scans", json=body), merge(owner, str(scannable.agent_id), into["id"])
+    )
+
+    assert {(202, 400): "scan first", (400, 200): "merged meanwhile", (202, 200): "merged before"}[
+        scanned.status_code, merged.status_code
+    ]
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        active = set(await session.scalars(select(ScanAgent.agent_id).where(ScanAgent.is_active)))
+        aliases = set(await session.scalars(select(Agent.id).where(Agent.merged_into_id.is_not(None))))
+    assert not active & aliases

@@ -42,7 +42,8 @@ async def agent_filter(
     origin: Annotated[AgentOrigin | None, Query(description="Only agents that Spectral came to know in this way.")] = None,
     status: Annotated[AgentStatus | None, Query(description="Only agents in this state.")] = None,
     search: Annotated[
-        str | None, Query(description="Only agents with this in their name or description, in any case.", max_length=200)
+        str | None,
+        Query(description="Only agents with this in their name, an alias or their description, in any case.", max_length=200),
     ] = None,
 ) -> queries.AgentFilter:
     """Which agents to list."""
