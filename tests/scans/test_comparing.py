@@ -77,5 +77,8 @@ async def test_where_embeddings_fail_trials_say_nothing_and_words_take_no_place_
 
     scan = await scannable.get(f"scans/{started['scan_id']}")
     assert scan["verdict"]["outcome"] == "insufficient_evidence"
+    events = (await scannable.get(f"scans/{started['scan_id']}/events?limit=200"))["results"]
+    (detected,) = [event["data"] for event in events if event["type"] == "failures_detected"]
+    assert "alike" not in detected["by_criterion"]
     cost = await scannable.get(f"scans/{started['scan_id']}/cost")
     assert "embedding" not in {entry["purpose"] for entry in cost["by_purpose"]}

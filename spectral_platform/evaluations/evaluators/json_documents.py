@@ -1,10 +1,23 @@
-"""The JSON document that an answer is, for evaluators that look into it."""
+"""JSON as parameters of evaluators, and the JSON document that an answer is."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+from pydantic import AfterValidator
 
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
+
+
+def storable(value: Any) -> Any:
+    """The value, if it can be kept as JSON: lone surrogates, numbers beyond 64 bits and endless nesting cannot."""
+    try:
+        orjson.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"this cannot be stored as JSON: {error}") from error
+    return value
+
+
+StorableJson = Annotated[Any, AfterValidator(storable)]
 
 
 def read_document(output: str, evaluator: str) -> tuple[Any, Evaluation | None]:

@@ -1,7 +1,7 @@
 """`json_path`: the answer is JSON in which a path leads to a given value."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import orjson
 from jsonpath import JSONPathEnvironment
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 
 from spectral_platform.core.linear_regex import compile_pattern
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.json_documents import is_same, read_document
+from spectral_platform.evaluations.evaluators.json_documents import StorableJson, is_same, read_document
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 
 EVALUATOR = "json_path@1"
@@ -100,7 +100,7 @@ class JsonPath(Value):
     path: Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_is_path)] = Field(
         description="JSONPath as RFC 9535 has it, such as `$.items[0].name`."
     )
-    equals: Any = Field(description="What stands there, of any type of JSON.")
+    equals: StorableJson = Field(description="What stands there, of any type of JSON.")
 
 
 def evaluate(parameters: JsonPath, subject: Subject) -> Evaluation:

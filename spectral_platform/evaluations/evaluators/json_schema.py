@@ -13,7 +13,7 @@ from referencing.jsonschema import DRAFT202012
 
 from spectral_platform.core.linear_regex import compile_pattern
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.json_documents import read_document
+from spectral_platform.evaluations.evaluators.json_documents import read_document, storable
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 
 EVALUATOR = "json_schema@1"
@@ -79,7 +79,7 @@ class JsonSchema(Value):
     model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True, validate_by_alias=True)
 
     kind: Literal["json_schema"] = "json_schema"
-    json_schema: Annotated[dict[str, Any], AfterValidator(_is_usable)] = Field(
+    json_schema: Annotated[dict[str, Any], AfterValidator(storable), AfterValidator(_is_usable)] = Field(
         alias="schema", description="JSON Schema 2020-12 that the answer must conform to; references stay inside it."
     )
 

@@ -1,11 +1,11 @@
 """`tool_calls`: the answer called the tools that the case asks for, with the arguments that it asks for."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.json_documents import is_same
+from spectral_platform.evaluations.evaluators.json_documents import is_same, storable
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 from spectral_platform.llm.messages import ToolCall
 
@@ -17,7 +17,9 @@ class ExpectedCall(Value):
     """A call that is expected; without `arguments` any will do."""
 
     name: str = Field(min_length=1, max_length=200, description="Name of the tool.")
-    arguments: dict[str, Any] | None = Field(default=None, description="Its arguments; absent = any.")
+    arguments: Annotated[dict[str, Any] | None, AfterValidator(storable)] = Field(
+        default=None, description="Its arguments; absent = any."
+    )
 
 
 class ToolCalls(Value):

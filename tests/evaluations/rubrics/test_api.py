@@ -1,6 +1,7 @@
 """Rubrics and their versions over HTTP."""
 
 import asyncio
+import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -37,6 +38,7 @@ async def test_a_rubric_is_stored_with_weights_that_sum_to_one(owner: Person) ->
         {"kind": "contains", "values": ["a", "b"], "mode": "any"},
         {"kind": "llm_judge", "criteria": [{"id": "facts", "text": "States the facts."}], "votes": 3},
         {"kind": "json_path", "path": "$.total", "equals": None},
+        {"kind": "json_path", "path": "$.total", "equals": [1, 2.5, {"größe": "👍"}]},
         {"kind": "tool_calls", "expected": [{"name": "search", "arguments": {"q": "tea"}}], "match": "subset", "max_calls": 2},
         {"kind": "instruction", "instructions": [{"id": "punctuation:no_comma"}], "strictness": "loose"},
     ],
@@ -80,6 +82,25 @@ async def test_a_dimension_that_cannot_be_measured_is_refused_where_it_stands(
 
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["location"] == ["body", "dimensions", *place]
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"])
+@pytest.mark.parametrize(
+    "evaluator",
+    [
+        {"kind": "json_path", "path": "$", "equals": ["TEXT"]},
+        {"kind": "tool_calls", "expected": [{"name": "a", "arguments": {"TEXT": "TEXT"}}]},
+        {"kind": "instruction", "instructions": [{"id": "keywords:existence", "keywords": ["TEXT"]}]},
+        {"kind": "json_schema", "schema": {"const": "TEXT"}},
+    ],
+)
+async def test_what_cannot_be_stored_is_refused(owner: Person, evaluator: dict[str, Any], text: str) -> None:
+    written = json.dumps({"name": "Quality", "dimensions": [dimension(evaluator=evaluator)]})
+    body = written.replace("TEXT", json.dumps(text)[1:-1])
+
+    answer = await owner.client.post(f"{owner.w}/evaluations/rubrics", content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 422, answer.text
 
 
 async def test_each_write_makes_a_version_and_leaves_the_older_ones(owner: Person) -> None:
