@@ -11,12 +11,11 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 
 from bench.machine import Report
-from bench.prompts import held, tuned
+from bench.prompts import held, tuned, tuned_fourth, tuned_second, tuned_third
 from bench.prompts.rendering import Rendered, Template
 from bench.prompts.words import Words
 from spectral_platform.inference.inferring import Prompt, find_patterns, infer
@@ -25,6 +24,7 @@ COUNTS = (10, 50, 200)
 SEEDS = range(5)
 NOISE = 0.04
 GOAL_F1 = 0.95
+TUNED = (tuned, tuned_second, tuned_third, tuned_fourth)
 
 
 @dataclass
@@ -100,11 +100,13 @@ def score(rendered: Sequence[Rendered], templates: int) -> Score:
     return total
 
 
-def quality(module: ModuleType, source: str, first_seed: int, *, is_verbose: bool) -> dict[int, Score]:
+def quality(
+    shapes: Mapping[str, Sequence[Sequence[Template]]], source: str, first_seed: int, *, is_verbose: bool
+) -> dict[int, Score]:
     """Print the scores of each shape, and give those of all."""
     report = Report("shape", *(f"{count}: {what}" for count in COUNTS for what in ("F1", "constant")), "templates found / made")
     totals = {count: Score() for count in COUNTS}
-    for shape, agents in module.SHAPES.items():
+    for shape, agents in shapes.items():
         cells, kinds = [], Score()
         for count in COUNTS:
             shape_score = Score()
@@ -143,7 +145,7 @@ def speed() -> None:
             words = Words(seed, "reference")
             prompts = []
             for _ in range(count):
-                rendered = held.with_options(words).say("\n\nBackground:\n")
+                rendered = tuned_second.with_options(words).say("\n\nBackground:\n")
                 filling = words.paragraphs(length // 300, length // 300 + 1)
                 prompts.append(
                     Prompt(rendered.put("background", filling[: max(0, length - len(rendered.text))]).say("\nEnd.").text)
@@ -164,9 +166,10 @@ def main() -> None:
     parser.add_argument("--quality-alone", action="store_true", help="do not measure time")
     chosen = parser.parse_args()
     if chosen.tuned:
-        totals = quality(tuned, "pages", 1, is_verbose=chosen.verbose)
+        shapes = {shape: tuple(agent for each in TUNED for agent in each.SHAPES[shape]) for shape in tuned.SHAPES}
+        totals = quality(shapes, "pages", 1, is_verbose=chosen.verbose)
     else:
-        totals = quality(held, "reference", 500_000, is_verbose=chosen.verbose)
+        totals = quality(held.SHAPES, "reference", 500_000, is_verbose=chosen.verbose)
     if not chosen.quality_alone:
         speed()
     sys.exit(totals[50].f1 < GOAL_F1)

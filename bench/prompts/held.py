@@ -4,204 +4,201 @@ from bench.prompts.rendering import Rendered, Template
 from bench.prompts.words import CITIES, LANGUAGES, PRODUCTS, Words
 
 
-def docs_question(words: Words) -> Rendered:
+def search_results(words: Words) -> Rendered:
     found = "\n\n".join(
-        f"Document {number} (source: {words.phrase(1, 3)}):\n{words.prose(2, 6)}"
+        f"<result>\n<title>{words.phrase(2, 6)}</title>\n<body>{words.prose(1, 5)}</body>\n</result>"
+        for _ in range(words.random.randint(1, 4))
+    )
+    return (
+        Rendered()
+        .say("You answer with the help of a search engine. Today is ")
+        .put("today", words.date())
+        .say(".")
+        .user()
+        .say("<results>\n")
+        .put("results", found)
+        .say("\n</results>\n\n<query>\n")
+        .put("query", words.question())
+        .say("\n</query>")
+    )
+
+
+def notes_question(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say('Notes:\n"""\n')
+        .put("notes", words.paragraphs(1, 5))
+        .say('\n"""\n\nUsing only the notes, answer this question of ')
+        .put("name", words.name())
+        .say(": ")
+        .put("question", words.question())
+    )
+
+
+def toxicity(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Score the comment below for toxicity between 0 and 10. Return only the score.\n\nForum: ")
+        .put("forum", words.one_of("sports", "politics", "cooking", "games"))
+        .say(" | Author: ")
+        .put("author", words.name())
+        .say("\nComment: ")
+        .put("comment", words.prose(1, 3))
+        .say("\n\nScore:")
+    )
+
+
+def entailment(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Premise: ")
+        .put("premise", words.prose(1, 2))
+        .say("\nHypothesis: ")
+        .put("hypothesis", words.sentence())
+        .say("\nDoes the premise entail the hypothesis? yes, no or maybe?")
+    )
+
+
+def shipping(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Read the shipping notice and fill in the form. Unknown fields stay empty.")
+        .user()
+        .say("Notice received on ")
+        .put("received", words.date())
+        .say(" by ")
+        .put("clerk", words.name())
+        .say(":\n\n")
+        .put("notice", words.paragraphs(1, 3))
+        .say("\n\nForm:\n- carrier:\n- weight:\n- address:")
+    )
+
+
+def database(words: Words) -> Rendered:
+    tables = "\n".join(f"CREATE TABLE {words.random.choice('abcdefgh')}{words.number(90)} (id int);" for _ in range(4))
+    return (
+        Rendered()
+        .say("You write PostgreSQL.\n\n### Schema\n```sql\n")
+        .put("schema", tables)
+        .say("\n```\n\n### Request\n")
+        .put("request", words.question())
+        .say("\n\n### SQL\n")
+    )
+
+
+def operator(words: Words) -> Rendered:
+    observed = "".join(
+        f"\n\nStep {number}\nAction: {words.phrase()}\nResult: {words.prose(1, 2)}"
         for number in range(1, words.random.randint(2, 6))
     )
     return (
         Rendered()
-        .say("You answer questions about our handbook. Cite the documents that you use as [1], [2] and so on.")
-        .user()
-        .put("documents", found)
-        .say("\n\n---\nGiven the documents above, answer: ")
-        .put("question", words.question())
+        .say("You control a browser. Actions: click, type, scroll, stop.\n\nObjective: ")
+        .put("objective", words.sentence())
+        .say("\nPage: https://example.org/")
+        .put("page", f"{words.phrase(1, 1).lower()}/{words.number()}")
+        .say("\n\n--- log ---")
+        .put("log", observed)
+        .say("\n--- end of log ---\n\nWhat do you do next?")
     )
 
 
-def passage_question(words: Words) -> Rendered:
+def emoji_shots(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("### Instruction\nRead the passage and answer the question. Quote at most one sentence.\n\n### Passage\n")
-        .put("passage", words.paragraphs(2, 6))
-        .say("\n\n### Question\n")
-        .put("question", words.question())
-        .say("\n\n### Response\n")
+        .say("Text: I passed the exam!\nEmoji: 🎉\n\nText: My train is late again.\nEmoji: 😤\n\nText: ")
+        .put("text", words.sentence())
+        .say("\nEmoji:")
     )
 
 
-def moderation(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("You are a content moderator. Categories: harassment, spam, self-harm, none.")
-        .user()
-        .say('Platform: "')
-        .put("platform", words.one_of("forum", "chat", "reviews", "mail"))
-        .say('"\nMessage: """')
-        .put("message", words.prose(1, 4))
-        .say('"""\n\nReturn the category and a confidence between 0 and 1.')
-    )
-
-
-def grading(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("Compare the two answers to the question and say which is better.\n\n[Question]\n")
-        .put("question", words.question())
-        .say("\n\n[Answer A]\n")
-        .put("answer_a", words.prose(1, 4))
-        .say("\n\n[Answer B]\n")
-        .put("answer_b", words.prose(1, 4))
-        .say("\n\nReply with A, B or TIE, then give your reason.")
-    )
-
-
-def invoice(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("<instructions>\nPull out every line item of the invoice ")
-        .put("invoice_id", words.identifier())
-        .say(". Amounts are in ")
-        .put("currency", words.one_of("EUR", "USD", "GBP"))
-        .say('.\nAnswer with {"items": [{"description": "...", "amount": 0}]}\n</instructions>\n<invoice>\n')
-        .put("invoice", words.paragraphs(1, 4))
-        .say("\n</invoice>")
-    )
-
-
-def entities(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("List all people, places and organisations in the article. One per line, as TYPE: name.")
-        .user()
-        .say("Title: ")
-        .put("title", words.phrase(3, 8))
-        .say("\nPublished: ")
-        .put("published", words.date())
-        .say("\n\n")
-        .put("article", words.paragraphs(2, 5))
-    )
-
-
-def planner(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("# Role\nYou plan trips and may call functions.\n\n# Functions\n1. flights(from, to, day) finds flights.\n")
-        .say("2. hotels(city, nights) finds rooms.\n3. weather(city) tells the forecast.\n\n# Traveller\nName: ")
-        .put("name", words.name())
-        .say("\nHome: ")
-        .put("home", words.one_of(*CITIES))
-        .say("\nBudget: ")
-        .put("budget", words.number(5_000))
-        .say(" euro\n\n# Rules\n- Never book without asking.\n- Stop after ")
-        .put("steps", words.one_of("5", "8", "10", "12"))
-        .say(" steps.")
-        .user()
-        .put("request", words.prose(1, 2))
-    )
-
-
-def shots_static(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("Turn the request into SQL for the table orders(id, customer, total, day).\n\n")
-        .say("Q: How many orders are there?\nSQL: SELECT count(*) FROM orders;\n\n")
-        .say("Q: Who bought most?\nSQL: SELECT customer FROM orders GROUP BY customer ORDER BY sum(total) DESC LIMIT 1;\n\nQ: ")
-        .put("question", words.question())
-        .say("\nSQL:")
-    )
-
-
-def shots_retrieved(words: Words) -> Rendered:
+def code_shots(words: Words) -> Rendered:
     shots = "\n\n".join(
-        f"User: {words.question()}\nIntent: {words.one_of('order', 'refund', 'complaint', 'other')}\nReason: {words.phrase(4, 9)}"
-        for _ in range(3)
+        f"### Comment\n{words.sentence()}\n### Name\n{words.phrase(1, 2)}" for _ in range(words.random.randint(1, 4))
     )
     return (
         Rendered()
-        .say("Label the intent of the user. Here are similar cases:\n\n")
-        .put("cases", shots)
-        .say("\n\nUser: ")
-        .put("message", words.question())
-        .say("\nIntent:")
+        .say("Suggest a function name for the comment.")
+        .user()
+        .put("shots", shots)
+        .say("\n\n### Comment\n")
+        .put("comment", words.sentence())
+        .say("\n### Name\n")
     )
 
 
-def companion(words: Words) -> Rendered:
+def concierge(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("The following is a conversation with an expert on ")
-        .put("topic", words.one_of(*PRODUCTS))
-        .say(". The expert answers in ")
+        .say("You are the concierge of a hotel in ")
+        .put("city", words.one_of(*CITIES))
+        .say(".\nGuest: ")
+        .put("guest", words.name())
+        .say(" (room ")
+        .put("room", words.number(900))
+        .say(", speaks ")
         .put("language", words.one_of(*LANGUAGES))
-        .say(" and asks at most one question back.\n\nLocal time: ")
-        .put("time", f"{words.date()}T{words.random.randint(10, 23)}:{words.random.randint(10, 59)}:00Z")
+        .say(")\n\nBe discreet.")
         .user()
-        .put("message", words.prose(1, 4))
+        .put("message", words.prose(1, 2))
     )
 
 
-def with_options(words: Words) -> Rendered:
-    rendered = Rendered().say("Write a product text for ").put("product", words.one_of(*PRODUCTS)).say(" in our shop.\n")
-    if words.chance(0.35):
-        rendered.say("\n## Audience\n").put("audience", words.sentence()).say("\n")
-    if words.chance(0.25):
-        rendered.say("\n## Words to avoid\n").put("avoid", ", ".join(words.phrase(1, 1) for _ in range(4))).say("\n")
-    rendered.say("\n## Facts\n").put("facts", words.prose(2, 5)).say("\n")
+def advert(words: Words) -> Rendered:
+    rendered = Rendered().say("Write an advert for the ").put("product", words.one_of(*PRODUCTS)).say(".")
     if words.chance(0.5):
-        rendered.say("\nWrite in the second person.")
-    return rendered.say("\nThe text has three sentences.")
-
-
-def memory_chat(words: Words) -> Rendered:
-    rendered = Rendered().say("You are a personal assistant.")
-    if words.chance(0.6):
-        rendered.say("\nWhat you know of the user: ").put("memory", words.prose(1, 3))
+        rendered.say("\n\n**Selling points**\n").put("points", words.prose(1, 3))
     if words.chance(0.3):
-        rendered.say("\nThe user's calendar: ").put("calendar", words.prose(1, 2))
-    return rendered.say("\nAnswer in the user's language.").user().put("message", words.question())
+        rendered.say("\n\n**Competitors**\n").put("competitors", words.phrase(2, 6))
+    return rendered.say("\n\nUse no exclamation marks.")
 
 
-def router(words: Words) -> Rendered:
+def support(words: Words) -> Rendered:
+    rendered = Rendered().say("You help with software.\n")
+    if words.chance(0.4):
+        rendered.say("\nThe user has a paid plan. Offer a call if you cannot help.\n")
+    if words.chance(0.5):
+        rendered.say("\nOpen incidents: ").put("incidents", words.prose(1, 2)).say("\n")
+    return rendered.say("\nAnswer in plain words.").user().put("message", words.prose(1, 2))
+
+
+def draft(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Decide which team takes the request: sales, support or legal. Answer with one word.\n\nRequest: ")
-        .put("request", words.prose(1, 3))
+        .say("Draft a press release.\nCompany: ")
+        .put("company", words.phrase(1, 3))
+        .say("\nNews: ")
+        .put("news", words.prose(1, 3))
     )
 
 
-def rewriter(words: Words) -> Rendered:
+def check(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Given the conversation, rewrite the last question so that it stands alone.\n\nConversation:\n")
-        .put("conversation", words.paragraphs(1, 3))
-        .say("\n\nLast question: ")
-        .put("question", words.question())
-        .say("\nStandalone question:")
+        .say("Check the press release for claims that need a source. List them with line numbers.\n\n")
+        .put("release", words.paragraphs(2, 4))
     )
 
 
-def checker(words: Words) -> Rendered:
+def translate(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("You check claims.")
-        .user()
-        .say("Claim: ")
-        .put("claim", words.sentence())
-        .say("\nEvidence: ")
-        .put("evidence", words.prose(1, 4))
-        .say("\n\nIs the claim supported? Answer yes or no and say why.")
+        .say("Translate the press release into ")
+        .put("language", words.one_of(*LANGUAGES))
+        .say(". Keep the line breaks.\n\n<release>\n")
+        .put("release", words.paragraphs(2, 4))
+        .say("\n</release>")
     )
 
 
 SHAPES: dict[str, tuple[tuple[Template, ...], ...]] = {
-    "retrieval": ((docs_question,), (passage_question,)),
-    "classification": ((moderation,), (grading,)),
-    "extraction": ((invoice,), (entities,)),
-    "agent with tools": ((planner,),),
-    "few-shot": ((shots_static,), (shots_retrieved,)),
-    "chat": ((companion,),),
-    "optional sections": ((with_options,), (memory_chat,)),
-    "several templates": ((router, rewriter, checker),),
+    "retrieval": ((search_results,), (notes_question,)),
+    "classification": ((toxicity,), (entailment,)),
+    "extraction": ((shipping,), (database,)),
+    "agent with tools": ((operator,),),
+    "few-shot": ((emoji_shots,), (code_shots,)),
+    "chat": ((concierge,),),
+    "optional sections": ((advert,), (support,)),
+    "several templates": ((draft, check, translate),),
 }
-"""The same shapes in other words and other layouts."""
+"""The shapes once more, in words and layouts of their own."""

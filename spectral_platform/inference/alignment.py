@@ -24,7 +24,10 @@ MOSTLY_ONCE = 0.9
 COLUMNS = 6
 SHORT_VALUE, LONG_VALUE = 2, 6
 SENTENCE = 3
+LONG_RUN = 4
 MOSTLY_LABELS = 0.6
+TEXTS_PER_LABEL = 3
+WITHIN_LABELS = frozenset("\"'=:>)")
 ENDS_OF_SENTENCES = frozenset(".?!…。？！")
 
 
@@ -93,6 +96,20 @@ def without_islands(parts: list[Part]) -> list[Part]:
     return kept
 
 
+def without_short_runs(parts: Sequence[Part]) -> list[Part]:
+    """The same with gaps joined over runs of a few tokens, which texts of different templates may share."""
+    joined: list[Part] = []
+    for part in parts:
+        last = joined[-1] if joined else None
+        if isinstance(part, Run) and len(part.keys) < LONG_RUN and BOUNDARY not in part.keys:
+            part = Gap(part.spans)
+        if isinstance(part, Gap) and isinstance(last, Gap):
+            joined[-1] = Gap({text: (start, part.spans[text][1]) for text, (start, _) in last.spans.items()})
+        else:
+            joined.append(part)
+    return joined
+
+
 def with_whole_sentences(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
     """Give the mark that ends a sentence to the value before it, where values are sentences and the line ends there."""
     whole: list[Part] = []
@@ -130,12 +147,21 @@ def with_whole_labels(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
                 behind.spans = {text: (start - count, end) for text, (start, end) in behind.spans.items()}
                 behind.keys = before.keys[-count:] + behind.keys
                 continue
-            ends = [label_end(texts[text], start - count) > start for text, (start, _) in part.spans.items()] if count else []
-            if sum(ends) > MOSTLY_LABELS * len(ends) > 0:
+            if count and before.keys[-1] not in WITHIN_LABELS and _goes_on(texts, part.spans, count):
                 whole[-1:] = shortened(before, count)
                 part = Gap({text: (start - count, end) for text, (start, end) in part.spans.items()})
         whole.append(part)
     return whole
+
+
+def _goes_on(texts: Sequence[Keys], spans: Spans, count: int) -> bool:
+    """Whether these spans begin within a label that begins so many tokens before, one of a few in most texts."""
+    labels = Counter(
+        texts[text][start - count : end]
+        for text, (start, _) in spans.items()
+        if (end := label_end(texts[text], start - count)) > start
+    )
+    return labels.total() > MOSTLY_LABELS * len(spans) and len(labels) <= max(2, len(spans) // TEXTS_PER_LABEL)
 
 
 def _can_slide(texts: Sequence[Keys], gap: Gap, keys: Keys) -> bool:

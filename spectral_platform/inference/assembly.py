@@ -11,6 +11,7 @@ from spectral_platform.inference.tokens import LINE, Tokens
 
 MOST_CONSTANT = 0.98
 ENOUGH_TO_OVERRULE = 50
+FEWEST_PATHS = 3
 
 Bounds = dict[int, tuple[int, int]]
 """For each text, the characters that are meant."""
@@ -63,7 +64,7 @@ class Assembler:
         return found
 
     def _gap(self, gap: alignment.Gap | None, core: Bounds, *, is_below_line: bool) -> Gap:
-        if gap is None or not gap.sections or not all(isinstance(parts[0], Run) for parts in gap.sections):
+        if gap is None or not gap.sections or not all(_begins_alike(parts) for parts in gap.sections):
             return Gap(self._slot(gap))
         first = {text: end for text, (_, end) in core.items()}
         bounds: list[Bounds] = []
@@ -83,8 +84,15 @@ class Assembler:
         sections = []
         for parts, own in zip(gap.sections, bounds, strict=True):
             number = next(self._numbers)
-            sections.append(Section(number, self.pattern(parts, own)))
+            body = self.pattern(parts, own)
+            sections.append(Section(number, body.texts[0] or self._beginning(parts[0], own), body))
         return Gap(slot, tuple(sections))
+
+    def _beginning(self, part: Part, bounds: Bounds) -> str:
+        """What the blocks of a section begin with, with the space before it."""
+        assert isinstance(part, alignment.Gap)
+        ends = {text: self._texts[text].ends[start + len(part.repeats) - 1] for text, (start, _) in part.spans.items()}
+        return Counter(self._texts[text].text[bounds[text][0] : end] for text, end in ends.items()).most_common(1)[0][0]
 
     def _slot(self, gap: alignment.Gap | None) -> Slot:
         repeats = gap.repeats if gap is not None else ()
@@ -125,7 +133,13 @@ class Assembler:
         if all(not each.strip() for each in rest.values()):  # nothing but space: what most have is the constant
             space = Counter(texts.values()).most_common(1)[0][0]
             return space, "", {text: (end, end) for text, (_, end) in region.items()}
-        return before, after, core
+        folder = _common_folder([self._texts[text].text[start:end] for text, (start, end) in core.items()])
+        return before + folder, after, {text: (start + len(folder), end) for text, (start, end) in core.items()}
+
+
+def _begins_alike(parts: Sequence[Part]) -> bool:
+    """Whether a section begins with a constant, or with blocks that do."""
+    return isinstance(parts[0], Run) or bool(parts[0].repeats)
 
 
 def _starts(bounds: Bounds) -> dict[int, int]:
@@ -141,6 +155,12 @@ def _common_beginning(texts: Sequence[str]) -> str:
     low, high = min(texts), max(texts)
     same = next((at for at, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), min(len(low), len(high)))
     return low[:same]
+
+
+def _common_folder(values: Sequence[str]) -> str:
+    """What all values begin with up to a slash, as paths do: such a path is one token, and only its end may differ."""
+    same = _common_beginning(values)
+    return "" if "://" in same or " " in same or len(set(values)) < FEWEST_PATHS else same[: same.rfind("/") + 1]
 
 
 def _whole(parts: Sequence[Part]) -> Spans:

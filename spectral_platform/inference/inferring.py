@@ -103,9 +103,10 @@ def find_patterns(texts: Sequence[str], *, seed: int = 0, deadline: float = floa
         if text.strip():
             by_text.setdefault(text, []).append(number)
     found: list[Found] = []
+    fewest = 1 if len(by_text) < 2 * FEWEST else FEWEST
     for has_boundary in (True, False):
         left = [text for text in by_text if (BOUNDARY in text) == has_boundary]
-        least = max(1 if len(left) < 2 * FEWEST else FEWEST, LEAST_SHARE * len(left))
+        least = max(fewest, LEAST_SHARE * len(left))
         for round_number in range(MOST_ROUNDS):
             if len(left) < least or time.monotonic() > deadline or len(found) >= MOST_TEMPLATES:
                 break

@@ -1,10 +1,11 @@
 """Labels: what a line begins with that says what follows, such as ``Question:``, ``## History``, ``<context>`` or ``[1]``."""
 
-from spectral_platform.inference.tokens import LINE, Keys, begins_line, is_word
+from spectral_platform.inference.tokens import LINE, Keys, begins_line, is_letter, is_word
 
 LONGEST_NAME = 8
 LONGEST_HEADING = 8
 LONGEST_ITEM = 4
+LONGEST_LABELS = 8
 BULLETS = frozenset("-*•–")
 RULES = frozenset("=-_~*#")
 
@@ -46,7 +47,7 @@ def item_end(keys: Keys, start: int) -> int:
     for position in range(start + 1, min(start + LONGEST_ITEM, len(keys))):
         if begins_line(keys[position]):
             return start
-        if keys[position].isdecimal():
+        if keys[position].isdecimal() or (is_letter(keys[position]) and _at(keys, position + 1) in {":", ".", ")"}):
             return position + 1
     return start
 
@@ -57,6 +58,12 @@ def last_item(keys: Keys) -> Keys:
         if begins_line(keys[start]):
             return keys[start:] if item_end(keys, start) > start else ()
     return ()
+
+
+def last_items(keys: Keys) -> list[Keys]:
+    """The ends of these tokens from where an item of a list begins, on their last line or some lines above."""
+    starts = range(len(keys) - 1, max(-1, len(keys) - LONGEST_HEADING - LONGEST_LABELS), -1)
+    return [keys[start:] for start in starts if begins_line(keys[start]) and item_end(keys, start) > start]
 
 
 def last_label(keys: Keys) -> Keys:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from spectral_platform.inference.alignment import Gap, Run, align
+from spectral_platform.inference.alignment import Gap, Run, align, without_short_runs
 from spectral_platform.inference.assembly import assemble
 from spectral_platform.inference.families import FEWEST, find_alternatives, groups_without_strangers
 from spectral_platform.inference.patterns import Pattern
@@ -54,7 +54,7 @@ def _learn_group(members: Sequence[Tokens], *, depth: int) -> list[Learned]:
 
 def _alternatives(keys: Sequence[Keys], spans: dict[int, tuple[int, int]]) -> list[list[int]]:
     """The groups of texts that have different constants in the same gap, if there is such a gap."""
-    parts = align(keys, spans)
+    parts = without_short_runs(align(keys, spans))
     fixed = sum(len(part.keys) for part in parts if isinstance(part, Run))
     for part in parts:
         if isinstance(part, Gap):

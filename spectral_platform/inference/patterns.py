@@ -40,15 +40,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part that some texts have. As a variable of the template it has a number among the slots."""
+    """A part that some texts have, and what it begins with. As a variable of the template it has a number among the slots."""
 
     number: int
+    marker: str
     body: "Pattern"
-
-    @property
-    def marker(self) -> str:
-        """What it begins with."""
-        return self.body.texts[0]
 
 
 @dataclass(frozen=True, slots=True)

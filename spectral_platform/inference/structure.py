@@ -10,24 +10,20 @@ from spectral_platform.inference.alignment import (
     Run,
     Spans,
     align,
-    shortened,
     with_whole_labels,
     with_whole_sentences,
     without_islands,
 )
-from spectral_platform.inference.labels import item_end, label_end, last_item, last_label
-from spectral_platform.inference.tokens import LINE, Keys, begins_line, without_digits
+from spectral_platform.inference.blocks import FEWEST_TEXTS, LEAST_SHARE, SHARE_WITH_BLOCKS, fold_blocks
+from spectral_platform.inference.labels import item_end, label_end
+from spectral_platform.inference.tokens import LINE, Keys, begins_line
 
-FEWEST_TEXTS = 3
-LEAST_SHARE = 0.08
-SHARE_WITH_BLOCKS = 0.3
 SHARE_WITH_LINE = 0.15
 SHORTEST_LINE = 3
+TURNS = 1.5
 ENOUGH_TO_SPLIT = 8
 LONGEST_LINE = 12
 LONGER_BELOW = 5
-LONGEST_LABEL = 12
-PERIODS = (2, 3)
 DEEPEST = 3
 FOLLOWING = 6
 
@@ -35,20 +31,10 @@ FOLLOWING = 6
 def structured(texts: Sequence[Keys], spans: Spans, *, depth: int = 0) -> list[Part]:
     """The parts of these spans, with what can be said about the gaps."""
     parts = with_whole_sentences(texts, without_islands(with_whole_labels(texts, align(texts, spans))))
-    parts = _fold_items(texts, parts)
-    parts = _fold_periods(parts)
-    parts = _fold_repeats(texts, parts)
+    parts = fold_blocks(texts, parts)
     if depth < DEEPEST:
         parts = _find_sections(texts, parts, depth)
     return _split_after_line(texts, parts)
-
-
-def _gap_over(first: Spans, last: Spans, repeats: Keys) -> Gap:
-    return Gap({text: (start, last[text][1]) for text, (start, _) in first.items()}, repeats=repeats)
-
-
-def _end_of(run: Run, count: int) -> Spans:
-    return {text: (end - count, end) for text, (_, end) in run.spans.items()}
 
 
 # Two values with nothing but the end of a line between them.
@@ -75,142 +61,6 @@ def _split_after_line(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
     return split
 
 
-# Items of lists.
-
-
-def _fold_items(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
-    """Take a list for one gap, however many items each text has: from what begins the first item to the end of the last."""
-    folded: list[Part] = []
-    at = 0
-    while at < len(parts):
-        run = parts[at]
-        folded.append(run)
-        at += 1
-        if isinstance(run, Run) and (item := last_item(run.keys)) and (stop := _last_item_part(texts, parts, at, item)):
-            folded[-1:] = [*shortened(run, len(item)), _gap_over(_end_of(run, len(item)), parts[stop].spans, item)]
-            at = stop + 1
-    return folded
-
-
-def _last_item_part(texts: Sequence[Keys], parts: list[Part], at: int, item: Keys) -> int:
-    """The gap with which a list ends whose first item begins right before these parts; 0 where there is but one item."""
-    label = without_digits(item)
-    runs = [place for place in range(at + 1, len(parts), 2) if _is(parts[place], label)]
-    has_digits = label != item
-    gaps = range(at, len(parts), 2)
-    holders = [place for place in gaps if _has_items(texts, parts[place].spans, label)]
-    if not holders and len(runs) < (1 if has_digits else 2):
-        return 0
-    stop = holders[-1] if holders else 0
-    if runs:
-        stop = max(stop, runs[-1] + runs[0] - at)
-    while stop >= len(parts) or isinstance(parts[stop], Run):
-        stop -= 1
-    return stop
-
-
-def _has_items(texts: Sequence[Keys], spans: Spans, label: Keys) -> bool:
-    return sum(_holds(texts[text], span, label) for text, span in spans.items()) >= max(FEWEST_TEXTS, LEAST_SHARE * len(spans))
-
-
-def _is(part: Part, label: Keys) -> bool:
-    return isinstance(part, Run) and without_digits(part.keys) == label
-
-
-def _holds(keys: Keys, span: tuple[int, int], label: Keys) -> bool:
-    """Whether there is an item in this span."""
-    return any(
-        keys[place][0] == LINE and without_digits(keys[place : place + len(label)]) == label
-        for place in range(span[0], span[1] - len(label) + 1)
-    )
-
-
-# Blocks of which all texts have the same number.
-
-
-def _fold_periods(parts: list[Part]) -> list[Part]:
-    """Take labelled values in turns, as ``Q: … A: … Q: … A: …``, for one gap, save for a last turn that has no value yet."""
-    at = 0
-    while at < len(parts):
-        for period in PERIODS:
-            folded = _folded(parts, at, period)
-            if folded is not None:
-                parts = folded
-                break
-        at += 1
-    return parts
-
-
-def _folded(parts: list[Part], at: int, period: int) -> list[Part] | None:
-    first = parts[at]
-    unit = parts[at + 2 * period] if at + 2 * period < len(parts) else None
-    if not isinstance(first, Run) or not isinstance(unit, Run):
-        return None
-    if not (label := last_label(first.keys)):
-        return None
-    repeats = 0
-    while _matches(parts, at + 2 * repeats, period, label, is_first=repeats == 0):
-        repeats += 1
-    if repeats < period:
-        return None
-    last = at + 2 * (repeats + period - 1)
-    # Where the last labels have no value any more, they ask for one.
-    turns = repeats // period if last + 1 >= len(parts) else (repeats + period) // period
-    stop = at + 2 * turns * period
-    if stop <= at + 1 or stop - 1 >= len(parts):
-        return None
-    block = _gap_over(_end_of(first, len(label)), parts[stop - 1].spans, label)
-    return [*parts[:at], *shortened(first, len(label)), block, *parts[stop:]]
-
-
-def _matches(parts: list[Part], at: int, period: int, label: Keys, *, is_first: bool) -> bool:
-    """Whether the run at this place says the same as the one a period later, numbers aside."""
-    later = parts[at + 2 * period] if at + 2 * period < len(parts) else None
-    this = parts[at]
-    if not isinstance(this, Run) or not isinstance(later, Run):
-        return False
-    keys = label if is_first else this.keys
-    if len(keys) > LONGEST_LABEL:
-        return False
-    one, other = without_digits(keys), without_digits(later.keys)
-    return one == other or (at + 2 * period == len(parts) - 1 and other[: len(one)] == one)
-
-
-# Blocks of which texts have different numbers.
-
-
-def _fold_repeats(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
-    """Take labelled values of which there are more or fewer for one gap before the last of them."""
-    folded: list[Part] = []
-    for part in parts:
-        before = folded[-1] if folded else None
-        if not isinstance(part, Gap) or not isinstance(before, Run) or part.repeats:
-            folded.append(part)
-            continue
-        label = () if last_item(before.keys) else last_label(before.keys)
-        last = {text: _last_place(texts[text], span, label) for text, span in part.spans.items()} if label else {}
-        found = sum(place >= 0 for place in last.values())
-        if found < max(FEWEST_TEXTS, SHARE_WITH_BLOCKS * len(part.spans)):
-            folded.append(part)
-            continue
-        folded[-1:] = shortened(before, len(label))
-        size = len(label)
-        start = {text: begin - size for text, (begin, _) in part.spans.items()}
-        place = {text: at if at >= 0 else start[text] for text, at in last.items()}
-        folded.append(Gap({text: (start[text], place[text]) for text in place}, repeats=label))
-        folded.append(Run({text: (at, at + size) for text, at in place.items()}, label))
-        folded.append(Gap({text: (at + size, part.spans[text][1]) for text, at in place.items()}))
-    return folded
-
-
-def _last_place(keys: Keys, span: tuple[int, int], label: Keys) -> int:
-    """Where this label is for the last time; -1 where it is not."""
-    for place in range(span[1] - len(label), span[0] - 1, -1):
-        if keys[place] == label[0] and keys[place : place + len(label)] == label:
-            return place
-    return -1
-
-
 # Sections.
 
 
@@ -220,7 +70,12 @@ def _find_sections(texts: Sequence[Keys], parts: list[Part], depth: int) -> list
         if not isinstance(part, Gap) or part.repeats:
             found.append(part)
             continue
-        found += _sections_of_all(texts, part, depth) or _labelled_sections(texts, part, depth) or [part]
+        found += (
+            _sections_of_all(texts, part, depth)
+            or _labelled_sections(texts, part, depth)
+            or _blocks_behind(texts, part)
+            or [part]
+        )
     return found
 
 
@@ -263,6 +118,32 @@ def _labelled_sections(texts: Sequence[Keys], gap: Gap, depth: int) -> list[Part
     return [*parts, Gap(behind, sections=inner)]
 
 
+def _blocks_behind(texts: Sequence[Keys], gap: Gap) -> list[Part]:
+    """Split a gap where labels begin that come again and again in it: a value, and behind it blocks, such as the steps so far."""
+    counts: dict[Keys, list[int]] = {}
+    first: dict[Keys, dict[int, int]] = {}
+    for text, (start, end) in gap.spans.items():
+        for place in range(start + 1, end):
+            stop = label_end(texts[text], place) if texts[text][place][0] == LINE else place
+            if place < stop <= end:
+                label = texts[text][place:stop]
+                counts.setdefault(label, []).append(text)
+                first.setdefault(label, {}).setdefault(text, place)
+    wanted = [
+        label
+        for label, holders in counts.items()
+        if len(first[label]) >= max(FEWEST_TEXTS, SHARE_WITH_BLOCKS * len(gap.spans))
+        and len(holders) >= TURNS * len(first[label])
+    ]
+    if len(wanted) < 2:
+        return []
+    opening = min(wanted, key=lambda label: (sum(first[label].values()) / len(first[label]), label))
+    if any(first[opening].get(text, place) > place for label in wanted for text, place in first[label].items()):
+        return []
+    block: Part = Gap({text: (place, gap.spans[text][1]) for text, place in first[opening].items()}, repeats=opening)
+    return [Gap(gap.spans, sections=[[block]])]
+
+
 def _label_places(texts: Sequence[Keys], spans: Spans) -> dict[Keys, dict[int, tuple[int, int]]]:
     """Labels that some of the texts have in these spans, each at most once."""
     places: dict[Keys, dict[int, tuple[int, int]]] = {}
@@ -275,19 +156,22 @@ def _label_places(texts: Sequence[Keys], spans: Spans) -> dict[Keys, dict[int, t
                 found = places.setdefault(keys[place:stop], {})
                 repeated[keys[place:stop]] += text in found
                 found.setdefault(text, (place, stop))
-    for last_line, found in _last_lines(texts, spans).items():
-        places.setdefault(last_line, found)
+    for line, found in _outer_lines(texts, spans).items():
+        places.setdefault(line, found)
     return {label: found for label, found in places.items() if repeated[label] <= 0.1 * len(found)}
 
 
-def _last_lines(texts: Sequence[Keys], spans: Spans) -> dict[Keys, dict[int, tuple[int, int]]]:
-    """Whole lines behind which nothing comes in these spans, and which enough texts have: sentences that may be left out."""
+def _outer_lines(texts: Sequence[Keys], spans: Spans) -> dict[Keys, dict[int, tuple[int, int]]]:
+    """Whole lines at the beginning or end of these spans that enough texts have: sentences that may be left out."""
     places: dict[Keys, dict[int, tuple[int, int]]] = {}
     for text, (start, end) in spans.items():
         keys = texts[text]
         place = next((at for at in range(end - 1, start, -1) if begins_line(keys[at])), end)
         if end - place >= SHORTEST_LINE:
             places.setdefault(keys[place:end], {})[text] = (place, end)
+        stop = next((at for at in range(start + 1, end) if begins_line(keys[at])), end)
+        if stop - start >= SHORTEST_LINE and begins_line(keys[start]):
+            places.setdefault(keys[start:stop], {})[text] = (start, stop)
     return {line: found for line, found in places.items() if len(found) >= SHARE_WITH_LINE * len(spans)}
 
 

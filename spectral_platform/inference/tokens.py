@@ -69,6 +69,11 @@ def is_word(key: str) -> bool:
     return _WORD.search(key) is not None
 
 
+def is_letter(key: str) -> bool:
+    """Whether a token is one capital letter, as such that count."""
+    return len(key) == 1 and "A" <= key <= "Z"
+
+
 def without_digits(keys: Keys) -> Keys:
-    """Tokens with every number made equal, so that ``[1]`` and ``[2]`` are the same."""
-    return tuple(_DIGITS.sub("0", key) for key in keys)
+    """Tokens with every number and every letter that counts made equal, so that ``[1]`` and ``[2]`` are the same."""
+    return tuple("0" if is_letter(key) else _DIGITS.sub("0", key) for key in keys)
