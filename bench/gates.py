@@ -41,7 +41,8 @@ World = Callable[[np.random.Generator, int], Array]
 
 def runs(random: np.random.Generator, ease: Array, repeats: int) -> Array:
     """The mean of so many runs of every case."""
-    return random.binomial(repeats, ease) / repeats
+    passed: Array = random.binomial(repeats, ease) / repeats
+    return passed
 
 
 def shifted(ease: Array, gain: float) -> Array:
@@ -216,7 +217,8 @@ def year(alpha: float | None, scan: int) -> tuple[float, ...]:
 
 def simulate(pool: ProcessPoolExecutor, scan: Callable[[int], tuple[float, ...]], scans: int) -> Array:
     """The mean of every figure over so many scans."""
-    return np.array(list(pool.map(scan, range(scans), chunksize=max(1, scans // 16)))).mean(axis=0)
+    figures: Array = np.array(list(pool.map(scan, range(scans), chunksize=max(1, scans // 16)))).mean(axis=0)
+    return figures
 
 
 def allowed(alpha: float, scans: int) -> float:

@@ -1,5 +1,6 @@
 """Errors as RFC 9457 problem documents: the only place that knows which family has which status."""
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,7 +63,7 @@ SLUG_OF_STATUS: dict[int, tuple[str, str]] = {
 }
 # What psycopg says itself (no state), "character not in repertoire" and "untranslatable character".
 DISK_FULL = "53100"
-SIGNED = "/signed/feedback/"
+SIGNED = re.compile(r"(/signed/\w+/).*")
 UNSTORABLE_TEXT = {None, "22021", "22P05"}
 declared_errors: set[type[SpectralError]] = set()
 """What the documentation of some endpoint names."""
@@ -103,8 +104,7 @@ class ValidationProblem(Problem):
 
 def loggable(path: str) -> str:
     """A path as the log may have it: of a signed link without the part that lets whoever reads it in."""
-    head, signed, _ = path.partition(SIGNED)
-    return f"{head}{signed}…" if signed else path
+    return SIGNED.sub(r"\1…", path)
 
 
 def status_of(error: SpectralError | type[SpectralError]) -> int:

@@ -27,6 +27,7 @@ pytest_plugins = [
     "tests.fixtures.mail",
     "tests.fixtures.server",
     "tests.fixtures.receiver",
+    "tests.fixtures.browser",
 ]
 
 

@@ -38,7 +38,7 @@ router.include_router(usage, prefix="/account", tags=["Accounts"])
 router.include_router(members, prefix="/account/members", tags=["Members"])
 router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
 router.include_router(deletion, prefix="/workspaces", tags=["Workspaces"])
-router.include_router(signed, prefix="/signed", tags=["Traces"])
+router.include_router(signed, prefix="/signed")
 
 in_workspace = Router(prefix="/workspaces/{workspace_id}")
 in_workspace.include_router(workspace_members, prefix="/members", tags=["Members"])

@@ -51,3 +51,17 @@ class RetryNotPossible(BusinessRuleViolationError):
 
     def __init__(self, status: str) -> None:
         super().__init__(f"The scan is {status}; only a failed or cancelled one can be tried again.")
+
+
+class ArtifactNotFound(NotFoundError):
+    """The scan has no such file."""
+
+    def __init__(self, artifact: UUID | str) -> None:
+        super().__init__(f"The scan has no file {artifact}.")
+
+
+class ArtifactLinkNotFound(NotFoundError):
+    """The link is not one of ours, has expired, or its file is gone."""
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this link. It may have expired.")

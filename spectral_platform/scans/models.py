@@ -1,4 +1,4 @@
-"""Rows of scans: the scan itself, its agents, events, phase documents and candidates."""
+"""Rows of scans: the scan itself, its agents, events, phase documents, candidates and artifacts."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -98,3 +98,17 @@ class ScanDocument(WorkspaceOwned, Base):
     scan_id: Mapped[UUID] = mapped_column(ForeignKey("scans.id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class ScanArtifact(Identified, WorkspaceOwned, Created, Base):
+    """A file that a scan has left. Lists never read its content."""
+
+    __tablename__ = "scan_artifacts"
+    __table_args__ = (UniqueConstraint("scan_id", "path"),)
+
+    scan_id: Mapped[UUID] = mapped_column(ForeignKey("scans.id", ondelete="CASCADE"))
+    path: Mapped[str]
+    media_type: Mapped[str]
+    size_bytes: Mapped[int]
+    sha256: Mapped[str]
+    content: Mapped[bytes] = mapped_column(deferred=True)

@@ -8,17 +8,22 @@ from uuid import UUID
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import undefer
 
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
+from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.llm.models import ModelCall, ScanBudget
 from spectral_platform.llm.queries import Spending, get_budget, sum_spending
-from spectral_platform.scans.errors import ScanNotFound
-from spectral_platform.scans.models import Scan, ScanAgent, ScanCandidate, ScanDocument, ScanEvent
+from spectral_platform.scans.errors import ArtifactLinkNotFound, ArtifactNotFound, ScanNotFound
+from spectral_platform.scans.links import ArtifactLink
+from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact, ScanCandidate, ScanDocument, ScanEvent
 from spectral_platform.scans.states import ScanStatus, Trigger
+from spectral_platform.workspaces.queries import is_workspace_open
 
 COLUMNS = {"created_at": Scan.created_at}
+ARTIFACT_COLUMNS = {"path": ScanArtifact.path}
 EVENT_COLUMNS = {"sequence": ScanEvent.sequence}
 
 
@@ -144,6 +149,48 @@ async def get_scan_report(session: AsyncSession, caller: Caller, scan_id: UUID) 
         )
     )
     return Report(view=view, candidates=candidates.all(), clusters=clusters or {})
+
+
+async def list_scan_artifacts(session: AsyncSession, caller: Caller, scan_id: UUID, *, page: PageRequest) -> Page[ScanArtifact]:
+    """The files of a scan, without their contents."""
+    await find_scan(session, caller, scan_id)
+    statement = ScanArtifact.in_workspace(caller.workspace).where(ScanArtifact.scan_id == scan_id)
+    return await paginate(session, statement, page, columns=ARTIFACT_COLUMNS, tiebreak=ScanArtifact.id)
+
+
+async def get_scan_artifact(session: AsyncSession, caller: Caller, scan_id: UUID, artifact_id: UUID) -> ScanArtifact:
+    """One file of a scan, without its content."""
+    await find_scan(session, caller, scan_id)
+    statement = ScanArtifact.in_workspace(caller.workspace).where(ScanArtifact.scan_id == scan_id)
+    artifact = await session.scalar(statement.where(ScanArtifact.id == artifact_id))
+    if artifact is None:
+        raise ArtifactNotFound(artifact_id)
+    return artifact
+
+
+async def read_scan_artifact(session: AsyncSession, caller: Caller, scan_id: UUID, path: str) -> bytes:
+    """The content of a scan's file by its path. Raises ``ArtifactNotFound`` also while the scan has not completed."""
+    await find_scan(session, caller, scan_id)
+    content = await session.scalar(
+        select(ScanArtifact.content).where(
+            ScanArtifact.workspace_id == caller.workspace, ScanArtifact.scan_id == scan_id, ScanArtifact.path == path
+        )
+    )
+    if content is None:
+        raise ArtifactNotFound(path)
+    return content
+
+
+async def get_linked_artifact(session: AsyncSession, link: ArtifactLink) -> ScanArtifact:
+    """The file that a link is for, with its content, where its workspace is still there."""
+    await bind_tenant(session, account_id=link.account_id, workspace_id=link.workspace_id)
+    statement = ScanArtifact.in_workspace(link.workspace_id).where(
+        ScanArtifact.id == link.artifact_id, is_workspace_open(link.workspace_id)
+    )
+    artifact = await session.scalar(statement.options(undefer(ScanArtifact.content)))
+    if artifact is None:
+        raise ArtifactLinkNotFound
+    return artifact
 
 
 async def find_last_clusters(

@@ -18,7 +18,6 @@ from sqlalchemy import (
     and_,
     any_,
     cast,
-    exists,
     func,
     select,
     text,
@@ -26,7 +25,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.accounts.models import Account, AccountStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
@@ -37,7 +35,7 @@ from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount
 from spectral_platform.traces.selection import PLACES, Position, TraceFilter, TraceSort, bind_search, conditions_of
 from spectral_platform.traces.spans import SpanKind
-from spectral_platform.workspaces.models import Workspace
+from spectral_platform.workspaces.queries import is_workspace_open
 
 COUNTED_EXACTLY = 10_000
 SPANS_PER_PAGE = 1_000
@@ -256,14 +254,7 @@ async def get_linked_trace(session: AsyncSession, link: FeedbackLink) -> tuple[s
 async def linked_trace(session: AsyncSession, link: FeedbackLink) -> Select[Trace]:
     """The trace that a link is for, where its workspace is still there; the transaction is bound to that from here on."""
     await bind_tenant(session, account_id=link.account_id, workspace_id=link.workspace_id)
-    is_open = exists().where(
-        Workspace.id == link.workspace_id,
-        Workspace.deleted_at.is_(None),
-        Account.id == Workspace.account_id,
-        Account.deleted_at.is_(None),
-        Account.status == AccountStatus.ACTIVE,
-    )
-    return Trace.in_workspace(link.workspace_id).where(Trace.trace_id == link.trace_id, is_open)
+    return Trace.in_workspace(link.workspace_id).where(Trace.trace_id == link.trace_id, is_workspace_open(link.workspace_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
 
-from spectral_platform.accounts.models import Account, AccountMember
+from spectral_platform.accounts.models import Account, AccountMember, AccountStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import AccountRole, Caller, CallerKind, Scope, WorkspaceRole
 from spectral_platform.core.paging import Page, PageRequest, paginate
@@ -45,6 +45,17 @@ async def find_owner(session: AsyncSession, workspace_id: UUID, *, even_deleted:
     await session.execute(text("SELECT set_config('spectral.visited_workspace_id', :id, true)"), {"id": str(workspace_id)})
     named = select(Workspace.account_id).where(Workspace.id == workspace_id)
     return await session.scalar(named.where(_is_restorable() if even_deleted else Workspace.deleted_at.is_(None)))
+
+
+def is_workspace_open(workspace_id: UUID) -> ColumnElement[bool]:
+    """Whether the workspace is there and its account may be served: for whoever comes without a credential."""
+    return exists().where(
+        Workspace.id == workspace_id,
+        Workspace.deleted_at.is_(None),
+        Account.id == Workspace.account_id,
+        Account.deleted_at.is_(None),
+        Account.status == AccountStatus.ACTIVE,
+    )
 
 
 def _is_restorable() -> ColumnElement[bool]:

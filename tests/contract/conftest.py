@@ -3,10 +3,11 @@
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import product
 from types import MappingProxyType
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
@@ -16,6 +17,7 @@ from spectral_platform.accounts.models import Account, AccountStatus, User, User
 from spectral_platform.core.access import AccountRole, WorkspaceRole
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.scans.models import ScanArtifact
 from tests.agents.factories import config, create_agent
 from tests.authoring.factories import suggested
 from tests.changesets.factories import change, finding, make_changeset
@@ -80,6 +82,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         made |= await suggestions(owner, database, made["rubric_id"])
         made |= {"user_id": await somebody(owner), "invite_id": await invited(owner), "session_id": await logged_in(owner)}
         made |= await label_requests(owner, database, made)
+        made |= await artifacts(database, owner, made["scan_id"])
         yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
         await stranger.client.aclose()
@@ -174,6 +177,24 @@ async def label_requests(owner: Person, database: Database, made: Mapping[str, s
     await ask_about(database, owner, made["rubric_id"], made["scan_id"], [compared(1)])
     path = f"{owner.w}/evaluations/rubrics/{made['rubric_id']}/label-requests"
     return {"label_request_id": (await owner.client.get(path)).json()["results"][0]["id"]}
+
+
+async def artifacts(database: Database, owner: Person, scan_id: str) -> dict[str, str]:
+    """A file of a scan, which only scans leave."""
+    content = b"{}"
+    artifact = ScanArtifact(
+        workspace_id=owner.workspace_id,
+        scan_id=UUID(scan_id),
+        path="verdict.json",
+        media_type="application/json",
+        size_bytes=len(content),
+        sha256=sha256(content).hexdigest(),
+        content=content,
+    )
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        session.add(artifact)
+        await session.flush()
+        return {"artifact_id": str(artifact.id)}
 
 
 def collections() -> Iterator[tuple[str, str, Any]]:

@@ -27,11 +27,13 @@ PUBLIC = {
     "POST /api/v1/auth/reset-password",
     "GET /api/v1/signed/feedback/{token}",
     "POST /api/v1/signed/feedback/{token}",
+    "GET /api/v1/signed/artifacts/{token}",
 }
 
 # Names of things that the tests must have been able to make; a path with another name is filled with an id of nothing.
 MADE = {
     "agent_id",
+    "artifact_id",
     "changeset_id",
     "cluster_id",
     "delivery_id",

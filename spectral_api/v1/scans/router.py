@@ -3,15 +3,16 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Response, Security
+from fastapi import Depends, Header, Query, Response, Security
 
 from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.files import HTML, MARKDOWN, file_response
 from spectral_api.paging import Limit, Offset, Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_api.v1.scans import schemas
+from spectral_api.v1.scans import artifacts, schemas
 from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
@@ -20,6 +21,7 @@ from spectral_platform.core.values import Moment
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.scans import commands, queries
 from spectral_platform.scans.errors import (
+    ArtifactNotFound,
     BudgetTooSmall,
     MixedSimulation,
     RetryNotPossible,
@@ -31,6 +33,7 @@ from spectral_platform.scans.quoting import Readiness
 from spectral_platform.scans.states import ScanStatus, Trigger
 
 router = Router()
+router.include_router(artifacts.router)
 Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
 Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 PLANNING = (
@@ -153,7 +156,28 @@ async def get_scan_cost(workspace_id: UUID, scan_id: UUID, caller: Reader, datab
     return schemas.ScanCost.of(await queries.get_scan_cost(database, caller, scan_id))
 
 
-@router.get("/{scan_id}/report", summary="Get a scan's report", responses=problems(*IN_WORKSPACE, ScanNotFound))
-async def get_scan_report(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.ScanReport:
-    """Show what a scan found: failure clusters, every candidate with what became of it, and the verdict with its statistics."""
+@router.get(
+    "/{scan_id}/report",
+    response_model=schemas.ScanReport,
+    summary="Get a scan's report",
+    responses=problems(*IN_WORKSPACE, ScanNotFound, ArtifactNotFound)
+    | {200: {"content": {HTML: {"schema": {"type": "string"}}, MARKDOWN: {"schema": {"type": "string"}}}}},
+)
+async def get_scan_report(
+    workspace_id: UUID,
+    scan_id: UUID,
+    caller: Reader,
+    database: Database,
+    accept: Annotated[str | None, Header(description="`text/html` for a page, `text/markdown` for a pull request.")] = None,
+) -> Any:
+    """Show what a scan found: failure clusters, every candidate with what became of it, and the verdict with its statistics.
+
+    As JSON it can be read at any time. A completed scan also has it as one self-contained page with plots (`Accept: text/html`)
+    and as Markdown (`Accept: text/markdown`).
+    """
+    wanted = (accept or "").lower()
+    for media_type, path in ((HTML, "report.html"), (MARKDOWN, "report.md")):
+        if media_type in wanted and "application/json" not in wanted:
+            content = await queries.read_scan_artifact(database, caller, scan_id, path)
+            return file_response(content, media_type=media_type, name=path)
     return schemas.ScanReport.of(await queries.get_scan_report(database, caller, scan_id))

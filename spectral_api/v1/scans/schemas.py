@@ -202,6 +202,18 @@ class ScanReport(Output):
         )
 
 
+class Artifact(Output):
+    """A file that a scan has left."""
+
+    id: UUID = Field(description="The file.")
+    path: str = Field(description="Its name.", examples=["scores.parquet"])
+    media_type: str = Field(description="What it holds.", examples=["application/vnd.apache.parquet"])
+    size_bytes: int = Field(description="How long it is.")
+    sha256: str = Field(description="SHA-256 of its content, in hex.")
+    url: str = Field(description="Where to download it, for an hour and without a credential.")
+    created_at: Time = Field(description="When it was made.")
+
+
 def _tokens(spending: Spending) -> dict[str, Any]:
     return {name: getattr(spending, name) for name in Tokens.model_fields}
 

@@ -1,14 +1,18 @@
-"""Endpoints of feedback links: open to any page in any browser, because what a link allows is in the link."""
+"""Endpoints of signed links: open to anybody who holds one, because what a link allows is in the link."""
 
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.files import file_response
 from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.v1.signed import schemas
 from spectral_platform.core.errors import PayloadTooLargeError
+from spectral_platform.scans.errors import ArtifactLinkNotFound
+from spectral_platform.scans.links import ArtifactLink
+from spectral_platform.scans.queries import get_linked_artifact
 from spectral_platform.traces import commands, queries
 from spectral_platform.traces.errors import FeedbackLinkNotFound
 from spectral_platform.traces.links import FeedbackLink
@@ -21,6 +25,7 @@ Token = Annotated[str, Path(description="The signed part of the link.", max_leng
     "/feedback/{token}",
     response_model=schemas.LinkedTrace,
     summary="See what a feedback link is for",
+    tags=["Traces"],
     responses=problems(FeedbackLinkNotFound),
 )
 async def get_linked_trace(token: Token, database: Database, settings: CurrentSettings) -> Any:
@@ -37,6 +42,7 @@ async def get_linked_trace(token: Token, database: Database, settings: CurrentSe
     "/feedback/{token}",
     response_model=schemas.LinkedFeedback,
     summary="Give feedback by a link",
+    tags=["Traces"],
     responses=problems(FeedbackLinkNotFound, PayloadTooLargeError),
 )
 async def answer_feedback_link(
@@ -50,3 +56,18 @@ async def answer_feedback_link(
     return await commands.answer_feedback_link(
         database, link, score=body.value, comment=body.comment, corrected_output=body.corrected_output
     )
+
+
+@router.get(
+    "/artifacts/{token}",
+    summary="Download a scan's file by a link",
+    tags=["Scans"],
+    response_class=Response,
+    responses=problems(ArtifactLinkNotFound)
+    | {200: {"description": "The file.", "content": {"application/octet-stream": {"schema": {"type": "string"}}}}},
+)
+async def download_artifact(token: Token, database: Database, settings: CurrentSettings) -> Response:
+    """Download what the link is for. It needs no credential; forged, expired and erased look alike (404)."""
+    link, _ = ArtifactLink.read(settings.keyring, token)
+    artifact = await get_linked_artifact(database, link)
+    return file_response(artifact.content, media_type=artifact.media_type, name=artifact.path)

@@ -1,5 +1,7 @@
 """Safety: the gates and the verdict, and in one transaction the changeset and the end of the scan."""
 
+import asyncio
+import hashlib
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -14,11 +16,15 @@ from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.evaluations.calibration.certificates import Calibration
+from spectral_platform.llm.models import ModelCall
+from spectral_platform.llm.queries import sum_spending
 from spectral_platform.scans import explaining
 from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.gating import need
-from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact
 from spectral_platform.scans.news import scan_ended
+from spectral_platform.scans.reporting.files import ArtifactFile, make_files
+from spectral_platform.scans.reporting.report import write_report
 from spectral_platform.scans.run import Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import TrialStatus
@@ -35,6 +41,7 @@ LEVEL = "L3"
 async def safety(run: Run) -> None:
     """Decide, and complete the scan."""
     verdict = reach_verdict(run)
+    files = await _make_files(run, verdict)
     caller = system_caller(run.tenant.account_id, run.tenant.workspace_id)
     async with run.transaction() as session:
         changeset_id = None
@@ -59,7 +66,27 @@ async def safety(run: Run) -> None:
             await record_clusters(session, caller, scan_id=run.tenant.scan_id, findings=_cluster_findings(run))
         if run.found.holdout is not None and not run.simulated:
             await record_exposure(session, caller.workspace, run.tenant.scan_id, run.found.holdout_groups)
+        session.add_all(_artifact(run, file) for file in files)
         await _complete(session, run, verdict, changeset_id)
+
+
+async def _make_files(run: Run, verdict: Verdict) -> tuple[ArtifactFile, ...]:
+    tenant = run.tenant
+    async with run.transaction() as session:
+        by_model = await sum_spending(session, tenant.workspace_id, tenant.scan_id, by=[ModelCall.model, ModelCall.provider])
+    return await asyncio.to_thread(lambda: make_files(run, verdict, write_report(run, verdict, by_model)))
+
+
+def _artifact(run: Run, file: ArtifactFile) -> ScanArtifact:
+    return ScanArtifact(
+        workspace_id=run.tenant.workspace_id,
+        scan_id=run.tenant.scan_id,
+        path=file.path,
+        media_type=file.media_type,
+        size_bytes=len(file.content),
+        sha256=hashlib.sha256(file.content).hexdigest(),
+        content=file.content,
+    )
 
 
 async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset_id: UUID | None) -> None:

@@ -1,0 +1,82 @@
+"""What a scan leaves to be read elsewhere: files behind signed links, and a report that needs nothing beside itself."""
+
+import hashlib
+import io
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+from httpx import AsyncClient
+from playwright.async_api import expect
+
+from spectral_platform.core.database import Database
+from tests.fixtures.browser import Visit
+from tests.fixtures.callers import Person
+from tests.fixtures.worker import Drain
+from tests.scans.workspaces import Scannable, make_scannable
+
+FILES = ["candidates.jsonl", "clusters.json", "report.html", "report.md", "scores.parquet", "verdict.json"]
+
+
+@pytest.fixture
+async def scannable(owner: Person, database: Database) -> Scannable:
+    return await make_scannable(owner, database)
+
+
+async def files_of(scannable: Scannable, scan_id: str) -> dict[str, dict[str, Any]]:
+    found = await scannable.get(f"scans/{scan_id}/artifacts")
+    return {file["path"]: file for file in found["results"]}
+
+
+async def test_a_completed_scan_leaves_its_report_and_its_figures(
+    scannable: Scannable, work: Drain, client: AsyncClient, visit: Visit
+) -> None:
+    started = await scannable.start()
+    scan_id = started["scan_id"]
+    assert await files_of(scannable, scan_id) == {}
+    early = await scannable.owner.client.get(f"{scannable.owner.w}/scans/{scan_id}/report", headers={"Accept": "text/html"})
+    assert early.status_code == 404
+    await work()
+    scan = await scannable.get(f"scans/{scan_id}")
+
+    files = await files_of(scannable, scan_id)
+    assert sorted(files) == FILES
+    contents = {}
+    for path, file in files.items():
+        answer = await client.get(urlsplit(file["url"]).path)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"].startswith(file["media_type"])
+        assert (len(answer.content), hashlib.sha256(answer.content).hexdigest()) == (file["size_bytes"], file["sha256"])
+        contents[path] = answer.content
+        assert (await scannable.get(f"scans/{scan_id}/artifacts/{file['id']}"))["sha256"] == file["sha256"]
+
+    assert orjson.loads(contents["verdict.json"])["outcome"] == scan["verdict"]["outcome"] == "improve"
+    report = await scannable.get(f"scans/{scan_id}/report")
+    fates = [orjson.loads(line)["fate"] for line in contents["candidates.jsonl"].splitlines()]
+    assert fates == [candidate["fate"] for candidate in report["candidates"]]
+    scores = pq.read_table(io.BytesIO(contents["scores.parquet"]))
+    assert set(scores["split"].to_pylist()) == {"train", "dev"}
+    assert {"composite", "authority_a", "dimension:sources", "cost_usd"} <= set(scores.column_names)
+
+    markdown = await scannable.owner.client.get(
+        f"{scannable.owner.w}/scans/{scan_id}/report", headers={"Accept": "text/markdown"}
+    )
+    assert markdown.content == contents["report.md"]
+    assert "| G1 |" in markdown.text
+    assert "**Simulated.**" in markdown.text
+
+    page = visit.page
+    await page.goto(urlsplit(files["report.html"]["url"]).path)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("A change that helps")
+    assert await page.locator("figure img").count() >= 4
+    widths = await page.locator("figure img").evaluate_all("pictures => pictures.map(picture => picture.naturalWidth)")
+    assert all(widths)
+
+
+async def test_links_that_are_not_ours_lead_nowhere(scannable: Scannable, client: AsyncClient) -> None:
+    answer = await client.get("/api/v1/signed/artifacts/eyJhbGciOiJub25lIn0.e30.")
+    assert answer.status_code == 404
+    token = str(scannable.owner.tokens["access_token"])
+    assert (await client.get(f"/api/v1/signed/artifacts/{token}")).status_code == 404
