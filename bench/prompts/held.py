@@ -4,201 +4,178 @@ from bench.prompts.rendering import Rendered, Template
 from bench.prompts.words import CITIES, LANGUAGES, PRODUCTS, Words
 
 
-def search_results(words: Words) -> Rendered:
-    found = "\n\n".join(
-        f"<result>\n<title>{words.phrase(2, 6)}</title>\n<body>{words.prose(1, 5)}</body>\n</result>"
-        for _ in range(words.random.randint(1, 4))
-    )
+def handbook(words: Words) -> Rendered:
+    found = "\n".join(f"({number}) {words.prose(1, 3)}" for number in range(1, words.random.randint(2, 6)))
     return (
         Rendered()
-        .say("You answer with the help of a search engine. Today is ")
-        .put("today", words.date())
-        .say(".")
-        .user()
-        .say("<results>\n")
-        .put("results", found)
-        .say("\n</results>\n\n<query>\n")
-        .put("query", words.question())
-        .say("\n</query>")
-    )
-
-
-def notes_question(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say('Notes:\n"""\n')
-        .put("notes", words.paragraphs(1, 5))
-        .say('\n"""\n\nUsing only the notes, answer this question of ')
-        .put("name", words.name())
-        .say(": ")
+        .say("Answer staff questions from the excerpts. Mention the number of each excerpt you rely on.\n\nExcerpts\n========\n")
+        .put("excerpts", found)
+        .say("\n\nStaff question\n==============\n")
         .put("question", words.question())
     )
 
 
-def toxicity(words: Words) -> Rendered:
+def memo(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Score the comment below for toxicity between 0 and 10. Return only the score.\n\nForum: ")
-        .put("forum", words.one_of("sports", "politics", "cooking", "games"))
-        .say(" | Author: ")
-        .put("author", words.name())
-        .say("\nComment: ")
-        .put("comment", words.prose(1, 3))
-        .say("\n\nScore:")
+        .say("Search results for the query \u201c")
+        .put("query", words.phrase(2, 6))
+        .say("\u201d:\n\n")
+        .put("results", words.paragraphs(1, 5))
+        .say("\n\nSummarise what they say about the query in two sentences.")
     )
 
 
-def entailment(words: Words) -> Rendered:
+def labels(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Premise: ")
-        .put("premise", words.prose(1, 2))
-        .say("\nHypothesis: ")
-        .put("hypothesis", words.sentence())
-        .say("\nDoes the premise entail the hypothesis? yes, no or maybe?")
-    )
-
-
-def shipping(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("Read the shipping notice and fill in the form. Unknown fields stay empty.")
+        .say("You label expenses: travel, food, office, other.")
         .user()
-        .say("Notice received on ")
-        .put("received", words.date())
-        .say(" by ")
-        .put("clerk", words.name())
-        .say(":\n\n")
-        .put("notice", words.paragraphs(1, 3))
-        .say("\n\nForm:\n- carrier:\n- weight:\n- address:")
-    )
-
-
-def database(words: Words) -> Rendered:
-    tables = "\n".join(f"CREATE TABLE {words.random.choice('abcdefgh')}{words.number(90)} (id int);" for _ in range(4))
-    return (
-        Rendered()
-        .say("You write PostgreSQL.\n\n### Schema\n```sql\n")
-        .put("schema", tables)
-        .say("\n```\n\n### Request\n")
-        .put("request", words.question())
-        .say("\n\n### SQL\n")
-    )
-
-
-def operator(words: Words) -> Rendered:
-    observed = "".join(
-        f"\n\nStep {number}\nAction: {words.phrase()}\nResult: {words.prose(1, 2)}"
-        for number in range(1, words.random.randint(2, 6))
-    )
-    return (
-        Rendered()
-        .say("You control a browser. Actions: click, type, scroll, stop.\n\nObjective: ")
-        .put("objective", words.sentence())
-        .say("\nPage: https://example.org/")
-        .put("page", f"{words.phrase(1, 1).lower()}/{words.number()}")
-        .say("\n\n--- log ---")
-        .put("log", observed)
-        .say("\n--- end of log ---\n\nWhat do you do next?")
-    )
-
-
-def emoji_shots(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("Text: I passed the exam!\nEmoji: 🎉\n\nText: My train is late again.\nEmoji: 😤\n\nText: ")
-        .put("text", words.sentence())
-        .say("\nEmoji:")
-    )
-
-
-def code_shots(words: Words) -> Rendered:
-    shots = "\n\n".join(
-        f"### Comment\n{words.sentence()}\n### Name\n{words.phrase(1, 2)}" for _ in range(words.random.randint(1, 4))
-    )
-    return (
-        Rendered()
-        .say("Suggest a function name for the comment.")
-        .user()
-        .put("shots", shots)
-        .say("\n\n### Comment\n")
-        .put("comment", words.sentence())
-        .say("\n### Name\n")
-    )
-
-
-def concierge(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("You are the concierge of a hotel in ")
+        .say("merchant=")
+        .put("merchant", words.phrase(1, 3))
+        .say("; city=")
         .put("city", words.one_of(*CITIES))
-        .say(".\nGuest: ")
-        .put("guest", words.name())
-        .say(" (room ")
-        .put("room", words.number(900))
-        .say(", speaks ")
-        .put("language", words.one_of(*LANGUAGES))
-        .say(")\n\nBe discreet.")
+        .say("; amount=")
+        .put("amount", words.number(2_000))
+        .say("; memo=")
+        .put("memo", words.sentence())
+    )
+
+
+def ranking(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Rate how relevant the passage is to the query from 0 to 3.\nQuery: ")
+        .put("query", words.question())
+        .say("\nPassage: ")
+        .put("passage", words.paragraphs(1, 3))
+        .say("\nRelevance:")
+    )
+
+
+def minutes(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Extract decisions and owners from the minutes of ")
+        .put("day", words.date())
+        .say(". Participants: ")
+        .put("participants", ", ".join(words.random.sample(("Ann", "Bob", "Chidi", "Dana", "Emre", "Grace"), 3)))
+        .say(".\n\n--- minutes ---\n")
+        .put("minutes", words.paragraphs(2, 5))
+        .say("\n--- end ---")
+    )
+
+
+def coder(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("You are a coding agent. Tools: read_file(path), write_file(path, text), run_tests().\n<workspace>\nbranch: ")
+        .put("branch", words.one_of("main", "fix-login", "next", "docs"))
+        .say("\nfailing tests: ")
+        .put("failing", words.number(30))
+        .say("\n</workspace>\nRules:\n- Small steps.\n- Run the tests after each change.")
         .user()
-        .put("message", words.prose(1, 2))
+        .put("issue", words.paragraphs(1, 3))
     )
 
 
-def advert(words: Words) -> Rendered:
-    rendered = Rendered().say("Write an advert for the ").put("product", words.one_of(*PRODUCTS)).say(".")
-    if words.chance(0.5):
-        rendered.say("\n\n**Selling points**\n").put("points", words.prose(1, 3))
-    if words.chance(0.3):
-        rendered.say("\n\n**Competitors**\n").put("competitors", words.phrase(2, 6))
-    return rendered.say("\n\nUse no exclamation marks.")
-
-
-def support(words: Words) -> Rendered:
-    rendered = Rendered().say("You help with software.\n")
-    if words.chance(0.4):
-        rendered.say("\nThe user has a paid plan. Offer a call if you cannot help.\n")
-    if words.chance(0.5):
-        rendered.say("\nOpen incidents: ").put("incidents", words.prose(1, 2)).say("\n")
-    return rendered.say("\nAnswer in plain words.").user().put("message", words.prose(1, 2))
-
-
-def draft(words: Words) -> Rendered:
+def shots_pairs(words: Words) -> Rendered:
+    shots = "\n\n".join(f"Before: {words.sentence()}\nAfter: {words.sentence()}" for _ in range(words.random.randint(2, 4)))
     return (
         Rendered()
-        .say("Draft a press release.\nCompany: ")
-        .put("company", words.phrase(1, 3))
-        .say("\nNews: ")
-        .put("news", words.prose(1, 3))
+        .say("Rewrite in plain language as in these pairs.\n\n")
+        .put("pairs", shots)
+        .say("\n\nBefore: ")
+        .put("text", words.sentence())
+        .say("\nAfter:")
     )
 
 
-def check(words: Words) -> Rendered:
+def shots_constant(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Check the press release for claims that need a source. List them with line numbers.\n\n")
-        .put("release", words.paragraphs(2, 4))
+        .say("You split names.")
+        .user()
+        .say("Name: Maria del Carmen Ruiz\nFirst: Maria del Carmen\nLast: Ruiz\n\nName: Li Wei\nFirst: Wei\nLast: Li\n\nName: ")
+        .put("name", words.name())
+        .say("\n")
     )
 
 
-def translate(words: Words) -> Rendered:
+def coach(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Translate the press release into ")
+        .say("You are a running coach. Your client ")
+        .put("client", words.name())
+        .say(" trains for a race in ")
+        .put("city", words.one_of(*CITIES))
+        .say(" on ")
+        .put("day", words.date())
+        .say(". Talk ")
         .put("language", words.one_of(*LANGUAGES))
-        .say(". Keep the line breaks.\n\n<release>\n")
-        .put("release", words.paragraphs(2, 4))
-        .say("\n</release>")
+        .say(" and never give medical advice.")
+        .user()
+        .put("message", words.prose(1, 3))
+    )
+
+
+def listing(words: Words) -> Rendered:
+    rendered = Rendered().say("Improve the listing of the seller.\n\nTitle: ").put("title", words.phrase(2, 6))
+    if words.chance(0.5):
+        rendered.say("\nBrand: ").put("brand", words.one_of(*PRODUCTS))
+    if words.chance(0.4):
+        rendered.say("\n\nComplaints so far:\n").put("complaints", words.prose(1, 2))
+    return rendered.say("\n\nDescription:\n").put("description", words.prose(2, 5)).say("\n\nReturn title and description.")
+
+
+def nurse(words: Words) -> Rendered:
+    rendered = Rendered().say("You triage messages to a clinic.")
+    if words.chance(0.5):
+        rendered.say("\n\nKnown conditions: ").put("conditions", words.phrase(2, 6))
+    if words.chance(0.3):
+        rendered.say("\n\nThe clinic is closed today. Point to the emergency number.")
+    return rendered.say("\n\nNever diagnose.").user().put("message", words.prose(1, 3))
+
+
+def plan(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Plan a lesson.\nTopic: ")
+        .put("topic", words.phrase(2, 6))
+        .say("\nMinutes: ")
+        .put("minutes", words.number(90))
+    )
+
+
+def quiz(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Write five quiz questions about the text. Add the answers.\n\nText:\n")
+        .put("text", words.paragraphs(1, 4))
+    )
+
+
+def feedback(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("You mark essays kindly.")
+        .user()
+        .say("Essay of ")
+        .put("student", words.name())
+        .say(":\n\n")
+        .put("essay", words.paragraphs(2, 5))
+        .say("\n\nGive three strengths and one thing to work on.")
     )
 
 
 SHAPES: dict[str, tuple[tuple[Template, ...], ...]] = {
-    "retrieval": ((search_results,), (notes_question,)),
-    "classification": ((toxicity,), (entailment,)),
-    "extraction": ((shipping,), (database,)),
-    "agent with tools": ((operator,),),
-    "few-shot": ((emoji_shots,), (code_shots,)),
-    "chat": ((concierge,),),
-    "optional sections": ((advert,), (support,)),
-    "several templates": ((draft, check, translate),),
+    "retrieval": ((handbook,), (memo,)),
+    "classification": ((labels,), (ranking,)),
+    "extraction": ((minutes,),),
+    "agent with tools": ((coder,),),
+    "few-shot": ((shots_pairs,), (shots_constant,)),
+    "chat": ((coach,),),
+    "optional sections": ((listing,), (nurse,)),
+    "several templates": ((plan, quiz, feedback),),
 }
 """The shapes once more, in words and layouts of their own."""

@@ -1,4 +1,4 @@
-"""Templates that the inference was developed with last, after it was measured on them without (``docs/benchmarks.md``)."""
+"""Templates that the inference was developed with, after it was measured on them without (``docs/benchmarks.md``)."""
 
 from bench.prompts.rendering import Rendered, Template
 from bench.prompts.words import CITIES, LANGUAGES, PRODUCTS, Words

@@ -88,7 +88,7 @@ async def infer_template(
     where there is nothing to save.
     """
     async with database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
-        await get_agent(session, caller, agent_id)
+        agent_id = (await get_agent(session, caller, agent_id)).id  # an alias stands for the agent
         until = None
         if scan_id is not None:
             settings = (await find_scan(session, caller, scan_id)).settings
