@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.llm_judge import Criterion
 from spectral_platform.evaluations.evaluators.subjects import Subject
-from spectral_platform.evaluations.judging import Judgement, Verdict
+from spectral_platform.evaluations.judging import Judgement, JudgePrompt, Verdict
 
 _FAILURES_FORGIVEN = 1
 
@@ -21,6 +21,7 @@ class Canary(Value):
     """One answer to judge and the verdicts that a sound judge gives; criteria not in ``expected`` are open."""
 
     name: str
+    prompt: JudgePrompt
     criteria: tuple[Criterion, ...]
     subject: Subject
     expected: dict[str, Verdict]
@@ -55,8 +56,8 @@ _CASES = (
 
 
 def list_canaries() -> tuple[Canary, ...]:
-    """All canaries, two of each kind; each costs one judge call."""
-    return tuple(canary for case in _CASES for canary in _canaries(case))
+    """All canaries, two of each kind, one under each wording of the rules; each costs one judge call."""
+    return tuple(canary for case, prompt in zip(_CASES, JudgePrompt, strict=True) for canary in _canaries(case, prompt))
 
 
 def is_sound(canary: Canary, judgements: Iterable[Judgement]) -> bool:
@@ -70,7 +71,7 @@ def is_judge_untrusted(outcomes: Sequence[bool]) -> bool:
     return sum(not sound for sound in outcomes) > _FAILURES_FORGIVEN
 
 
-def _canaries(case: _Case) -> tuple[Canary, ...]:
+def _canaries(case: _Case, prompt: JudgePrompt) -> tuple[Canary, ...]:
     right = f"{case.first} {case.second}"
     padding = (
         "Thank you so much for this excellent and thoughtful question! We always take great care of every single "
@@ -97,6 +98,7 @@ def _canaries(case: _Case) -> tuple[Canary, ...]:
     return tuple(
         Canary(
             name=name,
+            prompt=prompt,
             criteria=criteria,
             subject=Subject(input=case.input, context=case.context, expected_output=right, output=output),
             expected=expected,

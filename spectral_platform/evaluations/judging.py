@@ -157,22 +157,20 @@ def build_judge_request(
 def read_judgements(text: str, criteria: Sequence[Criterion], subject: Subject) -> tuple[Judgement, ...]:
     """Read the judge's answer, one judgement for each criterion in the criteria's order; what is missing is NA.
 
-    Raises ``UnreadableJudgement`` when no verdict can be made out. Text and code fences around the JSON are forgiven.
+    Raises ``UnreadableJudgement`` when no verdict can be made out. Text and code fences around the JSON are forgiven, and of an
+    answer that breaks off, or whose brackets do not match, what can be read counts. The first word on a criterion holds.
     """
     judged = _flat(as_judged(subject.output))
     ids = {criterion.id for criterion in criteria}
     found: dict[str, Judgement] = {}
     for document in _json_documents(text):
-        entries = document.get("criteria") if isinstance(document, dict) else document
-        for entry in entries if isinstance(entries, list) else ():
+        for entry in _entries(document):
             try:
                 judgement = Judgement.model_validate(entry, extra="ignore")
             except ValidationError:
                 continue
             if judgement.id in ids:
                 found.setdefault(judgement.id, judgement)
-        if found:
-            break
     if not found:
         raise UnreadableJudgement("the judge's answer holds no verdict on any criterion")
     return tuple(
@@ -247,7 +245,8 @@ def _flat(text: str) -> str:
 
 def _voided(judgement: Judgement, judged: str) -> Judgement:
     evidence = _flat(judgement.evidence)
-    unproven = not evidence if judgement.verdict is Verdict.YES else False
+    says_something = any(letter.isalnum() for letter in evidence)  # every answer has a full stop
+    unproven = not says_something if judgement.verdict is Verdict.YES else False
     if judgement.verdict is not Verdict.NA and (unproven or evidence not in judged):
         return judgement.model_copy(update={"verdict": Verdict.NA, "evidence": ""})
     return judgement
@@ -263,9 +262,21 @@ def _majority(cast: Sequence[Judgement]) -> list[Judgement]:
     return yes if weights[0] > weights[1] else no
 
 
+def _entries(document: Any) -> list[Any]:
+    """The entries for criteria in a document: a list of them, one alone, or an object that has them by id."""
+    if not isinstance(document, dict):
+        return document if isinstance(document, list) else []
+    if "verdict" in document:
+        return [document]
+    entries = document.get("criteria", document)
+    if isinstance(entries, dict):
+        return [{"id": key, **entry} for key, entry in entries.items() if isinstance(entry, dict)]
+    return entries if isinstance(entries, list) else []
+
+
 def _json_documents(text: str) -> Iterator[Any]:
     """Yield every JSON object or array that can be read from some place of the text on, the outermost first."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(strict=False)  # models break lines inside of quotes
     start = 0
     for _ in range(_MOST_OPENINGS):
         match = _OPENING.search(text, start)

@@ -32,6 +32,7 @@ from spectral_platform.evaluations.objectives.models import Objective
 from spectral_platform.evaluations.objectives.queries import find_default_objective, get_objective
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import find_newest_rubric, get_rubric_version
+from spectral_platform.llm.families import model_family
 from spectral_platform.llm.prices import price_call
 from spectral_platform.llm.providers.availability import is_simulated, require_providers
 from spectral_platform.llm.purposes import Purpose
@@ -136,6 +137,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     shape, warnings = await _shape(session, caller, version, len(agents), judges, models)
     if Purpose.CUSTOMER_REPLAY in models:
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
+    warnings += _family_warnings(models.get(Purpose.SCORING), configs)
     return _reckon(settings, shape, warnings, configs, version)
 
 
@@ -298,6 +300,16 @@ async def _shape(
         comparisons=int(Purpose.EMBEDDING in models),
     )
     return shape, warnings
+
+
+def _family_warnings(judge: str | None, configs: list[AgentConfig]) -> list[str]:
+    """A judge of the agent's own family likes what its relatives write."""
+    if judge is None or is_simulated(judge):
+        return []
+    family = model_family(judge)
+    if family not in {model_family(config.hyperparameters.model) for config in configs}:
+        return []
+    return [f"Judge and agent are both of the family {family}; a judge of another family has other blind spots."]
 
 
 def _reckon(

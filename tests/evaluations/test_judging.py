@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from spectral_platform.core.crypto import content_digest
 from spectral_platform.evaluations.canaries import is_judge_untrusted, is_sound, list_canaries
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.evaluators.llm_judge import Criterion
+from spectral_platform.evaluations.evaluators.llm_judge import EVALUATOR, Criterion
 from spectral_platform.evaluations.evaluators.subjects import Subject
 from spectral_platform.evaluations.judging import (
     ENVELOPE_END,
@@ -184,6 +185,7 @@ def test_verdicts_are_read_however_they_are_spelled(spelled: object, verdict: st
         ("yes", "Good evening", "na"),
         ("yes", "", "na"),
         ("yes", None, "na"),
+        ("yes", ".", "na"),
         ("no", "Good evening", "na"),
         ("no", "", "no"),
         ("no", "We open at 9", "no"),
@@ -220,6 +222,38 @@ def test_an_answer_without_verdicts_is_unreadable(text: str) -> None:
         read_judgements(text, CRITERIA, SUBJECT)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"criteria": [{"id": "polite", "verdict": "yes", "evidence": "Good morning"}, {"id": "sourced", "verd',
+        '{"criteria": [{"id": "polite", "verdict": "yes", "evidence": "Good morning",}, {"id": "polite", "verdict": "yes",'
+        ' "evidence": "Good morning"},]}',
+        '{"criteria": [{"id": "polite", "verdict": "yes", "evidence": "Good\nmorning"}]}',
+        '{"criteria": {"polite": {"verdict": "yes", "evidence": "Good morning"}}}',
+        '{"polite": {"verdict": "yes", "evidence": "Good morning"}}',
+        '{"id": "polite", "verdict": "yes", "evidence": "Good morning"}',
+    ],
+)
+def test_of_a_broken_answer_what_can_be_read_counts(text: str) -> None:
+    polite, *others = read_judgements(text, CRITERIA, SUBJECT)
+    assert polite.verdict is Verdict.YES
+    assert {other.verdict for other in others} == {Verdict.NA}
+
+
+def test_the_first_word_on_a_criterion_holds() -> None:
+    no = {"id": "polite", "verdict": "no", "evidence": ""}
+    yes = {"id": "polite", "verdict": "yes", "evidence": "Good morning"}
+    polite, *_ = read_judgements(f"{reply(no)} On second thoughts: {reply(yes)}", CRITERIA, SUBJECT)
+    assert polite.verdict is Verdict.NO
+
+
+def test_who_changes_what_the_judge_is_asked_changes_its_version() -> None:
+    """Calibration belongs to one wording: with another one, ``llm_judge`` must get another version."""
+    requests = [build_judge_request("m", CRITERIA, SUBJECT, prompt=prompt) for prompt in JudgePrompt]
+    asked = [message.content for request in requests for message in request.messages]
+    assert (EVALUATOR, content_digest(*asked)[:16]) == ("llm_judge@1", "9bee145dea54eedd")
+
+
 def test_the_score_is_the_share_of_criteria_met() -> None:
     found = decide(CRITERIA, [vote(polite="yes", sourced="no", short="na")])
     assert (found.score, found.passed, found.evaluator) == (0.5, False, "llm_judge@1")
@@ -252,7 +286,8 @@ async def test_the_simulated_judge_passes_its_canaries() -> None:
     simulator = SimulatorProvider()
     outcomes = []
     for canary in list_canaries():
-        answer = await simulator.complete(build_judge_request("sim/judge", canary.criteria, canary.subject))
+        request = build_judge_request("sim/judge", canary.criteria, canary.subject, prompt=canary.prompt)
+        answer = await simulator.complete(request)
         outcomes.append(is_sound(canary, read_judgements(answer.text, canary.criteria, canary.subject)))
     assert all(outcomes)
 

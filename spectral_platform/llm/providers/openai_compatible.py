@@ -14,6 +14,7 @@ from openai import (
     AsyncOpenAI,
     BadRequestError,
     DefaultAioHttpClient,
+    UnprocessableEntityError,
     omit,
 )
 from openai.types.chat import ChatCompletion
@@ -23,6 +24,8 @@ from spectral_platform.llm.messages import ModelAnswer, ModelRequest, ToolCall, 
 
 RETRYABLE = {408, 409, 425, 429}
 DENIED = {401, 402, 403, 404}
+REFUSALS = (BadRequestError, UnprocessableEntityError)
+"""What an endpoint answers that does not know a form of structured output, among much else."""
 WITHOUT_KEY = "none"
 
 
@@ -70,7 +73,7 @@ class OpenAICompatibleProvider:
                 continue
             try:
                 answer = await self._ask(request, rung)
-            except BadRequestError as refusal:
+            except REFUSALS as refusal:
                 if rung is Rung.PLAIN:
                     raise ProviderRejected(_told(refusal)) from refusal
             else:
@@ -80,7 +83,7 @@ class OpenAICompatibleProvider:
 
     async def _ask(self, request: ModelRequest, rung: Rung) -> ModelAnswer:
         started = time.perf_counter()
-        with _named_errors(pass_on=() if rung is Rung.PLAIN else (BadRequestError,)):
+        with _named_errors(pass_on=() if rung is Rung.PLAIN else REFUSALS):
             completion = await self._client.chat.completions.create(
                 model=request.model,
                 messages=[{"role": m.role.value, "content": m.content} for m in request.messages],  # type: ignore[misc]  # a union of dicts by role

@@ -69,7 +69,7 @@ async def _probe_judge(run: Run) -> bool:
 
     async def sound(position: int) -> bool:
         canary = list_canaries()[position]
-        request = build_judge_request(model, canary.criteria, canary.subject)
+        request = build_judge_request(model, canary.criteria, canary.subject, prompt=canary.prompt)
         label = CallLabel(Phase.OBSERVE, Purpose.SCORING, candidate="canary", case_key=f"{canary.name}:{position}")
         try:
             paid = await run.caller.ask(request, label)
@@ -79,12 +79,15 @@ async def _probe_judge(run: Run) -> bool:
 
     outcomes = await settle(sound(position) for position in range(len(list_canaries())))
     untrusted = is_judge_untrusted(outcomes)
+    failed = [canary.name for canary, sound in zip(list_canaries(), outcomes, strict=True) if not sound]
     await run.emit(
         "judge_probed",
-        f"The judge passed {sum(outcomes)} of {len(outcomes)} canaries.",
+        f"The judge passed {sum(outcomes)} of {len(outcomes)} canaries."
+        + (f" It failed: {', '.join(failed)}." if failed else ""),
         level="warning" if untrusted else "info",
         passed=sum(outcomes),
         canaries=len(outcomes),
+        failed=failed,
         untrusted=untrusted,
     )
     return untrusted
