@@ -39,8 +39,14 @@ from spectral_platform.workspaces.queries import is_workspace_open
 
 COUNTED_EXACTLY = 10_000
 SPANS_PER_PAGE = 1_000
-PLAN_FOR_VALUES = text("SELECT set_config('plan_cache_mode', 'force_custom_plan', true)")
-"""How a value is best found depends on how many have it, so no plan is kept."""
+PLAN_FOR_VALUES = text(
+    """
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_hashjoin', 'off', true),
+           set_config('enable_mergejoin', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)
+    """
+)
+"""How a value is best found depends on how many have it, so no plan is kept. And no more is wanted than is counted:
+who goes from one row to the next can stop there, where other joins would gather everything first."""
 
 
 @dataclass(frozen=True, slots=True)
