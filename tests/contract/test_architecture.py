@@ -39,6 +39,7 @@ OPEN_TRANSACTIONS_OF_THEIR_OWN = {
     "spectral_api/routing.py": "reads",
     "spectral_api/v1/accounts/router.py": "reads a stream",
     "spectral_api/v1/samples/router.py": "reads a stream",
+    "spectral_api/v1/samples/uploads.py": "on the database of `dependencies`, which checks, once the body has come",
 }
 MOVES_STATES = "spectral_platform/core/lifecycle.py"
 STATEFUL = {mapper.class_.__module__ for mapper in Base.registry.mappers if hasattr(mapper.class_, "lifecycle")}
