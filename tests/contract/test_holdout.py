@@ -32,6 +32,7 @@ WORD = re.compile(r"\w+")
 PARAMETER = re.compile(r"{(\w+)}")
 WORKSPACE = "/api/v1/workspaces/{workspace_id}"
 EVENTS = f"{WORKSPACE}/scans/{{scan_id}}/events"
+ARTIFACT = re.compile(r"/signed/artifacts/([^/?\"\s]+)")
 MOST_VALUES = 4
 PLAIN = (f"{WORKSPACE}/samples/", f"{WORKSPACE}/traces", "/otel/")
 """Routes that show samples and traces as they came in."""
@@ -115,7 +116,7 @@ class Crawl:
         """Go through the routes, those with fewer names in their path first, because they tell the names of the others."""
         self.known["workspace_id"] = [str(self.owner.workspace_id)]
         routes = [path for path, item in DOCUMENT["paths"].items() if "get" in item]
-        for path in sorted(routes, key=lambda path: len(PARAMETER.findall(path))):
+        for path in sorted(routes, key=lambda path: ("{token}" in path, len(PARAMETER.findall(path)))):
             await self.read(path)
         for path, item in DOCUMENT["paths"].items():
             operation = item.get("post")
@@ -129,7 +130,7 @@ class Crawl:
 
     def _filled(self, path: str) -> Iterator[str]:
         names = PARAMETER.findall(path)
-        for values in product(*(self.known[name][:MOST_VALUES] for name in names)):
+        for values in product(*(self.known[name][: None if name == "token" else MOST_VALUES] for name in names)):
             filled = path
             for name, value in zip(names, values, strict=True):
                 filled = filled.replace(f"{{{name}}}", value)
@@ -159,6 +160,7 @@ class Crawl:
 
     def _judge(self, path: str, answer: httpx.Response) -> None:
         assert answer.status_code < 500, answer.text
+        self.known["token"] += [token for token in ARTIFACT.findall(answer.text) if token not in self.known["token"]]
         if answer.status_code < 300:
             self.reached.add(path)
         if path.startswith(PLAIN):
