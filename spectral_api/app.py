@@ -21,11 +21,11 @@ from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.ratelimits import document_limit
 from spectral_api.simulator.router import router as simulator
 from spectral_api.v1.samples.uploads import carries_file
-from spectral_platform.agents.watching import ConfigWatch
 from spectral_platform.auth.last_uses import LastUses
 from spectral_platform.auth.verification import Verifier
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.core.watching import Watch
 from spectral_platform.ratelimits.limiter import Limiter
 from spectral_platform.traces.intake import Intake
 from spectral_platform.traces.space import Space
@@ -127,7 +127,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.intake = intake
     app.state.space = space
     app.state.verifier = Verifier(database, settings.keyring)
-    app.state.config_watch = ConfigWatch(database)
+    app.state.watch = Watch(database)
     app.state.streams = 0
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, exceptions=((carries_file, settings.max_upload_bytes),))
     app.add_middleware(OpenLinks, prefix="/api/v1/signed/feedback/", limit_bytes=LINK_BODY_BYTES)

@@ -11,6 +11,7 @@ from spectral_platform.audit.accountability import ChangeUnaccounted, require_on
 from spectral_platform.auth.devices import Device
 from spectral_platform.core import database
 from spectral_platform.core.settings import Settings
+from spectral_platform.core.watching import Watch
 
 logger = structlog.get_logger(__name__)
 
@@ -66,7 +67,14 @@ async def current_device(request: Request) -> Device:
     return Device.seen(user_agent=request.headers.get("User-Agent"), host=request.client.host if request.client else None)
 
 
+async def current_watch(request: Request) -> Watch:
+    """Where one waits for something to change."""
+    watch: Watch = request.app.state.watch
+    return watch
+
+
 Database = Annotated[AsyncSession, Depends(open_session, scope="function")]
+CurrentWatch = Annotated[Watch, Depends(current_watch)]
 CurrentSettings = Annotated[Settings, Depends(current_settings)]
 DatabaseHolder = Annotated[database.Database, Depends(current_database)]
 """For commands that open short transactions of their own, because they do something slow in between."""

@@ -130,7 +130,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
             forwarded_allow_ips=settings.trusted_proxies,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        server = Server(config, lambda: announce(reachable_url(settings, listener), access), app.state.config_watch.close)
+        server = Server(config, lambda: announce(reachable_url(settings, listener), access), app.state.watch.close)
 
         async def run() -> None:
             async with worker_processes(settings, url):

@@ -13,10 +13,11 @@ from spectral_platform.core.database import conflict_as
 from spectral_platform.core.jobs import enqueue, publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
+from spectral_platform.core.watching import tell
 from spectral_platform.llm.commands import open_budget
 from spectral_platform.llm.queries import get_budget
 from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive, ScanNotPossible
-from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.models import Scan, ScanAgent, events_topic
 from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.preflight import Plan, plan_scan
 from spectral_platform.scans.queries import ScanView, find_scan, get_scan
@@ -72,6 +73,7 @@ async def _stop(session: AsyncSession, caller: Caller, scan: Scan) -> None:
         await move(session, scan, ScanStatus.CANCELLED)
         await session.execute(update(ScanAgent).where(ScanAgent.scan_id == scan.id).values(is_active=False))
         await publish(session, scan_ended(caller.account_id, scan))
+        await tell(session, events_topic(scan.id))
     else:
         await move(session, scan, ScanStatus.CANCELLING)
 

@@ -69,6 +69,11 @@ class ScanEvent(WorkspaceOwned, Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+def events_topic(scan_id: UUID) -> str:
+    """What those wait for who follow a scan."""
+    return f"scan:{scan_id}"
+
+
 class ScanCandidate(Identified, WorkspaceOwned, Created, Base):
     """A config that the scan tried, with its lineage and what became of it."""
 

@@ -123,6 +123,14 @@ async def list_scan_events(session: AsyncSession, caller: Caller, scan_id: UUID,
     return await paginate(session, statement, page, columns=EVENT_COLUMNS, tiebreak=ScanEvent.sequence)
 
 
+async def list_events_after(
+    session: AsyncSession, caller: Caller, scan_id: UUID, *, after: int, limit: int
+) -> Sequence[ScanEvent]:
+    """The next events of a scan after a sequence number, in order."""
+    statement = ScanEvent.in_workspace(caller.workspace).where(ScanEvent.scan_id == scan_id, ScanEvent.sequence > after)
+    return (await session.scalars(statement.order_by(ScanEvent.sequence).limit(limit))).all()
+
+
 async def get_scan_cost(session: AsyncSession, caller: Caller, scan_id: UUID) -> Cost:
     """What a scan has cost by model, phase and purpose."""
     workspace_id = caller.workspace

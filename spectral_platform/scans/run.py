@@ -15,6 +15,7 @@ from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.changesets.clusters.clustering import Cluster
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database
+from spectral_platform.core.watching import tell
 from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.evaluations.scoring import References
 from spectral_platform.llm.calling import ModelCaller
@@ -25,7 +26,7 @@ from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
 from spectral_platform.scans.gating import Conclusion
 from spectral_platform.scans.labelled import LabelledPairs
-from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent
+from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent, events_topic
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise, Readiness
 from spectral_platform.scans.settings import PinnedAgent, ResolvedSettings
@@ -193,6 +194,7 @@ async def add_event(
     if known is not None:
         return
     last = await session.scalar(select(func.max(ScanEvent.sequence)).where(ScanEvent.scan_id == tenant.scan_id))
+    await tell(session, events_topic(tenant.scan_id))
     session.add(
         ScanEvent(
             workspace_id=tenant.workspace_id,

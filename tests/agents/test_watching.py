@@ -9,16 +9,16 @@ import psycopg
 import pytest
 from fastapi import FastAPI
 
-from spectral_platform.agents.watching import ConfigWatch
 from spectral_platform.core.database import Database, connection_string
+from spectral_platform.core.watching import Watch
 from tests.agents.factories import add_version, config, create_agent, merge
 from tests.fixtures.callers import Person
 
 
 @pytest.fixture
-def watch(app: FastAPI) -> ConfigWatch:
+def watch(app: FastAPI) -> Watch:
     """Where those wait who call the application."""
-    found: ConfigWatch = app.state.config_watch
+    found: Watch = app.state.watch
     return found
 
 
@@ -48,7 +48,7 @@ async def promote(person: Person, agent: dict[str, Any], version: int = 2, label
     assert (await person.client.post(path, json={"label": label})).status_code == 200
 
 
-async def until_waiting(database: Database, watch: ConfigWatch, count: int = 1) -> None:
+async def until_waiting(database: Database, watch: Watch, count: int = 1) -> None:
     """Return when so many wait and each has read what there is."""
     async with asyncio.timeout(20):
         while not (watch.is_listening and watch.waiting == count and database.connections_in_use() == 0):
@@ -58,13 +58,13 @@ async def until_waiting(database: Database, watch: ConfigWatch, count: int = 1) 
 async def listening(database: Database, *, end: bool = False) -> int:
     """How many listen for changes. ``end`` breaks off their connections; only the owner of the database sees those of others."""
     ended = "pg_terminate_backend(pid)" if end else "true"
-    found = f"SELECT {ended} FROM pg_stat_activity WHERE query = 'LISTEN spectral_configs' AND datname = current_database()"
+    found = f"SELECT {ended} FROM pg_stat_activity WHERE query = 'LISTEN spectral_changes' AND datname = current_database()"
     async with await psycopg.AsyncConnection.connect(connection_string(database.url), autocommit=True) as connection:
         return len(await (await connection.execute(found.encode())).fetchall())
 
 
 async def test_who_holds_the_config_waits_without_a_connection_until_it_changes(
-    database: Database, owner: Person, agent: dict[str, Any], watch: ConfigWatch
+    database: Database, owner: Person, agent: dict[str, Any], watch: Watch
 ) -> None:
     tag = await tag_of(owner, agent)
     waits = [waiting(owner, agent, tag) for _ in range(60)]
@@ -92,7 +92,7 @@ async def test_who_holds_nothing_or_something_older_is_answered_at_once(owner: P
     assert time.monotonic() - began < 10
 
 
-async def test_it_is_304_when_nothing_has_changed_in_time(owner: Person, agent: dict[str, Any], watch: ConfigWatch) -> None:
+async def test_it_is_304_when_nothing_has_changed_in_time(owner: Person, agent: dict[str, Any], watch: Watch) -> None:
     tag = await tag_of(owner, agent)
 
     answer = await waiting(owner, agent, tag, wait_s=1)
@@ -118,9 +118,9 @@ async def test_a_change_through_another_server_is_learned_of(
 
 
 async def test_what_happens_while_the_listening_connection_is_lost_is_not_missed(
-    database: Database, owner: Person, agent: dict[str, Any], watch: ConfigWatch, monkeypatch: pytest.MonkeyPatch
+    database: Database, owner: Person, agent: dict[str, Any], watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spectral_platform.agents.watching.RECONNECT_SECONDS", 0)
+    monkeypatch.setattr("spectral_platform.core.watching.RECONNECT_SECONDS", 0)
     wait = waiting(owner, agent, await tag_of(owner, agent))
     await until_waiting(database, watch)
 
@@ -131,7 +131,7 @@ async def test_what_happens_while_the_listening_connection_is_lost_is_not_missed
 
 
 async def test_whoever_waits_learns_that_the_agent_is_gone_or_another_one(
-    database: Database, owner: Person, agent: dict[str, Any], watch: ConfigWatch
+    database: Database, owner: Person, agent: dict[str, Any], watch: Watch
 ) -> None:
     other = await create_agent(owner)
     by_alias = waiting(owner, agent, await tag_of(owner, agent))
@@ -148,7 +148,7 @@ async def test_whoever_waits_learns_that_the_agent_is_gone_or_another_one(
 
 
 async def test_a_server_that_ends_lets_those_who_wait_go(
-    database: Database, owner: Person, agent: dict[str, Any], watch: ConfigWatch
+    database: Database, owner: Person, agent: dict[str, Any], watch: Watch
 ) -> None:
     wait = waiting(owner, agent, await tag_of(owner, agent))
     await until_waiting(database, watch)

@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query, Request, Response, Security
+from fastapi import Depends, Header, Path, Query, Response, Security
 
-from spectral_api.dependencies import CurrentSettings, Database, DatabaseHolder, release_session
+from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import Results, envelope, page_request
 from spectral_api.problems import problems
@@ -26,7 +26,7 @@ from spectral_platform.agents.errors import (
 from spectral_platform.agents.rendering import render_request
 from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.agents.versions import Label
-from spectral_platform.agents.watching import ConfigWatch
+from spectral_platform.agents.watching import wait_for_config
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
@@ -41,13 +41,6 @@ Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE]
 Approver = Annotated[Caller, Security(authenticate, scopes=[Scope.APPROVE_AGENTS])]
 
 
-async def config_watch(request: Request) -> ConfigWatch:
-    """Where one waits for another config."""
-    watch: ConfigWatch = request.app.state.config_watch
-    return watch
-
-
-Watch = Annotated[ConfigWatch, Depends(config_watch)]
 Version = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version, counted from 1.")]
 
 
@@ -64,7 +57,7 @@ async def get_config(
     caller: Reader,
     database: Database,
     holder: DatabaseHolder,
-    watch: Watch,
+    watch: CurrentWatch,
     conditional: ConditionalRead,
     label: Annotated[Label, Query(description="The label whose version is wanted.")] = Label.PRODUCTION,
     wait_s: Annotated[
@@ -83,7 +76,7 @@ async def get_config(
     found = await queries.get_config(database, caller, agent_id, label=label)
     if wait_s and found.fingerprint in conditional.held:
         await release_session(database, holder)
-        found = await watch.wait_for_config(holder, caller, agent_id, label=label, held=conditional.held, wait_s=wait_s)
+        found = await wait_for_config(watch, holder, caller, agent_id, label=label, held=conditional.held, wait_s=wait_s)
     return conditional.show(found)
 
 

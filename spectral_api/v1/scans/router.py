@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Response, Security
+from fastapi.sse import EventSourceResponse
 
-from spectral_api.dependencies import CurrentSettings, Database
+from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
 from spectral_api.files import HTML, MARKDOWN, file_response
 from spectral_api.paging import Limit, Offset, Results, envelope, page_request
 from spectral_api.problems import problems
@@ -13,6 +14,7 @@ from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import artifacts, schemas
+from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, stream_events
 from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
@@ -134,18 +136,33 @@ async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database
     "/{scan_id}/events",
     response_model=Results[schemas.ScanEvent],
     summary="List a scan's events",
-    responses=problems(*IN_WORKSPACE, ScanNotFound),
+    responses=problems(*IN_WORKSPACE, ScanNotFound) | {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
 )
 async def list_scan_events(
     workspace_id: UUID,
     scan_id: UUID,
     caller: Reader,
     database: Database,
+    holder: DatabaseHolder,
+    watch: CurrentWatch,
+    accept: Annotated[str | None, Header(description="`text/event-stream` to follow the scan.")] = None,
+    last_event_id: Annotated[
+        int | None, Header(ge=0, le=LARGEST_SEQUENCE, description="Of a stream: the last event that was received.")
+    ] = None,
     limit: Limit = 20,
     offset: Offset = 0,
     sort: Annotated[Literal["sequence", "-sequence"], Query(description="Order; a leading `-` = the newest first.")] = "sequence",
 ) -> Any:
-    """List what happened in a scan, in order, with the figures behind each step."""
+    """List what happened in a scan, in order, with the figures behind each step.
+
+    With `Accept: text/event-stream` the events are sent as they happen ([server-sent
+    events](https://html.spec.whatwg.org/multipage/server-sent-events.html)): `id` is the sequence number, `event` the type, and
+    `data` the event as JSON. The stream ends with the scan. `Last-Event-ID` resumes it after that event.
+    """
+    if EVENT_STREAM in (accept or "").lower():
+        await queries.find_scan(database, caller, scan_id)
+        await release_session(database, holder)
+        return EventSourceResponse(stream_events(watch, holder, caller, scan_id, after=last_event_id or 0))
     page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_scan_events(database, caller, scan_id, page=page))
 
