@@ -11,12 +11,14 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from itertools import product
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from pyarrow import parquet
 from sqlalchemy import text
 
 from spectral_platform.core.database import Database
@@ -90,6 +92,8 @@ def texts_of(answer: httpx.Response) -> list[str]:
     """What an answer says: body and headers."""
     kind = answer.headers.get("content-type", "")
     said = list(answer.headers.values())
+    if "parquet" in kind:
+        return said + list(strings_of(parquet.read_table(BytesIO(answer.content)).to_pylist()))
     if "ndjson" in kind:
         return said + [part for line in answer.text.splitlines() for part in strings_of(json.loads(line))]
     if "json" in kind:
