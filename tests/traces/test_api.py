@@ -398,17 +398,3 @@ async def test_an_absent_trace_is_404_and_an_id_that_is_none_is_422(owner: Perso
     assert (await owner.client.get(f"{absent}/feedback")).status_code == 404
     assert (await owner.client.post(f"{absent}/feedback", json={"score": 1})).status_code == 404
     assert (await owner.client.get(f"{owner.w}/traces/{uuid4()}")).status_code == 422
-
-
-async def test_what_a_sender_left_out_of_events_and_links_is_told(owner: Person, database: Database) -> None:
-    trace_id, left_out = new_trace_id(), {"attributes": {}, "dropped_attributes_count": 3}
-    events = [
-        {"name": "a", "at": "2026-01-01T12:00:00Z", **left_out},
-        {"name": "b", "at": "2026-01-01T12:00:00Z", "attributes": {}},
-    ]
-    links = [{"trace_id": "1" * 32, "span_id": "2" * 16, **left_out}]
-    await store(database, owner, [draft(trace_id, 1, events=events, links=links)])
-
-    (span,) = (await owner.client.get(f"{owner.w}/traces/{trace_id}")).json()["spans"]
-
-    assert [each["dropped_attributes_count"] for each in (*span["events"], *span["links"])] == [3, 0, 3]
