@@ -1,6 +1,6 @@
 """What can go wrong with traces."""
 
-from spectral_platform.core.errors import NotFoundError, UnavailableError
+from spectral_platform.core.errors import BusinessRuleViolationError, NotFoundError, UnavailableError
 
 
 class TraceNotFound(NotFoundError):
@@ -40,3 +40,12 @@ class Busy(UnavailableError):
 
     def __init__(self) -> None:
         super().__init__("The server is taking in as many spans as it can hold. Send these again a little later.")
+
+
+class SearchTooBroad(BusinessRuleViolationError):
+    """What was asked for would read too much of the workspace."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            f"There is no answer within {seconds} seconds. Ask for less: narrow it by since and until, an agent, or rarer words."
+        )

@@ -1,6 +1,7 @@
 """Reading traces, their spans, their feedback, and what ingestion has counted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,6 +24,7 @@ from sqlalchemy import (
     text,
     tuple_,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core import clock
@@ -30,7 +32,7 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.traces.counting import Measure, beginning_of, reason_and_sender
-from spectral_platform.traces.errors import FeedbackLinkNotFound, TraceNotFound
+from spectral_platform.traces.errors import FeedbackLinkNotFound, SearchTooBroad, TraceNotFound
 from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount
 from spectral_platform.traces.selection import PLACES, Position, TraceFilter, TraceSort, bind_search, conditions_of
@@ -39,6 +41,10 @@ from spectral_platform.workspaces.queries import is_workspace_open
 
 COUNTED_EXACTLY = 10_000
 SPANS_PER_PAGE = 1_000
+LONGEST_SECONDS = 10
+"""How long one statement of a list may take."""
+QUERY_CANCELED = "57014"
+_LIMIT = text(f"SELECT set_config('statement_timeout', '{LONGEST_SECONDS}s', true)")
 PLAN_FOR_VALUES = text(
     """
     SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_hashjoin', 'off', true),
@@ -95,16 +101,34 @@ async def list_traces(
     """Traces of the workspace. Ties of the order are broken by the trace's id, so pages never overlap.
 
     ``among`` names those to choose from, by default all. Long inputs and outputs are only previewed. A trace whose cost or tokens
-    are unknown comes below all others.
+    are unknown comes below all others. Raises ``SearchTooBroad`` when it would take longer than ten seconds.
     """
+    async with _in_time(session):
+        return await _list_traces(session, caller, where, among, Window(sort=sort, limit=limit + 1, offset=offset, after=after))
+
+
+@asynccontextmanager
+async def _in_time(session: AsyncSession) -> AsyncIterator[None]:
+    """Let each statement take its time and no more: words that nearly all traces say can have a phrase that hardly any says."""
     await session.execute(PLAN_FOR_VALUES)
+    await session.execute(_LIMIT)
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == QUERY_CANCELED:
+            raise SearchTooBroad(LONGEST_SECONDS) from error
+        raise
+
+
+async def _list_traces(
+    session: AsyncSession, caller: Caller, where: TraceFilter, among: Collection[str] | None, window: Window
+) -> TracePage:
     await bind_search(session, caller.workspace, where)
     conditions = conditions_of(where, caller.workspace)
     if where.min_cost_usd is not None:
         conditions += await among_the_dearest(session, caller.workspace, where.min_cost_usd)
     if among is not None:
         conditions.append(Trace.trace_id == _among(list(among)))
-    window = Window(sort=sort, limit=limit + 1, offset=offset, after=after)
     listed = select(*window.columns).where(Trace.workspace_id == caller.workspace, *conditions)
     trace_ids: Sequence[str] = ()
     if conditions:
@@ -115,10 +139,11 @@ async def list_traces(
     is_capped = bool(conditions) and total > COUNTED_EXACTLY
     if is_capped or not conditions:
         trace_ids = (await session.scalars(window.of(listed.subquery()))).all()
-    rows = await session.scalars(Trace.in_workspace(caller.workspace).where(Trace.trace_id == _among(trace_ids[:limit])))
+    shown = trace_ids[: window.limit - 1]
+    rows = await session.scalars(Trace.in_workspace(caller.workspace).where(Trace.trace_id == _among(shown)))
     traces = {trace.trace_id: trace for trace in rows}
-    results = [traces[trace_id] for trace_id in trace_ids[:limit] if trace_id in traces]
-    next_cursor = Position.of(results[-1], sort).encode() if len(trace_ids) > limit and results else None
+    results = [traces[trace_id] for trace_id in shown if trace_id in traces]
+    next_cursor = Position.of(results[-1], window.sort).encode() if len(trace_ids) == window.limit and results else None
     return TracePage(results, COUNTED_EXACTLY if is_capped else total, is_capped, next_cursor)
 
 

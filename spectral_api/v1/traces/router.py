@@ -24,7 +24,7 @@ from spectral_platform.changesets.clusters.queries import get_cluster
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.traces import commands, exporting, queries
-from spectral_platform.traces.errors import Busy, SpanNotFound, StorageFull, TraceNotFound
+from spectral_platform.traces.errors import Busy, SearchTooBroad, SpanNotFound, StorageFull, TraceNotFound
 from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.reports import rejection_of_report, spans_of_reports
 
@@ -36,7 +36,12 @@ Sender = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_TRACES, Sc
 TraceId = Annotated[schemas.HexTraceId, Path(description="The trace.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])]
 
 
-@router.get("", response_model=schemas.TraceResults, summary="List traces", responses=problems(*IN_WORKSPACE, ClusterNotFound))
+@router.get(
+    "",
+    response_model=schemas.TraceResults,
+    summary="List traces",
+    responses=problems(*IN_WORKSPACE, ClusterNotFound, SearchTooBroad),
+)
 async def list_traces(
     workspace_id: UUID, caller: Reader, database: Database, query: Annotated[schemas.TraceQuery, Query()]
 ) -> Any:
@@ -44,7 +49,8 @@ async def list_traces(
 
     Long inputs and outputs are cut; the single trace has them whole. Pages come by `offset` up to 10 000, and by `cursor` without
     end: it stays exact while new traces arrive. Without filters `total` is exact; with filters counting stops at 10 000, and then
-    `total_capped` is true.
+    `total_capped` is true. What would take longer than ten seconds, such as a rare phrase of words that all traces say, is
+    refused.
     """
     page = await queries.list_traces(
         database,
