@@ -13,7 +13,7 @@ from spectral_api.docs.pages import mount_documentation
 from spectral_api.idempotency import document_key, takes_key
 from spectral_api.metrics import install_metrics
 from spectral_api.middleware import BodyLimit, HeadAsGet, OpenLinks, RequestContext
-from spectral_api.ofrep.router import install_ofrep
+from spectral_api.ofrep.router import FLAGS, install_ofrep
 from spectral_api.otel.receiving import BODIES_AT_ONCE
 from spectral_api.otel.router import install_otel
 from spectral_api.otel.rpc import grpc_served
@@ -75,10 +75,10 @@ def operation_id(route: APIRoute) -> str:
 
 
 class Application(FastAPI):
-    """An application whose document says of problems only the form in which they are sent."""
+    """An application whose document says of problems only what is sent."""
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document. The framework claims that every documented error may also come as plain JSON; none does."""
+        """The OpenAPI document. The framework claims that documented errors may also come as plain JSON and in its own form."""
         if self.openapi_schema is not None:
             return self.openapi_schema
         document = super().openapi()
@@ -87,9 +87,13 @@ class Application(FastAPI):
                 if "security" in operation and takes_key(method.upper(), path, operation["operationId"]):
                     document_key(operation)
                 document_limit(operation)
+                if path.startswith(FLAGS):
+                    del operation["responses"]["422"]  # what is 422 elsewhere is 400 there
                 for response in operation["responses"].values():
                     if MEDIA_TYPE in response.get("content", {}):
                         response["content"].pop("application/json", None)
+        for unused in ("HTTPValidationError", "ValidationError"):  # what the framework says of those 422
+            document["components"]["schemas"].pop(unused, None)
         return document
 
 
