@@ -7,6 +7,7 @@ import structlog
 from fastapi import Depends, Request
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_api.idempotency import hold_beyond
 from spectral_platform.audit.accountability import ChangeUnaccounted, require_one_entry
 from spectral_platform.auth.devices import Device
 from spectral_platform.core import database
@@ -86,6 +87,13 @@ async def release_session(session: Database, holder: DatabaseHolder) -> database
     return holder
 
 
-ReleasedDatabase = Annotated[database.Database, Depends(release_session, scope="function")]
+async def released_database(request: Request, session: Database, holder: DatabaseHolder) -> database.Database:
+    """The same as a dependency; a request that was claimed by its ``Idempotency-Key`` stays claimed."""
+    released = await release_session(session, holder)
+    await hold_beyond(request, request.app.state.database)
+    return released
+
+
+ReleasedDatabase = Annotated[database.Database, Depends(released_database, scope="function")]
 """For the same in endpoints that know their caller. It comes after the caller in the signature; the session is of no use then."""
 CurrentDevice = Annotated[Device, Depends(current_device)]

@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncSession, AsyncSessionTransaction
 from spectral_api.problems import MEDIA_TYPE, problems, render, status_of
 from spectral_platform.audit.accountability import forget_entries
 from spectral_platform.core.access import Caller
+from spectral_platform.core.database import Database
 from spectral_platform.core.errors import SpectralError
 from spectral_platform.idempotency.claims import Answer, Claim
-from spectral_platform.idempotency.commands import claim_request, keep_answer
+from spectral_platform.idempotency.commands import claim_request, give_up_claim, keep_answer, keep_claim
 from spectral_platform.idempotency.errors import IdempotencyKeyReused, RequestInProgress
 
 KEY_HEADER = "Idempotency-Key"
@@ -44,6 +45,14 @@ class Held:
     session: AsyncSession
     claim: Claim
     operation: AsyncSessionTransaction
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBeyond:
+    """A request that is carried out in transactions of its own, and whose claim is kept until it has its answer."""
+
+    database: Database
+    claim: Claim
 
 
 class AnsweredBefore(Exception):
@@ -84,6 +93,19 @@ async def hold_request(request: Request, session: AsyncSession, caller: Caller) 
     request.state.held = Held(session, claim, await session.begin_nested())
 
 
+async def hold_beyond(request: Request, database: Database) -> None:
+    """Hold a claimed request on, now that the transaction in which it was claimed is over. Raises what claiming it raises."""
+    held: Held | None = getattr(request.state, "held", None)
+    if held is None:
+        return
+    del request.state.held
+    async with database.transaction() as session:
+        if answer := await claim_request(session, held.claim):
+            raise AnsweredBefore(answer)
+        await keep_claim(session, held.claim)
+    request.state.held = HeldBeyond(database, held.claim)
+
+
 async def _what_is_asked(request: Request) -> bytes:
     """Everything of a request that says what it wants: parameters, the version that it is for, and the body.
 
@@ -104,27 +126,47 @@ async def answer_once(request: Request, handle: Callable[[Request], Awaitable[Re
     except AnsweredBefore as before:
         return replayed(before.answer)
     except SpectralError as refusal:
-        held: Held | None = getattr(request.state, "held", None)
+        held: Held | HeldBeyond | None = getattr(request.state, "held", None)
         if held is None or status_of(refusal) not in KEPT_REFUSALS:
+            await give_up(held)
             raise
-        await held.operation.rollback()
-        forget_entries(held.session)
+        if isinstance(held, Held):
+            await held.operation.rollback()
+            forget_entries(held.session)
         response = render(request, refusal)
         await keep(held, response)
         return response
+    except BaseException:
+        await give_up(getattr(request.state, "held", None))
+        raise
     held = getattr(request.state, "held", None)
-    if held is not None:
+    if isinstance(held, Held):
         await held.operation.commit()
+    if held is not None:
         if response.status_code < 400 or response.status_code in KEPT_REFUSALS:
             await keep(held, response)
+        else:
+            await give_up(held)
     return response
 
 
-async def keep(held: Held, response: Response) -> None:
+async def keep(held: Held | HeldBeyond, response: Response) -> None:
     """Keep an answer."""
     headers = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers)
     told = tuple((name, value) for name, value in headers if name not in NOT_KEPT_HEADERS)
-    await keep_answer(held.session, held.claim, Answer.of(response.status_code, told, bytes(response.body)))
+    answer = Answer.of(response.status_code, told, bytes(response.body))
+    if isinstance(held, Held):
+        await keep_answer(held.session, held.claim, answer)
+        return
+    async with held.database.transaction() as session:
+        await keep_answer(session, held.claim, answer)
+
+
+async def give_up(held: Held | HeldBeyond | None) -> None:
+    """Let the request be carried out another time. What was claimed in a transaction is given up with that."""
+    if isinstance(held, HeldBeyond):
+        async with held.database.transaction() as session:
+            await give_up_claim(session, held.claim)
 
 
 def replayed(answer: Answer) -> Response:

@@ -9,7 +9,10 @@ from spectral_platform.core.database import Base
 
 
 class KeptAnswer(Base):
-    """The first answer to a request with an ``Idempotency-Key``. Only the client's key finds and opens it."""
+    """The first answer to a request with an ``Idempotency-Key``. Only the client's key finds and opens it.
+
+    Nothing is sealed while the request is being carried out, where that outlasts the transaction in which it was claimed.
+    """
 
     __tablename__ = "kept_answers"
 
