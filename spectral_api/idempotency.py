@@ -27,6 +27,8 @@ NOT_KEPT_HEADERS = {"content-length", "set-cookie"}
 WITHOUT_KEYS = {
     "create_traces": "Spans are stored once by their own ids.",
     "export_traces": "Spans are stored once by their own ids.",
+    "evaluate_flag": "Its protocol is OpenFeature's, and it only reads.",
+    "evaluate_flags": "Its protocol is OpenFeature's, and it only reads.",
     "create_chat_completion": "Its protocol is OpenAI's, and its answer may be a stream.",
 }
 """POSTs outside of authentication that take no key, with the reason."""

@@ -17,6 +17,7 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.mail.commands import send_mail
 from spectral_platform.mail.letter import Letter
 from spectral_platform.tables import metadata
+from tests.agents.factories import config, create_agent
 from tests.cli.processes import spectral
 from tests.fixtures.callers import Person
 from tests.fixtures.database import run_sql
@@ -54,23 +55,33 @@ def superuser(database_url: str) -> Iterator[psycopg.Connection]:
 
 
 async def with_secrets(owner: Person, database: Database, settings: Settings) -> dict[str, str]:
-    """A webhook whose secret was rotated, and a letter that waits: what must be readable later, by what it is."""
+    """A rotated webhook, an endpoint with headers, and a letter that waits: what must be readable later, by what it is."""
     created = (await owner.client.post(f"{owner.w}/webhooks", json={"url": "https://example.com/"})).json()
     path = f"{owner.w}/webhooks/{created['id']}/rotate-secret"
     rotated = (await owner.client.post(path, json={})).json()
+    execution = {"kind": "http", "url": "https://example.com/", "headers_secret": {"Authorization": "Bearer of an agent"}}
+    await create_agent(owner, config=config() | {"execution": execution})
     async with database.transaction() as session:
         await send_mail(session, settings, account_id=owner.account_id, to="a@example.com", subject="Hello", text="a letter")
-    return {"previous_secret": created["secret"], "secret": rotated["secret"], "letter": "a letter"}
+    headers = '{"authorization":"Bearer of an agent"}'
+    return {"previous_secret": created["secret"], "secret": rotated["secret"], "headers": headers, "letter": "a letter"}
 
 
 def read(superuser: psycopg.Connection, settings: Settings, account_id: UUID) -> dict[str, str]:
     """What a server with these settings reads. Raises ``SealBroken``."""
     row = superuser.execute("SELECT previous_secret, secret FROM webhooks WHERE account_id = %s", [account_id]).fetchone()
+    headers = superuser.execute("SELECT headers FROM endpoint_headers").fetchone()
     order = superuser.execute("SELECT args->'work'->>'letter' FROM procrastinate_jobs WHERE task_name = 'mail.send'").fetchone()
     assert row is not None
+    assert headers is not None
     assert order is not None
     letter = Letter.model_validate_json(settings.seal.open(order[0]))
-    return {"previous_secret": settings.seal.open(row[0]), "secret": settings.seal.open(row[1]), "letter": letter.text}
+    return {
+        "previous_secret": settings.seal.open(row[0]),
+        "secret": settings.seal.open(row[1]),
+        "headers": settings.seal.open(headers[0]),
+        "letter": letter.text,
+    }
 
 
 async def test_after_the_rotation_the_old_secret_can_be_dropped(
@@ -84,7 +95,7 @@ async def test_after_the_rotation_the_old_secret_can_be_dropped(
         rotate, database_url, SPECTRAL_SECRET_KEY=NEW, SPECTRAL_PREVIOUS_SECRET_KEYS=json.dumps([OLD])
     )
 
-    assert (status, said) == (0, "3 secrets are sealed under SPECTRAL_SECRET_KEY.\n")
+    assert (status, said) == (0, "4 secrets are sealed under SPECTRAL_SECRET_KEY.\n")
     assert read(superuser, under(NEW, settings), owner.account_id) == planted
     with pytest.raises(SealBroken):
         read(superuser, under(OLD, settings), owner.account_id)
@@ -103,7 +114,7 @@ async def test_every_tenants_secrets_are_renewed_and_what_nobody_can_open_is_tol
 
     previous = json.dumps(["other" * 8, OLD])
     status, said = await asyncio.to_thread(rotate, database_url, SPECTRAL_SECRET_KEY=NEW, SPECTRAL_PREVIOUS_SECRET_KEYS=previous)
-    assert (status, said.split()[0]) == (0, "6")
+    assert (status, said.split()[0]) == (0, "8")
 
 
 async def test_a_role_that_sees_one_tenant_at_a_time_is_refused(
@@ -132,7 +143,7 @@ async def test_what_lies_sealed_lies_in_columns_that_are_renewed(
         if superuser.execute(SEALED_TEXT.format(table=table.name).encode(), [column.name]).fetchone() != (0,)
     }
 
-    assert found == known == {("webhooks", "secret"), ("webhooks", "previous_secret")}
+    assert found == known == {("webhooks", "secret"), ("webhooks", "previous_secret"), ("endpoint_headers", "headers")}
 
 
 async def test_a_secret_in_the_clear_cannot_be_put_into_a_sealed_column(owner: Person, database: Database) -> None:
