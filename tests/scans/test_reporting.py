@@ -1,5 +1,6 @@
 """What a scan leaves to be read elsewhere: files behind signed links, and a report that needs nothing beside itself."""
 
+import base64
 import hashlib
 import io
 from typing import Any
@@ -12,6 +13,8 @@ from httpx import AsyncClient
 from playwright.async_api import expect
 
 from spectral_platform.core.database import Database
+from spectral_platform.scans.reporting.figures import plot_amounts
+from spectral_platform.scans.reporting.report import ReportPage
 from tests.fixtures.browser import Visit
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
@@ -80,3 +83,34 @@ async def test_links_that_are_not_ours_lead_nowhere(scannable: Scannable, client
     assert answer.status_code == 404
     token = str(scannable.owner.tokens["access_token"])
     assert (await client.get(f"/api/v1/signed/artifacts/{token}")).status_code == 404
+
+
+HOSTILE = r"$\nosuchmacro$ costs $5 | \| <b>![x](https://example.org/x.png)" + "\n# Heading"
+
+
+def test_what_agents_and_models_say_is_no_formula_in_a_plot() -> None:
+    picture = base64.b64decode(plot_amounts({r"$\nosuchmacro$ $5": 3.0}, "cases").partition(",")[2]).decode()
+    assert r"$\nosuchmacro$ $5" in picture
+
+
+def test_what_agents_and_models_say_is_no_markup_in_a_report() -> None:
+    page = ReportPage(
+        headline="Not enough evidence",
+        scan_id="1",
+        outcome="insufficient_evidence",
+        simulated=False,
+        verdict={"reasons": [HOSTILE], "effect": None, "gates": []},
+        agents=(HOSTILE,),
+        candidates=(),
+        clusters=({"label": HOSTILE, "agent": HOSTILE, "size": 3, "share": 0.5, "severity": 0.5},),
+        spending=(),
+        framework={},
+        pictures=(),
+    )
+
+    assert "<b>" not in page.as_html()
+    markdown = page.as_markdown()
+    assert not {"# Heading", "![x](https://example.org/x.png)"} & {line.strip() for line in markdown.splitlines()}
+    (row,) = [line for line in markdown.splitlines() if line.endswith("| 3 | 0.50 |")]
+    said = r"$\\nosuchmacro$ costs $5 \| \\\| \<b\>\!\[x\](https://example.org/x.png) \# Heading"
+    assert row == f"| {said} ({said}) | 3 | 0.50 |"

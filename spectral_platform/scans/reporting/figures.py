@@ -16,6 +16,7 @@ GOOD, BAD, PLAIN, QUIET = "#1a7f5a", "#b3382c", "#33658a", "#8a8f98"
 WIDTH, ROW, LEAST = 7.2, 0.34, 1.6
 LABEL_CHARACTERS = 44
 STYLE: Any = {
+    "text.parse_math": False,  # a dollar sign in somebody's words is a dollar sign
     "svg.fonttype": "none",  # text stays text, in the fonts of whoever reads
     "svg.hashsalt": "spectral",  # the same figures give the same file
     "font.family": "sans-serif",
@@ -27,6 +28,7 @@ STYLE: Any = {
     "xtick.color": "#3c4149",
     "ytick.color": "#3c4149",
 }
+mpl.rcParams.update(STYLE)  # nothing else here draws; a context for each plot would be torn by scans that end side by side
 
 
 def plot_differences(differences: Sequence[float]) -> str:
@@ -83,13 +85,11 @@ def plot_frontier(points: Sequence[tuple[str, float, float]]) -> str:
 
 
 def _blank(*, rows: int) -> tuple[Figure, Axes]:
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, max(LEAST, 0.8 + ROW * rows)), layout="constrained")
-        return figure, figure.add_subplot()
+    figure = Figure(figsize=(WIDTH, max(LEAST, 0.8 + ROW * rows)), layout="constrained")
+    return figure, figure.add_subplot()
 
 
 def _picture(figure: Figure) -> str:
     drawn = io.StringIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     return "data:image/svg+xml;base64," + base64.b64encode(drawn.getvalue().encode()).decode()

@@ -6,6 +6,7 @@ from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
+import re2
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from spectral_platform.changesets.states import Outcome
@@ -25,6 +26,14 @@ HEADLINES = {
 }
 OF_DIFFERENCES = {Gate.IMPROVEMENT, Gate.AUTHORITIES, Gate.DIMENSIONS}
 MOST_BARS = 20
+_MARKDOWN_MARKS = re2.compile(r"([\\`*_\[\]<>|~!#&])")
+
+
+def _as_markdown(text: str) -> str:
+    """Words of agents, models and samples as words: no link, picture, cell or line of theirs begins in the report."""
+    escaped: str = _MARKDOWN_MARKS.sub(r"\\\1", " ".join(text.split()))
+    return escaped
+
 
 _templates = Environment(
     loader=PackageLoader("spectral_platform.scans.reporting"),
@@ -33,6 +42,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_templates.filters["as_markdown"] = _as_markdown
 
 
 class Picture(Value):
