@@ -81,6 +81,14 @@ class Bounding:
             n=len(differences),
         )
 
+    def cautious_upper(self, differences: Sequence[float], name: str) -> float:
+        """Upper bound of a mean that must not be seen to fall, at ``HARM_ALPHA`` whatever the look.
+
+        A look's own level asks more evidence of harm the earlier it is. To pass there, a change must not even seem to harm.
+        """
+        seed = derive(self.seed, "bound", name)
+        return gaffke_upper_bound(differences, HARM_ALPHA, seed=seed, draws=self.draws)
+
     def harm_p_value(self, differences: Sequence[float], name: str) -> float:
         """One-sided p-value that the differences lie below 0."""
         turned = [-difference for difference in differences]

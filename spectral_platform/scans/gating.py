@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.limits import check_limits
-from spectral_platform.scans.bounding import Bounding, Bounds, Strictness, only_look
+from spectral_platform.scans.bounding import HARM_ALPHA, Bounding, Bounds, Strictness, only_look
 from spectral_platform.scans.labelled import LabelledPairs, human_check
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS
@@ -126,7 +126,7 @@ def conclude(
     results = [*missing_evidence(pairs, judge_untrusted=judge_untrusted), *_improvement(effect, strictness)]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
     results += dimension_gates(pairs, standard, bounding)
-    results += severe_regression_gates(pairs, noise=noise)
+    results += severe_regression_gates(pairs, strictness, noise=noise)
     results += [_critical(pairs, strictness), *_limits(pairs, standard)]
     results += slice_gates(pairs, bounding)
     results += _transfer(transfer, divergence)
@@ -227,8 +227,8 @@ def _critical(pairs: Pairs, strictness: Strictness) -> GateResult:
         gate=Gate.HARD_CONSTRAINTS,
         name="critical_failures",
         value=p_value,
-        threshold=strictness.harm_alpha,
-        passed=p_value > strictness.harm_alpha,
+        threshold=HARM_ALPHA,
+        passed=p_value > HARM_ALPHA,
         harm=p_value <= strictness.harm_alpha,
         detail=(
             f"Critical rules newly broken on {pairs.critical_worsened} cases and mended on {pairs.critical_mended} "

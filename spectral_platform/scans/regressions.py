@@ -1,6 +1,9 @@
-"""The gates against losses that a mean hides: single dimensions, single cases and groups of cases."""
+"""The gates against losses that a mean hides: single dimensions, single cases and groups of cases.
 
-from spectral_platform.scans.bounding import HARM_ALPHA, Bounding
+What must not be seen to get worse passes where no harm is seen at ``HARM_ALPHA``; it is called harm at the look's own level.
+"""
+
+from spectral_platform.scans.bounding import HARM_ALPHA, Bounding, Strictness
 from spectral_platform.scans.pairing import MUST_PASS, SEVERE_LOSS, Pairs
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdict import Gate, GateResult
@@ -20,16 +23,16 @@ def dimension_gates(pairs: Pairs, standard: Standard, bounding: Bounding) -> lis
         if not differences:
             continue
         bounds = bounding.bound(differences, f"dimension:{dimension.key}")
-        harm = bounds.upper < 0
+        cautious = bounding.cautious_upper(differences, f"dimension:{dimension.key}")
         is_protected = dimension.minimum is not None
         results.append(
             GateResult(
                 gate=Gate.DIMENSIONS,
                 name=f"dimension:{dimension.key}",
-                value=bounds.lower if is_protected else bounds.upper,
+                value=bounds.lower if is_protected else cautious,
                 threshold=-PROTECTED_TOLERANCE if is_protected else 0.0,
-                passed=not harm and (not is_protected or bounds.lower > -PROTECTED_TOLERANCE),
-                harm=harm,
+                passed=cautious >= 0 and (not is_protected or bounds.lower > -PROTECTED_TOLERANCE),
+                harm=bounds.upper < 0,
                 detail=(
                     f"{dimension.name} changes by {bounds.mean:+.3f} on {bounds.n} pairs, between {bounds.lower:+.3f} and "
                     f"{bounds.upper:+.3f}"
@@ -44,15 +47,15 @@ def dimension_gates(pairs: Pairs, standard: Standard, bounding: Bounding) -> lis
     return results
 
 
-def severe_regression_gates(pairs: Pairs, *, noise: float) -> list[GateResult]:
+def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: float) -> list[GateResult]:
     """Gate G4: few cases lose half a point or more, and none that must pass.
 
     An agent that differs from itself by as much on a share ``noise`` of cases loses on half of them by chance alone; that much
     is added to what is tolerated.
     """
     tolerated = min(1.0, MOST_SEVERE + noise / 2)
-    upper = clopper_pearson_upper(pairs.severe, pairs.cases, HARM_ALPHA) if pairs.cases else 1.0
-    lower = clopper_pearson_lower(pairs.severe, pairs.cases, HARM_ALPHA)
+    upper = clopper_pearson_upper(pairs.severe, pairs.cases, strictness.harm_alpha) if pairs.cases else 1.0
+    lower = clopper_pearson_lower(pairs.severe, pairs.cases, strictness.harm_alpha)
     return [
         GateResult(
             gate=Gate.SEVERE_REGRESSIONS,
@@ -62,8 +65,8 @@ def severe_regression_gates(pairs: Pairs, *, noise: float) -> list[GateResult]:
             passed=upper <= tolerated,
             harm=lower > tolerated,
             detail=(
-                f"{pairs.severe} of {pairs.cases} cases lose {-SEVERE_LOSS} or more: with {1 - HARM_ALPHA:.0%} confidence "
-                f"at most {upper:.1%}, and {tolerated:.1%} is tolerated."
+                f"{pairs.severe} of {pairs.cases} cases lose {-SEVERE_LOSS} or more: with "
+                f"{1 - strictness.harm_alpha:.2%} confidence at most {upper:.1%}, and {tolerated:.1%} is tolerated."
             ),
         ),
         GateResult(
@@ -82,14 +85,15 @@ def slice_gates(pairs: Pairs, bounding: Bounding) -> list[GateResult]:
     """Gate G6: no group of samples with the same tag gets worse, all groups together at one level (Holm)."""
     slices = {tag: differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE}
     p_values = {tag: bounding.harm_p_value(differences, f"slice:{tag}") for tag, differences in slices.items()}
+    seeming = holm(p_values, HARM_ALPHA)
     worse = holm(p_values, bounding.strictness.harm_alpha)
     return [
         GateResult(
             gate=Gate.SLICES,
             name=f"slice:{tag}",
             value=p_value,
-            threshold=bounding.strictness.harm_alpha,
-            passed=tag not in worse,
+            threshold=HARM_ALPHA,
+            passed=tag not in seeming,
             harm=tag in worse,
             detail=(
                 f"The {len(slices[tag])} cases tagged {tag} change by {sum(slices[tag]) / len(slices[tag]):+.3f} "

@@ -40,7 +40,7 @@ class Effect(Value):
 
     estimate: float = Field(description="Mean paired difference of the composite score.")
     lower_bound: float = Field(description="Lower bound of its mean at level alpha.")
-    upper_bound: float = Field(description="Upper bound of its mean at level .05.")
+    upper_bound: float = Field(description="Upper bound of its mean, at the level of the look that decided; .05 for all looks.")
     alpha: float = Field(description="One-sided level of the lower bound.")
     n_pairs: int = Field(description="Paired cases.")
 

@@ -1,5 +1,7 @@
 """What a mean hides: single dimensions, single cases, and groups of cases that get worse."""
 
+from typing import Any
+
 import pytest
 
 from spectral_platform.evaluations.dimensions import Dimension
@@ -147,3 +149,27 @@ def test_too_few_cases_never_stop() -> None:
     first = plan_strictness(80)[0]
     assert not conclude(pairs([0.5] * 40), STANDARD, seed=1, strictness=first).stops
     assert not conclude(pairs([-0.5] * 40), STANDARD, seed=1, strictness=first).stops
+
+
+@pytest.mark.parametrize(
+    ("name", "seen"),
+    [
+        ("critical_failures", {"critical_worsened": 6}),
+        ("dimension:tone", {"dimensions": {"tone": [-0.4] * 17 + [0.3] * 4 + [0.0] * 79}}),
+        ("slice:vip", {"slices": {"vip": [-0.4] * 20 + [0.5] * 5}}),
+    ],
+)
+def test_an_early_look_goes_on_where_harm_is_likely_but_not_yet_sure(name: str, seen: dict[str, Any]) -> None:
+    early = conclude(pairs([0.4] * 100, **seen), STANDARD, seed=1, strictness=plan_strictness(200)[0])
+    late = look([0.4] * 100, **seen)
+
+    assert (gate(early, name).passed, gate(early, name).harm, early.stops) == (False, False, False)
+    assert (gate(late, name).passed, gate(late, name).harm) == (False, True)
+
+
+def test_how_many_cases_lose_much_is_bounded_at_the_level_of_the_look() -> None:
+    composite = [0.4] * 97 + [-0.6] * 3
+    early = conclude(pairs(composite), STANDARD, seed=1, strictness=plan_strictness(200)[0])
+
+    assert gate(look(composite), "severe_regressions").passed
+    assert not gate(early, "severe_regressions").passed
