@@ -15,7 +15,7 @@ class Contains(Value):
 
     kind: Literal["contains"] = "contains"
     value: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="One text to look for.")
-    values: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), description="Several texts.")
+    values: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), max_length=500, description="Several texts.")
     mode: Literal["all", "any", "none"] = Field(default="all", description="How many of the texts must occur.")
     case_sensitive: bool = Field(default=False, description="Whether upper and lower case differ.")
 
@@ -51,7 +51,8 @@ def evaluate(parameters: Contains, subject: Subject) -> Evaluation:
     if not present:
         return Evaluation.success(EVALUATOR)
     feedback = f"The answer must not mention {_listed(present, 'or')}."
-    return Evaluation.failure(EVALUATOR, feedback, score=len(absent) / total, evidence=_found(present, subject.output))
+    evidence = tuple(present) if parameters.case_sensitive else _found(present, subject.output)
+    return Evaluation.failure(EVALUATOR, feedback, score=len(absent) / total, evidence=evidence)
 
 
 def _listed(texts: list[str], conjunction: str) -> str:

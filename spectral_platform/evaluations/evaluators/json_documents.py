@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import AfterValidator
 
-from spectral_platform.evaluations.evaluators.subjects import Evaluation
+from spectral_platform.evaluations.evaluators.subjects import Evaluation, excerpt
 
 
 def storable(value: Any) -> Any:
@@ -29,6 +29,14 @@ def read_document(output: str, evaluator: str) -> tuple[Any, Evaluation | None]:
         if output.lstrip()[:1] in ("{", "["):
             feedback = f"The answer must be valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         return None, Evaluation.failure(evaluator, feedback)
+
+
+def shown(value: Any) -> str:
+    """Quote a piece of a document for a sentence of feedback; answers nest deeper than JSON can be written again."""
+    try:
+        return excerpt(orjson.dumps(value).decode(), 100)
+    except orjson.JSONEncodeError:
+        return "something that is nested very deeply"
 
 
 def is_same(one: Any, other: Any) -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Annotated, Literal
 
-import orjson
 from jsonpath import JSONPathEnvironment
 from jsonpath.exceptions import JSONPathError
 from jsonpath.filter import BaseExpression, FilterQuery, RootFilterQuery
@@ -15,7 +14,7 @@ from pydantic import AfterValidator, Field
 
 from spectral_platform.core.linear_regex import compile_pattern
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.json_documents import StorableJson, is_same, read_document
+from spectral_platform.evaluations.evaluators.json_documents import StorableJson, is_same, read_document, shown
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 
 EVALUATOR = "json_path@1"
@@ -119,6 +118,5 @@ def evaluate(parameters: JsonPath, subject: Subject) -> Evaluation:
     path = excerpt(parameters.path, 100)
     if any(is_same(value, parameters.equals) for value in found):
         return Evaluation.success(EVALUATOR)
-    expected, *given = (excerpt(orjson.dumps(value).decode(), 100) for value in (parameters.equals, *found[:1]))
-    instead = f" instead of {given[0]}" if given else ", where it has nothing"
-    return Evaluation.failure(EVALUATOR, f"The answer must be JSON with {expected} at {path}{instead}.")
+    instead = f" instead of {shown(found[0])}" if found else ", where it has nothing"
+    return Evaluation.failure(EVALUATOR, f"The answer must be JSON with {shown(parameters.equals)} at {path}{instead}.")

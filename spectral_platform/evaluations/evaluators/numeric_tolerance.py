@@ -61,8 +61,8 @@ def find_number(text: str) -> tuple[Decimal | None, str]:
     """Find the last number of a text, and how it is written there.
 
     Digits of any script count, and marks between thousands. Of comma and point the later one is the decimal mark; a single
-    comma before three digits separates thousands, a single point is always a decimal mark. A unit or a percent sign does not
-    change the number.
+    comma before three digits separates thousands, unless only a zero stands before it, and a single point is always a decimal
+    mark. A unit or a percent sign does not change the number.
     """
     end = text[-_LONGEST:]
     for match in reversed(list(_NUMBER.finditer(end))):
@@ -83,7 +83,7 @@ def _read(written: str) -> Decimal | None:
     comma, point = plain.rfind(","), plain.rfind(".")
     if comma > point >= 0 and plain.count(",") == 1:
         plain = plain.replace(".", "").replace(",", ".")
-    elif point < 0 <= comma and (plain.count(",") > 1 or len(plain.split(",")[1].split("e")[0].split("E")[0]) == 3):
+    elif point < 0 <= comma and (plain.count(",") > 1 or _is_in_thousands(*plain.split(","))):
         plain = plain.replace(",", "")
     elif point < 0 <= comma:
         plain = plain.replace(",", ".")
@@ -97,6 +97,11 @@ def _read(written: str) -> Decimal | None:
         return Decimal(plain)  # of any script
     except InvalidOperation:  # superscripts and fractions are numbers in Unicode, but no digits
         return None
+
+
+def _is_in_thousands(before: str, after: str) -> bool:
+    """Whether a single comma stands between thousands."""
+    return len(after.split("e")[0].split("E")[0]) == 3 and before.lstrip("-+") != "0"
 
 
 def _short(number: Decimal) -> str:

@@ -79,6 +79,15 @@ def _find_known(text: str) -> dict[PersonalData, list[str]]:
             continue
         kind = PersonalData(detector.value)
         found[kind] = list(find(detector, text))
-        for piece in found[kind]:
-            text = text.replace(piece, "\n")
+        text = _without(found[kind], text)
     return found
+
+
+def _without(pieces: list[str], text: str) -> str:
+    """The text without pieces that were found in it, given in their order."""
+    kept, end = [], 0
+    for piece in pieces:
+        start = text.index(piece, end)
+        kept.append(text[end:start])
+        end = start + len(piece)
+    return "\n".join([*kept, text[end:]])

@@ -1,8 +1,8 @@
 """What an evaluator looks at and what it answers."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from spectral_platform.core.values import Value
 from spectral_platform.llm.messages import ToolCall
@@ -32,18 +32,26 @@ class Subject(Value):
     _without_watermark = field_validator("output")(unmarked)
 
 
+_MOST_PIECES = 20
+_LONGEST_PIECE = 1_000
+
+
+def _few(pieces: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(piece[:_LONGEST_PIECE] for piece in pieces[:_MOST_PIECES])
+
+
 class Evaluation(Value):
     """What one evaluator found. ``score`` in [0, 1], or None where the evaluator does not apply (NA).
 
     ``feedback`` says in one sentence what the answer must do and is never empty when ``passed`` is False: it is what a
     proposer learns from. Where the evaluator does not apply it says why. ``evidence`` are verbatim pieces of the
-    output, or of the tool calls written as JSON. ``evaluator`` is ``kind@version``.
+    output, or of the tool calls written as JSON, at most 20 of 1 000 characters. ``evaluator`` is ``kind@version``.
     """
 
     score: float | None = Field(ge=0, le=1)
     passed: bool | None
     feedback: str = ""
-    evidence: tuple[str, ...] = ()
+    evidence: Annotated[tuple[str, ...], AfterValidator(_few)] = ()
     evaluator: str
 
     @model_validator(mode="after")

@@ -1,5 +1,6 @@
 """Reading scores of traces, and traces as what evaluators look at."""
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -250,7 +251,7 @@ async def explain_rubric(
         limit=len(rubric.dimensions),
     )
     told = {score.dimension: score for score in scores if score.judge_model is not None}
-    coded = {each.key: each for each in by_code(rubric.dimensions, answer.subject)}
+    coded = {each.key: each for each in await asyncio.to_thread(by_code, rubric.dimensions, answer.subject)}
     return answer, [
         coded.get(dimension.key) or _told_by_judge(dimension, told.get(dimension.key), judge) for dimension in rubric.dimensions
     ]

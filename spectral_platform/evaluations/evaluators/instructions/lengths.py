@@ -21,7 +21,6 @@ _TITLES = frozenset(
         " e.g i.e viz bzw ca z.b d.h",
     )
 )
-_LAST_TOKEN = re2.compile(r"(\S+)$")
 
 
 class NumberOfWords(Check):
@@ -134,9 +133,8 @@ def count_sentences(text: str) -> int:
 def _is_end(text: str, start: int, end: int) -> bool:
     if text[start] != "." or text[start : start + 2] == "..":
         return not text[end : end + 1].islower()
-    line = text[max(text.rfind("\n", 0, start) + 1, start - 40) : start]
-    token = _LAST_TOKEN.search(line)
-    before = token.group(1).lstrip("(\"'“‘*_") if token else ""
+    line = text[max(0, start - 40) : start].rpartition("\n")[2]
+    before = "" if line[-1:].isspace() else line.split()[-1].lstrip("(\"'“‘*_") if line else ""
     is_initial = len(before) == 1 and before.isupper() and before != "I"
     is_number_of_list = line.strip() == before and (before.isdigit() or (len(before) == 1 and before.isalpha()))
     if before.casefold() in _TITLES or is_initial or is_number_of_list:

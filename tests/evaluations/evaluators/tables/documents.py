@@ -104,6 +104,7 @@ NUMERIC_TOLERANCE = [
     near(1_000_000, "1'000'000", "pass"),
     near(1000, "1,000", "pass"),
     near(0.5, "0,5", "pass"),
+    near(0.125, "0,125", "pass"),
     near(5, "pages 3-5", "pass"),
     near(-5, "−5 °C", "pass"),
     near(42, "٤٢", "pass"),
