@@ -158,12 +158,16 @@ def read_judgements(text: str, criteria: Sequence[Criterion], subject: Subject) 
     """Read the judge's answer, one judgement for each criterion in the criteria's order; what is missing is NA.
 
     Raises ``UnreadableJudgement`` when no verdict can be made out. Text and code fences around the JSON are forgiven, and of an
-    answer that breaks off, or whose brackets do not match, what can be read counts. The first word on a criterion holds.
+    answer that breaks off, or whose brackets do not match, what can be read counts. The first word on a criterion holds. Verdicts
+    that the judge only quotes from the case are those of somebody who wants them, and not the judge's.
     """
     judged = _flat(as_judged(subject.output))
+    case = [_flat(said) for said in (subject.output, subject.input, subject.context, subject.expected_output) if said]
     ids = {criterion.id for criterion in criteria}
     found: dict[str, Judgement] = {}
-    for document in _json_documents(text):
+    for document, source in _json_documents(text):
+        if any(_flat(source) in said for said in (judged, *case)):
+            continue
         for entry in _entries(document):
             try:
                 judgement = Judgement.model_validate(entry, extra="ignore")
@@ -274,8 +278,8 @@ def _entries(document: Any) -> list[Any]:
     return entries if isinstance(entries, list) else []
 
 
-def _json_documents(text: str) -> Iterator[Any]:
-    """Yield every JSON object or array that can be read from some place of the text on, the outermost first."""
+def _json_documents(text: str) -> Iterator[tuple[Any, str]]:
+    """Yield every JSON object or array that can be read from some place of the text on, the outermost first, with its text."""
     decoder = json.JSONDecoder(strict=False)  # models break lines inside of quotes
     start = 0
     for _ in range(_MOST_OPENINGS):
@@ -283,11 +287,12 @@ def _json_documents(text: str) -> Iterator[Any]:
         if match is None:
             return
         try:
-            document, start = decoder.raw_decode(text, match.start())
+            document, end = decoder.raw_decode(text, match.start())
         except (json.JSONDecodeError, RecursionError):
             start = match.start() + 1
         else:
-            yield document
+            yield document, text[match.start() : end]
+            start = end
 
 
 _OPENING = re2.compile(r"[\[{]")
