@@ -65,3 +65,10 @@ class ArtifactLinkNotFound(NotFoundError):
 
     def __init__(self) -> None:
         super().__init__("There is nothing at this link. It may have expired.")
+
+
+class StepNotFound(NotFoundError):
+    """The scan has no such step."""
+
+    def __init__(self, step_id: UUID) -> None:
+        super().__init__(f"The scan has no step {step_id}.")

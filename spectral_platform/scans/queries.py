@@ -16,10 +16,11 @@ from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.llm.models import ModelCall, ScanBudget
 from spectral_platform.llm.queries import Spending, get_budget, sum_spending
-from spectral_platform.scans.errors import ArtifactLinkNotFound, ArtifactNotFound, ScanNotFound
+from spectral_platform.scans.errors import ArtifactLinkNotFound, ArtifactNotFound, ScanNotFound, StepNotFound
 from spectral_platform.scans.links import ArtifactLink
 from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact, ScanCandidate, ScanDocument, ScanEvent
 from spectral_platform.scans.states import ScanStatus, Trigger
+from spectral_platform.scans.steps import Step, list_steps, step_events
 from spectral_platform.workspaces.queries import is_workspace_open
 
 COLUMNS = {"created_at": Scan.created_at}
@@ -129,6 +130,38 @@ async def list_events_after(
     """The next events of a scan after a sequence number, in order."""
     statement = ScanEvent.in_workspace(caller.workspace).where(ScanEvent.scan_id == scan_id, ScanEvent.sequence > after)
     return (await session.scalars(statement.order_by(ScanEvent.sequence).limit(limit))).all()
+
+
+async def list_scan_steps(session: AsyncSession, caller: Caller, scan_id: UUID) -> tuple[Step, ...]:
+    """The steps of a scan: each phase for each of its agents."""
+    scan = await find_scan(session, caller, scan_id)
+    return list_steps(scan, await _list_all_events(session, caller, scan_id))
+
+
+async def get_scan_step(session: AsyncSession, caller: Caller, scan_id: UUID, step_id: UUID) -> Step:
+    """One step of a scan."""
+    steps = await list_scan_steps(session, caller, scan_id)
+    step = next((step for step in steps if step.id == step_id), None)
+    if step is None:
+        raise StepNotFound(step_id)
+    return step
+
+
+async def list_step_logs(
+    session: AsyncSession, caller: Caller, scan_id: UUID, step_id: UUID, *, after: int, limit: int
+) -> Sequence[ScanEvent]:
+    """The next events of a step after a sequence number, in order."""
+    scan = await find_scan(session, caller, scan_id)
+    step = await get_scan_step(session, caller, scan_id, step_id)
+    agent = next(agent for agent in scan.settings.agents if agent.agent_id == step.agent_id)
+    events = step_events(await _list_all_events(session, caller, scan_id), step.phase, agent)
+    return [event for event in events if event.sequence > after][:limit]
+
+
+async def _list_all_events(session: AsyncSession, caller: Caller, scan_id: UUID) -> Sequence[ScanEvent]:
+    """A scan has some dozens: one for each phase, candidate, look and finding."""
+    statement = ScanEvent.in_workspace(caller.workspace).where(ScanEvent.scan_id == scan_id)
+    return (await session.scalars(statement.order_by(ScanEvent.sequence))).all()
 
 
 async def get_scan_cost(session: AsyncSession, caller: Caller, scan_id: UUID) -> Cost:

@@ -83,6 +83,7 @@ async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFac
         made |= {"user_id": await somebody(owner), "invite_id": await invited(owner), "session_id": await logged_in(owner)}
         made |= await label_requests(owner, database, made)
         made |= await artifacts(database, owner, made["scan_id"])
+        made |= {"step_id": (await owner.client.get(f"{owner.w}/scans/{made['scan_id']}/steps")).json()["results"][0]["id"]}
         yield Tenants(anybody, owner, stranger, made, credentials)
         await owner.client.aclose()
         await stranger.client.aclose()

@@ -46,6 +46,7 @@ MADE = {
     "sample_set_id",
     "scan_id",
     "session_id",
+    "step_id",
     "suggestion_id",
     "trace_id",
     "user_id",

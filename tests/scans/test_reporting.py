@@ -39,6 +39,8 @@ async def test_a_completed_scan_leaves_its_report_and_its_figures(
     started = await scannable.start()
     scan_id = started["scan_id"]
     assert await files_of(scannable, scan_id) == {}
+    waiting = await scannable.get(f"scans/{scan_id}/steps?limit=2")
+    assert (waiting["pagination"]["total"], {step["status"] for step in waiting["results"]}) == (7, {"pending"})
     early = await scannable.owner.client.get(f"{scannable.owner.w}/scans/{scan_id}/report", headers={"Accept": "text/html"})
     assert early.status_code == 404
     await work()
@@ -46,6 +48,7 @@ async def test_a_completed_scan_leaves_its_report_and_its_figures(
 
     files = await files_of(scannable, scan_id)
     assert sorted(files) == FILES
+    await check_steps(scannable, scan)
     contents = {}
     for path, file in files.items():
         answer = await client.get(urlsplit(file["url"]).path)
@@ -76,6 +79,26 @@ async def test_a_completed_scan_leaves_its_report_and_its_figures(
     assert await page.locator("figure img").count() >= 4
     widths = await page.locator("figure img").evaluate_all("pictures => pictures.map(picture => picture.naturalWidth)")
     assert all(widths)
+
+
+async def check_steps(scannable: Scannable, scan: dict[str, Any]) -> None:
+    path = f"scans/{scan['id']}/steps"
+    found = await scannable.get(path)
+    steps = {step["phase"]: step for step in found["results"]}
+    assert list(steps) == ["observe", "detect", "cluster", "generate", "evaluate", "diagnose", "safety"]
+    assert {step["status"] for step in steps.values()} == {"completed"}
+    assert steps["detect"]["finished_at"] == steps["cluster"]["started_at"]
+    assert steps["safety"]["finished_at"] == scan["finished_at"]
+    assert steps["detect"]["metrics"]["failed_cases"] > 0
+    detect = await scannable.get(f"{path}/{steps['detect']['id']}")
+    assert detect == steps["detect"]
+    log = await scannable.get(f"{path}/{detect['id']}/logs?limit=1")
+    rest = await scannable.get(f"{path}/{detect['id']}/logs?cursor={log['next_cursor']}&limit=200")
+    said = [*log["lines"], *rest["lines"]]
+    assert said[0]["type"] == "phase_started"
+    assert {line["phase"] for line in said} == {"detect"}
+    nothing = await scannable.owner.client.get(f"{scannable.owner.w}/{path}/{scan['id']}")
+    assert nothing.status_code == 404
 
 
 async def test_links_that_are_not_ours_lead_nowhere(scannable: Scannable, client: AsyncClient) -> None:

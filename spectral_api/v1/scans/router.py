@@ -13,7 +13,7 @@ from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_api.v1.scans import artifacts, schemas
+from spectral_api.v1.scans import artifacts, schemas, steps
 from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, stream_events
 from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.access import Caller, Scope
@@ -36,6 +36,7 @@ from spectral_platform.scans.states import ScanStatus, Trigger
 
 router = Router()
 router.include_router(artifacts.router)
+router.include_router(steps.router)
 Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
 Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 PLANNING = (

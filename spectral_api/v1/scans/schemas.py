@@ -202,6 +202,13 @@ class ScanReport(Output):
         )
 
 
+class StepLog(Output):
+    """A part of what a step has said."""
+
+    lines: list[ScanEvent] = Field(description="Its events, in order.")
+    next_cursor: int = Field(description="Where the next part begins.", examples=[12])
+
+
 class Artifact(Output):
     """A file that a scan has left."""
 

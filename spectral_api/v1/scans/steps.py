@@ -1,0 +1,60 @@
+"""Endpoints of the steps of a scan."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query, Security
+
+from spectral_api.dependencies import Database
+from spectral_api.paging import Limit, Offset, Results
+from spectral_api.problems import problems
+from spectral_api.routing import Router
+from spectral_api.security import authenticate
+from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.scans import schemas
+from spectral_api.v1.scans.streaming import LARGEST_SEQUENCE
+from spectral_platform.core.access import Caller, Scope
+from spectral_platform.scans import queries
+from spectral_platform.scans.errors import ScanNotFound, StepNotFound
+from spectral_platform.scans.steps import Step
+
+router = Router(prefix="/{scan_id}/steps")
+Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
+
+
+@router.get("", response_model=Results[Step], summary="List a scan's steps", responses=problems(*IN_WORKSPACE, ScanNotFound))
+async def list_scan_steps(
+    workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
+) -> Any:
+    """List the steps of a scan, each phase for each agent, in the order in which they come: how far it is, and its figures."""
+    steps = await queries.list_scan_steps(database, caller, scan_id)
+    return {
+        "results": steps[offset : offset + limit],
+        "pagination": {"total": len(steps), "limit": limit, "offset": offset},
+    }
+
+
+@router.get("/{step_id}", summary="Get a scan's step", responses=problems(*IN_WORKSPACE, ScanNotFound, StepNotFound))
+async def get_scan_step(workspace_id: UUID, scan_id: UUID, step_id: UUID, caller: Reader, database: Database) -> Step:
+    """Show one step."""
+    return await queries.get_scan_step(database, caller, scan_id, step_id)
+
+
+@router.get("/{step_id}/logs", summary="Read a step's log", responses=problems(*IN_WORKSPACE, ScanNotFound, StepNotFound))
+async def list_step_logs(
+    workspace_id: UUID,
+    scan_id: UUID,
+    step_id: UUID,
+    caller: Reader,
+    database: Database,
+    cursor: Annotated[
+        int, Query(ge=0, le=LARGEST_SEQUENCE, description="`next_cursor` of the part before; 0 = from the start.")
+    ] = 0,
+    limit: Limit = 20,
+) -> schemas.StepLog:
+    """Read what a step has said. Ask again with `next_cursor` for what came since; a part without lines is the end so far."""
+    events = await queries.list_step_logs(database, caller, scan_id, step_id, after=cursor, limit=limit)
+    return schemas.StepLog(
+        lines=[schemas.ScanEvent.model_validate(event) for event in events],
+        next_cursor=events[-1].sequence if events else cursor,
+    )
