@@ -1,12 +1,12 @@
 """Reading what drafts and suggestions are made from, and what was decided on suggestions."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import String, any_, cast, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.configuration import PromptTemplate
@@ -27,10 +27,12 @@ from spectral_platform.changesets.clusters.models import FailureCluster
 from spectral_platform.changesets.clusters.states import ClusterStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
+from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.evaluations.objectives.queries import list_named_dimensions
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import get_rubric
-from spectral_platform.evaluations.scores.queries import list_subjects, list_trace_scores, list_traces_to_score
+from spectral_platform.evaluations.scores.models import TraceScore
+from spectral_platform.evaluations.scores.queries import list_subjects, list_traces_to_score
 from spectral_platform.scans.queries import find_last_clusters
 from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.models import Feedback
@@ -41,7 +43,7 @@ MOST_TRACES = 100
 MOST_FEEDBACK = 500
 MOST_OPINIONS = 10_000
 MOST_VERSIONS = 5
-MOST_DECISIONS = 200
+MOST_SCORES = 20_000
 UNSETTLED = (ClusterStatus.OPEN, ClusterStatus.ACKNOWLEDGED)
 PEOPLE = (FeedbackSource.HUMAN, FeedbackSource.USER)
 
@@ -96,20 +98,29 @@ class SuggestionView:
 
 
 async def list_suggestions(
-    session: AsyncSession, caller: Caller, rubric_id: UUID, *, status: SuggestionStatus
-) -> list[SuggestionView]:
+    session: AsyncSession, caller: Caller, rubric_id: UUID, *, status: SuggestionStatus, limit: int, offset: int
+) -> Page[SuggestionView]:
     """The suggestions for a rubric in one status: pending ones as the evidence is now, decided ones as they were."""
     rubric = await get_rubric(session, caller, rubric_id)
-    decisions = await list_decisions(session, caller, rubric_id)
+    own = SuggestionDecision.in_workspace(caller.workspace).where(SuggestionDecision.rubric_id == rubric_id)
     if status is not SuggestionStatus.PENDING:
-        return [_decided(decision) for decision in decisions if decision.status is status]
-    decided = {decision.suggestion_id for decision in decisions}
+        page = await paginate(
+            session,
+            own.where(SuggestionDecision.status == status),
+            PageRequest(limit=limit, offset=offset, sort="-decided_at"),
+            columns={"decided_at": SuggestionDecision.decided_at},
+            tiebreak=SuggestionDecision.suggestion_id,
+        )
+        return Page([_decided(decision) for decision in page.results], page.total, limit, offset)
     found = await asyncio.to_thread(suggest, await load_grounds(session, caller, rubric))
-    return [
+    among = own.where(SuggestionDecision.suggestion_id.in_([each.id for each in found]))
+    decided = {decision.suggestion_id for decision in await session.scalars(among)}
+    views = [
         SuggestionView(each, rubric_id, SuggestionStatus.PENDING, rubric.version, None)
         for each in found
         if each.id not in decided
     ]
+    return Page(views[offset : offset + limit], len(views), limit, offset)
 
 
 async def find_decision(session: AsyncSession, caller: Caller, rubric_id: UUID, suggestion_id: UUID) -> SuggestionDecision | None:
@@ -118,20 +129,14 @@ async def find_decision(session: AsyncSession, caller: Caller, rubric_id: UUID, 
     return await session.scalar(own.where(SuggestionDecision.suggestion_id == suggestion_id))
 
 
-async def list_decisions(session: AsyncSession, caller: Caller, rubric_id: UUID) -> Sequence[SuggestionDecision]:
-    """What was decided on a rubric's suggestions, the newest first."""
-    own = SuggestionDecision.in_workspace(caller.workspace).where(SuggestionDecision.rubric_id == rubric_id)
-    newest_first = (SuggestionDecision.decided_at.desc(), SuggestionDecision.suggestion_id)
-    return (await session.scalars(own.order_by(*newest_first).limit(MOST_DECISIONS))).all()
-
-
 async def load_grounds(session: AsyncSession, caller: Caller, rubric: RubricVersion) -> Grounds:
     """What suggestions for the rubric are made from. Only scores of traces count: scans keep none of a sealed case."""
     found = await _scores(session, caller, rubric)
-    trace_ids = sorted({each.trace_id for each in found})
+    # As one array, because a statement takes 65 535 parameters.
+    among = any_(cast(sorted({each.trace_id for each in found}), ARRAY(String)))
     opinions = await session.execute(
         select(Feedback.trace_id, Feedback.dimension, Feedback.score, Feedback.comment)
-        .where(Feedback.workspace_id == caller.workspace, Feedback.trace_id.in_(trace_ids), Feedback.source.in_(PEOPLE))
+        .where(Feedback.workspace_id == caller.workspace, Feedback.trace_id == among, Feedback.source.in_(PEOPLE))
         .order_by(Feedback.created_at.desc(), Feedback.id)
         .limit(MOST_OPINIONS)
     )
@@ -150,21 +155,25 @@ async def load_grounds(session: AsyncSession, caller: Caller, rubric: RubricVers
 
 async def _scores(session: AsyncSession, caller: Caller, rubric: RubricVersion) -> list[Found]:
     """The newest scores of each dimension, from every late version in which it measured what it measures now."""
-    newest: dict[tuple[str, str], Found] = {}
     now = {dimension.key: measurement(dimension) for dimension in rubric.dimensions}
+    same: set[tuple[int, str]] = set()
     for version in range(rubric.version, max(0, rubric.version - MOST_VERSIONS), -1):
         older = await get_rubric(session, caller, rubric.rubric_id, version=version)
-        same = {each.key for each in older.dimensions if now.get(each.key) == measurement(each)}
-        for row in await list_trace_scores(session, caller, rubric_id=rubric.rubric_id, rubric_version=version):
-            if row.dimension in same:
-                found = Found(
-                    trace_id=row.trace_id,
-                    dimension=row.dimension,
-                    score=row.score,
-                    passed=row.passed,
-                    simulated=bool(row.simulated),
-                )
-                newest.setdefault((row.trace_id, row.dimension), found)
+        same |= {(version, each.key) for each in older.dimensions if now.get(each.key) == measurement(each)}
+    rows = await session.execute(
+        select(TraceScore.trace_id, TraceScore.dimension, TraceScore.score, TraceScore.passed, TraceScore.simulated)
+        .where(
+            TraceScore.workspace_id == caller.workspace,
+            TraceScore.rubric_id == rubric.rubric_id,
+            tuple_(TraceScore.rubric_version, TraceScore.dimension).in_(sorted(same)),
+        )
+        .order_by(TraceScore.rubric_version.desc(), TraceScore.created_at.desc(), TraceScore.trace_id, TraceScore.dimension)
+        .limit(MOST_SCORES)
+    )
+    newest: dict[tuple[str, str], Found] = {}
+    for trace_id, dimension, score, passed, simulated in rows:
+        found = Found(trace_id=trace_id, dimension=dimension, score=score, passed=passed, simulated=bool(simulated))
+        newest.setdefault((trace_id, dimension), found)
     return list(newest.values())
 
 

@@ -8,8 +8,8 @@ Pure functions of what was observed: the same evidence gives the same suggestion
 * ``constant``: a dimension says the same of every answer;
 * ``redundant``: two dimensions say the same as one another.
 
-A suggestion never removes a dimension that an objective names, nor the last one. A dimension with a minimum is a guard, and a
-guard that always holds does its work.
+A suggestion never removes a dimension that an objective names, nor the last one, and adds none to a full rubric. A dimension with
+a minimum is a guard, and a guard that always holds does its work.
 """
 
 import statistics
@@ -23,7 +23,7 @@ from pydantic import JsonValue
 from spectral_platform.authoring.drafting import slug
 from spectral_platform.authoring.suggestions import Change, Evidence, Found, Grounds, Kind, Opinion, Suggestion
 from spectral_platform.core.crypto import content_digest
-from spectral_platform.evaluations.dimensions import Dimension
+from spectral_platform.evaluations.dimensions import MOST_DIMENSIONS, Dimension
 from spectral_platform.evaluations.evaluators.llm_judge import Criterion, LlmJudge
 
 FEWEST_LABELS = 5
@@ -51,10 +51,10 @@ _OF_ONE_MEANING = {"groundedness", "pii", "prompt_leak", "refusal"}
 
 def suggest(grounds: Grounds) -> tuple[Suggestion, ...]:
     """Every suggestion, those that rest on people first."""
+    is_full = len(grounds.dimensions) >= MOST_DIMENSIONS
     return (
         *_disagreements(grounds),
-        *_blind_spot(grounds),
-        *_uncovered(grounds),
+        *(() if is_full else (*_blind_spot(grounds), *_uncovered(grounds))),
         *_constants(grounds),
         *_redundancies(grounds),
     )

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.catalogue import EvaluatorSpec
 
+MOST_DIMENSIONS = 50
 DimensionKey = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,59}$")]
 
 
@@ -33,7 +34,7 @@ def _keys_differ(dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
     return dimensions
 
 
-Dimensions = Annotated[tuple[Dimension, ...], Field(min_length=1, max_length=50), AfterValidator(_keys_differ)]
+Dimensions = Annotated[tuple[Dimension, ...], Field(min_length=1, max_length=MOST_DIMENSIONS), AfterValidator(_keys_differ)]
 
 
 def normalize_weights(dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:

@@ -235,6 +235,14 @@ def test_a_complaint_that_no_dimension_heard_of_becomes_one_even_when_it_names_a
     assert (seen, mute) == ((), ())
 
 
+def test_a_full_rubric_gets_no_further_dimension() -> None:
+    many = [dimension(f"d{number}") for number in range(50)]
+    evidence: dict[str, Any] = {"found": scores("d0", [1.0] * 3), "opinions": opinions([-1] * 3, comment="Too slow.")}
+
+    assert suggested(*many, **evidence) == ()
+    assert only(suggested(*many[:49], **evidence)).kind is Kind.BLIND_SPOT
+
+
 def test_a_suggestion_keeps_its_id_while_the_dimension_measures_the_same() -> None:
     evidence = {"found": scores("polite", [0.5] * 20)}
     same = suggested(dimension(weight=0.1, minimum=None), dimension("short"), **evidence)

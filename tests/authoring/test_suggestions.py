@@ -2,9 +2,12 @@
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
+from spectral_platform.authoring.models import SuggestionDecision
 from spectral_platform.core.database import Database
 from tests.authoring.factories import answered, rate, score, suggested
 from tests.evaluations.rubrics.factories import create_rubric, dimension
@@ -165,3 +168,23 @@ async def test_another_workspace_has_no_part_in_it(owner: Person, stranger: Pers
 
     assert (await stranger.client.get(foreign)).status_code == 404
     assert (await stranger.client.post(f"{foreign}/{suggestion['id']}/accept")).status_code == 404
+
+
+async def test_what_was_dismissed_long_ago_stays_dismissed_and_every_decision_is_counted(
+    owner: Person, database: Database
+) -> None:
+    rubric = await create_rubric(owner, "polite")
+    suggestion = await suggested(database, owner, rubric)
+    await owner.client.post(f"{path(owner, rubric)}/suggestions/{suggestion['id']}/dismiss")
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        (first,) = await session.scalars(select(SuggestionDecision))
+        later = {name: getattr(first, name) for name in ("workspace_id", "rubric_id", "status", "suggestion", "version")}
+        session.add_all(SuggestionDecision(**later, suggestion_id=uuid4()) for _ in range(210))
+
+    assert await pending(owner, rubric) == []
+    decided = await owner.client.get(
+        f"{path(owner, rubric)}/suggestions", params={"status": "dismissed", "limit": "200", "offset": "200"}
+    )
+    assert decided.json()["pagination"]["total"] == 211
+    assert [each["id"] for each in decided.json()["results"]][-1] == suggestion["id"]
+    assert len(decided.json()["results"]) == 11

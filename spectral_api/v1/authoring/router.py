@@ -87,9 +87,9 @@ async def list_suggestions(
     Each comes with its figures and with the very change that accepting makes. Scores count from every version in which the
     dimension measured what it measures now. Those that rest on people come first.
     """
-    found = await queries.list_suggestions(database, caller, rubric_id, status=status)
-    shown = [schemas.Suggestion.of(view) for view in found[offset : offset + limit]]
-    return envelope(Page(results=shown, total=len(found), limit=limit, offset=offset))
+    page = await queries.list_suggestions(database, caller, rubric_id, status=status, limit=limit, offset=offset)
+    shown = [schemas.Suggestion.of(view) for view in page.results]
+    return envelope(Page(results=shown, total=page.total, limit=limit, offset=offset))
 
 
 @router.post(

@@ -35,7 +35,8 @@ from spectral_platform.traces.spans import SpanKind
 
 TOOL_NAMES = ("gen_ai.tool.name", "tool.name", "ai.toolCall.name", "traceloop.entity.name")
 """The attributes in which instrumentations name a tool; without any it is the span's name."""
-MOST_TOOL_CALLS = 10_000
+MOST_TOOL_CALLS = 500
+"""So many calls of a trace are read, the first ones: a trace with very many hides none of another's."""
 _OWN_SPANS = and_(Span.workspace_id == Trace.workspace_id, Span.day == Trace.day, Span.trace_id == Trace.trace_id)
 SIMULATED_JUDGE = "sim/judge"
 MOST_SCORES = 20_000
@@ -101,16 +102,22 @@ async def list_subjects(session: AsyncSession, caller: Caller, trace_ids: Sequen
 async def _list_tool_calls(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> dict[str, tuple[ToolCall, ...]]:
     """The tools that traces called, in the order in which the calls began: those with spans, else those that answers ask for."""
     name = func.coalesce(*(func.jsonb_extract_path_text(Span.attributes, key) for key in TOOL_NAMES), Span.name)
-    rows = await session.execute(
-        select(Span.trace_id, Span.kind, name, Span.input, Span.output)
+    number = func.row_number().over(partition_by=(Span.trace_id, Span.kind), order_by=(Span.started_at, Span.span_id))
+    calling = (
+        select(Span.trace_id, Span.kind, name.label("name"), Span.input, Span.output, number.label("number"))
         .join(Trace, _OWN_SPANS)
         .where(
             Trace.workspace_id == caller.workspace,
             Trace.trace_id.in_(trace_ids),
             or_(Span.kind == SpanKind.TOOL, and_(Span.kind == SpanKind.LLM, Span.output.startswith("[{", autoescape=True))),
         )
-        .order_by(Span.started_at, Span.span_id)
-        .limit(MOST_TOOL_CALLS)
+        .subquery()
+        .c
+    )
+    rows = await session.execute(
+        select(calling.trace_id, calling.kind, calling.name, calling.input, calling.output)
+        .where(calling.number <= MOST_TOOL_CALLS)
+        .order_by(calling.trace_id, calling.number)
     )
     made: dict[SpanKind, dict[str, list[ToolCall]]] = {SpanKind.TOOL: {}, SpanKind.LLM: {}}
     for trace_id, kind, called_name, arguments, output in rows:
