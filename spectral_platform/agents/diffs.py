@@ -1,7 +1,8 @@
 """What differs between two configs: hunks of text for each part of the template, old and new value for each parameter."""
 
-from collections.abc import Iterator
-from difflib import SequenceMatcher, unified_diff
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
 from typing import Any, Literal
 
 import orjson
@@ -11,6 +12,11 @@ from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core.values import Value
 
 CONTEXT_LINES = 3
+Opcode = tuple[Literal["replace", "delete", "insert", "equal"], int, int, int, int]
+MOST_PLACES = 16_000_000
+"""Of so many pairs of lines, equal or not, the differing middles of two texts may have."""
+MOST_EQUAL = 1_000_000
+"""And so many pairs of equal lines. Beyond either the whole middle counts as replaced: comparing takes time with both."""
 
 
 class DiffLine(Value):
@@ -72,11 +78,23 @@ def unified_text(before: AgentConfig, after: AgentConfig, *, before_name: str, a
     """The same as one unified diff, a file for each part of the template and one for the parameters; empty for equal configs."""
     parts = [(f"template/{component}", old, new) for component, old, new in _components(before, after)]
     parts.append(("parameters", _parameter_lines(before), _parameter_lines(after)))
-    return "".join(
-        line + "\n"
+    lines = [
+        line
         for part, old, new in parts
-        for line in unified_diff(old, new, f"{before_name}/{part}", f"{after_name}/{part}", n=CONTEXT_LINES, lineterm="")
-    )
+        if old != new
+        for line in (f"--- {before_name}/{part}", f"+++ {after_name}/{part}", *_unified_lines(_hunks(old, new)))
+    ]
+    return "".join(line + "\n" for line in lines)
+
+
+def _unified_lines(hunks: Iterator[Hunk]) -> Iterator[str]:
+    """Hunks as GNU diff writes them: a count of 1 is left out, and where there is no line it tells the one before."""
+    marks = {"context": " ", "removed": "-", "added": "+"}
+    for hunk in hunks:
+        places = ((hunk.from_line, hunk.from_count), (hunk.to_line, hunk.to_count))
+        old, new = (str(line) if count == 1 else f"{line if count else line - 1},{count}" for line, count in places)
+        yield f"@@ -{old} +{new} @@"
+        yield from (marks[line.kind] + line.text for line in hunk.lines)
 
 
 def _components(before: AgentConfig, after: AgentConfig) -> Iterator[tuple[str, list[str], list[str]]]:
@@ -105,8 +123,41 @@ def _parameters(config: AgentConfig) -> dict[str, JsonValue]:
     return {name: value for name, value in parameters.items() if value not in (None, [])} | extra
 
 
+class _Lines(SequenceMatcher[str]):
+    """The lines of two texts, compared in bounded time: only what lies between their common ends, and that not at any length."""
+
+    def __init__(self, old: Sequence[str], new: Sequence[str]) -> None:
+        super().__init__(None, old, new, autojunk=False)
+        self._old, self._new = old, new
+
+    def get_opcodes(self) -> list[Opcode]:
+        """What turns the old lines into the new ones, as the base class has it."""
+        old, new = self._old, self._new
+        start = _common_start(old, new)
+        end = _common_start(old[start:][::-1], new[start:][::-1])
+        old_end, new_end = len(old) - end, len(new) - end
+        codes: list[Opcode] = [("equal", 0, start, 0, start)] if start else []
+        middle = _compare(old[start:old_end], new[start:new_end])
+        codes += [(tag, i + start, j + start, k + start, m + start) for tag, i, j, k, m in middle]
+        return codes + ([("equal", old_end, len(old), new_end, len(new))] if end else [])
+
+
+def _common_start(one: Sequence[str], other: Sequence[str]) -> int:
+    """With how many equal lines both begin."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (line, its) in pairs if line != its), min(len(one), len(other)))
+
+
+def _compare(old: Sequence[str], new: Sequence[str]) -> list[Opcode]:
+    """What turns one into the other; a whole replacement where finding out more would take long."""
+    before, after = Counter(old), Counter(new)
+    if len(old) * len(new) <= MOST_PLACES and sum(count * after[line] for line, count in before.items()) <= MOST_EQUAL:
+        return SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+    return [("replace", 0, len(old), 0, len(new))]
+
+
 def _hunks(old: list[str], new: list[str]) -> Iterator[Hunk]:
-    for group in SequenceMatcher(None, old, new, autojunk=False).get_grouped_opcodes(CONTEXT_LINES):
+    for group in _Lines(old, new).get_grouped_opcodes(CONTEXT_LINES):
         lines: list[DiffLine] = []
         for tag, from_start, from_end, to_start, to_end in group:
             if tag == "equal":
