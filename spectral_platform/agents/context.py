@@ -55,16 +55,17 @@ def _rank(items: Sequence[str], strategy: ContextStrategy, question: str) -> lis
 
 def _similarities(items: Sequence[str], question: str) -> list[float]:
     """How much the words of each item have to do with the question (BM25)."""
-    counts = [Counter(_WORD.findall(item.lower())) for item in items]
-    lengths = [count.total() for count in counts]
-    mean = sum(lengths) / len(lengths) if any(lengths) else 1.0
-    scores = [0.0] * len(items)
-    for word in set(_WORD.findall(question.lower())):
-        having = sum(word in count for count in counts)
-        rarity = math.log(1 + (len(items) - having + 0.5) / (having + 0.5))
-        for place, count in enumerate(counts):
-            weight = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * lengths[place] / mean)
-            scores[place] += rarity * count[word] * (SATURATION + 1) / (count[word] + weight)
+    asked = set(_WORD.findall(question.lower()))
+    words = [_WORD.findall(item.lower()) for item in items]
+    mean = sum(map(len, words)) / len(words) if any(words) else 1.0
+    # Each item is read once, whatever is asked: a question may have as many words as the context.
+    counts = [Counter(word for word in said if word in asked) for said in words]
+    having = Counter(word for count in counts for word in count)
+    rarity = {word: math.log(1 + (len(items) - number + 0.5) / (number + 0.5)) for word, number in having.items()}
+    scores = []
+    for said, count in zip(words, counts, strict=True):
+        weight = SATURATION * (1 - LENGTH_WEIGHT + LENGTH_WEIGHT * len(said) / mean)
+        scores.append(math.fsum(rarity[word] * times * (SATURATION + 1) / (times + weight) for word, times in count.items()))
     return scores
 
 

@@ -1,13 +1,19 @@
+import time
+
 import pytest
 
 from spectral_platform.agents.configuration import (
     AgentConfig,
     ChainOfThought,
+    ContextSelection,
+    ContextStrategy,
     Example,
     Hyperparameters,
     OutputFormat,
     PromptTemplate,
+    Truncation,
 )
+from spectral_platform.agents.context import select_context
 from spectral_platform.agents.rendering import DEFAULT_MAX_OUTPUT_TOKENS, render_request
 from spectral_platform.llm.messages import Role
 
@@ -53,6 +59,18 @@ def test_form_and_reasoning_are_asked_for() -> None:
     assert request.json_schema == schema
     assert '"answer"' in request.messages[0].content
     assert "briefly" in request.messages[0].content
+
+
+def test_a_long_question_about_a_long_context_takes_no_longer_than_reading_both() -> None:
+    selection = ContextSelection(strategy=ContextStrategy.SIMILAR, max_items=2, max_tokens=100, truncation=Truncation.ITEMS)
+    items = [f"word{number} other{number}" for number in range(8_000)]
+    question = " ".join([*(f"word{number}" for number in range(8_000)), "other7"])
+    began = time.monotonic()
+
+    selected = select_context(items, selection, question=question)
+
+    assert selected == f"{items[0]}\n\n{items[7]}"
+    assert time.monotonic() - began < 10
 
 
 def test_a_cap_on_the_answer_is_always_sent() -> None:
