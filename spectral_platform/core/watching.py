@@ -75,7 +75,10 @@ class Watch:
                 await self._stop()
 
     async def _listen(self) -> None:
-        """Listen until nobody waits. After an outage everybody reads again, because something may have been missed."""
+        """Listen until nobody waits. After an outage everybody reads again, because something may have been missed.
+
+        Any error of Postgres is an outage, not only a lost connection: a standby, for one, refuses to listen until it takes over.
+        """
         while True:
             try:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10) as connection:
@@ -84,7 +87,7 @@ class Watch:
                     self._wake(list(self._waiting))
                     async for told in connection.notifies():
                         self._wake([told.payload])
-            except psycopg.OperationalError as outage:
+            except psycopg.Error as outage:
                 logger.warning("watch_interrupted", exc_info=outage)
                 await asyncio.sleep(RECONNECT_SECONDS)
 

@@ -130,6 +130,26 @@ async def test_what_happens_while_the_listening_connection_is_lost_is_not_missed
     assert (await wait).json()["version"] == 2
 
 
+async def test_a_database_that_refuses_to_listen_is_an_outage_like_any_other(
+    database: Database, owner: Person, agent: dict[str, Any], watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spectral_platform.core.watching.RECONNECT_SECONDS", 0.01)
+    tag = await tag_of(owner, agent)
+    with monkeypatch.context() as broken:
+        broken.setattr("spectral_platform.core.watching.CHANNEL", "1")  # no name: Postgres refuses the statement
+        refused = await waiting(owner, agent, tag, wait_s=1)
+        wait = waiting(owner, agent, tag)
+        async with asyncio.timeout(20):
+            while not watch.waiting:
+                await listening(database)
+    await until_waiting(database, watch)
+
+    await promote(owner, agent)
+
+    assert refused.status_code == 304
+    assert (await wait).json()["version"] == 2
+
+
 async def test_whoever_waits_learns_that_the_agent_is_gone_or_another_one(
     database: Database, owner: Person, agent: dict[str, Any], watch: Watch
 ) -> None:
