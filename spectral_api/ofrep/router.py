@@ -140,7 +140,7 @@ def evaluation(key: str, version: ConfigVersion) -> schemas.Evaluation:
 def render_failure(request: Request, status: int, detail: str) -> Response:
     """A failure as OFREP has it. Shape errors are 400 there, not 422."""
     code: ErrorCode = getattr(request.state, "ofrep_error", ErrorCode.GENERAL)
-    key = request.url.path.removeprefix(FLAGS).removeprefix("/")
+    key = str(request.scope["path"]).removeprefix(FLAGS).removeprefix("/")
     failure = schemas.EvaluationFailure(key=key or None, errorCode=code, errorDetails=detail)
     return JSONResponse(failure.model_dump(mode="json", exclude_none=True), status_code=400 if status == 422 else status)
 

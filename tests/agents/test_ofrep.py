@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -68,6 +69,7 @@ def _quoted(name: str) -> bytes:
     [
         ("/absent", b"{}", 404, "FLAG_NOT_FOUND"),
         ("/draft", b"{}", 404, "FLAG_NOT_FOUND"),
+        ("/a%3Fb", b"{}", 404, "FLAG_NOT_FOUND"),
         ("/support", b"{", 400, "PARSE_ERROR"),
         ("/support", b"\xff", 400, "PARSE_ERROR"),
         ("/support", b'{"context": 1}', 400, "INVALID_CONTEXT"),
@@ -88,7 +90,7 @@ async def test_failures_are_told_as_the_protocol_says(
     told = answer.json()
     assert (answer.status_code, told["errorCode"]) == (status, code)
     assert told["errorDetails"]
-    assert told.get("key") == (path.partition("?")[0].removeprefix("/") or None)
+    assert told.get("key") == (unquote(path.partition("?")[0]).removeprefix("/") or None)
 
 
 async def test_strangers_see_no_flags(client: httpx.AsyncClient, owner: Person, stranger: Person) -> None:
