@@ -141,7 +141,7 @@ async def confirm_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -
     """Take an inferred agent in: from now on it may be scanned."""
     agent = await queries.get_agent(session, caller, agent_id)
     await move(session, agent, AgentStatus.ACTIVE)
-    await record(session, caller, action="agent.confirmed", resource="agent", resource_id=agent_id, name=agent.name)
+    await record(session, caller, action="agent.confirmed", resource="agent", resource_id=agent.id, name=agent.name)
     return await queries.get_agent(session, caller, agent_id)
 
 
@@ -161,6 +161,7 @@ async def merge_agent(session: AsyncSession, caller: Caller, agent_id: UUID, *, 
         raise MergeIntoItself(agent_id)
     if found.id != agent_id:
         raise AgentMerged(agent_id, found.id)
+    await _lock_names(session, caller, agent_id, target.id)
     agents = await lock_agents(session, caller, [agent_id, target.id])
     if missing := {agent_id, target.id} - agents.keys():
         raise AgentNotFound(missing.pop())
@@ -211,7 +212,7 @@ async def create_config_version(
         caller,
         action="config.created",
         resource="agent",
-        resource_id=agent_id,
+        resource_id=agent.id,
         version=version.version,
         source=version.source.value,
     )
@@ -224,7 +225,7 @@ async def promote_config_version(
     """Give the label to this version and take it from the one that had it. Promoting it again changes nothing."""
     agent = await _lock_agent(session, caller, agent_id)
     await queries.get_config_version(session, caller, agent_id, version)
-    before = (await queries.list_labels(session, caller, agent_id)).get(label)
+    before = (await queries.list_labels(session, caller, agent.id)).get(label)
     if before != version:
         await set_labels(session, agent, {label: version})
         await record(
@@ -232,7 +233,7 @@ async def promote_config_version(
             caller,
             action="config.promoted",
             resource="agent",
-            resource_id=agent_id,
+            resource_id=agent.id,
             label=label.value,
             version=version,
             previous_version=before,
@@ -354,6 +355,17 @@ async def _lock_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> 
     if found.id not in locked:
         raise AgentNotFound(agent_id)
     return locked[found.id]
+
+
+async def _lock_names(session: AsyncSession, caller: Caller, agent_id: UUID, into: UUID) -> None:
+    """Lock two agents and the aliases of the first, in the order in which ingestion holds them.
+
+    Who stores spans under an alias holds its row alone, and has learned from it whose they are.
+    """
+    names = or_(Agent.id.in_([agent_id, into]), Agent.merged_into_id == agent_id)
+    await session.execute(
+        select(Agent.id).where(Agent.workspace_id == caller.workspace, names).order_by(Agent.id).with_for_update()
+    )
 
 
 async def _merge_configs(session: AsyncSession, caller: Caller, agent: Agent, target: Agent) -> None:

@@ -62,7 +62,7 @@ async def observe_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -
     template: PromptTemplate | None = version.config.template if version else None
     now = clock.now()
     trace_ids = await list_traces_to_score(
-        session, caller, agent_ids=[agent_id], since=now - WINDOW, until=now, limit=MOST_TRACES
+        session, caller, agent_ids=[agent.id], since=now - WINDOW, until=now, limit=MOST_TRACES
     )
     subjects = list((await list_subjects(session, caller, trace_ids)).values())
     feedback = await session.execute(

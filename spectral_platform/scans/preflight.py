@@ -189,7 +189,8 @@ async def _pin_agents(
             )
     else:
         with named("agents"):
-            found = [await get_agent(session, caller, agent_id) for agent_id in dict.fromkeys(agent_ids)]
+            named_agents = [await get_agent(session, caller, agent_id) for agent_id in dict.fromkeys(agent_ids)]
+            found = list({agent.id: agent for agent in named_agents}.values())  # an alias stands for the agent
         unready = [agent.name for agent in found if agent.status is AgentStatus.PENDING or agent.approved_version is None]
         if unready:
             raise ScanNotPossible(f"No approved config to start from: {', '.join(unready)}.", missing=["config"])

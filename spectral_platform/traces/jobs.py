@@ -54,22 +54,27 @@ async def _adopt(context: JobContext, work: AdoptTraces) -> str | None:
             Span.trace_id == Trace.trace_id,
             Span.agent_id == work.agent_id,
         )
-        locked = await session.execute(
-            select(Trace.trace_id, Trace.day)
+        # Found first and locked then: finding the next few among a million takes long, and ingestion would wait for the first.
+        found = await session.scalars(
+            select(Trace.trace_id)
             .where(Trace.workspace_id == work.workspace_id, Trace.trace_id > work.after)
             .where(or_(Trace.agent_id == work.agent_id, has_spans))
             .order_by(Trace.trace_id)
             .limit(TRACES_AT_ONCE)
+        )
+        trace_ids = found.all()
+        if not trace_ids:
+            return None
+        locked = await session.execute(
+            select(Trace.day)
+            .where(Trace.workspace_id == work.workspace_id, Trace.trace_id.in_(trace_ids))
+            .order_by(Trace.trace_id)
             .with_for_update(key_share=True)
         )
-        places = locked.all()
-        if not places:
-            return None
-        trace_ids = [place.trace_id for place in places]
         for rows in (
             update(Span).where(
                 Span.workspace_id == work.workspace_id,
-                Span.day.in_({place.day for place in places}),
+                Span.day.in_(set(locked.scalars())),
                 Span.trace_id.in_(trace_ids),
                 Span.agent_id == work.agent_id,
             ),
@@ -78,5 +83,4 @@ async def _adopt(context: JobContext, work: AdoptTraces) -> str | None:
             ),
         ):
             await session.execute(rows.values(agent_id=work.into_id).execution_options(synchronize_session=False))
-        last: str = trace_ids[-1]
-        return last
+        return trace_ids[-1]

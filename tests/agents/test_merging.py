@@ -9,10 +9,14 @@ from sqlalchemy import select, text, update
 
 from spectral_platform.agents.commands import observe_agents
 from spectral_platform.agents.models import Agent
+from spectral_platform.authoring.queries import observe_agent
+from spectral_platform.core.access import system_caller
 from spectral_platform.core.database import Database
 from spectral_platform.scans.models import ScanAgent
 from spectral_platform.traces import jobs
+from spectral_platform.traces.ingest import store_spans
 from spectral_platform.traces.models import Span
+from spectral_platform.workspaces.policies.prices import Prices
 from tests.agents.factories import add_version, config, create_agent, merge
 from tests.changesets.factories import change, make_changeset
 from tests.fixtures.callers import Person
@@ -99,6 +103,62 @@ async def test_what_is_being_stored_under_the_old_name_is_waited_for(database: D
     assert (await merging).status_code == 200
     async with database.transaction(**tenant) as session:
         assert (await observe_agents(session, owner.workspace_id, ["support-bot"]))["support-bot"] == UUID(agent["id"])
+
+
+async def test_what_is_being_stored_under_an_alias_is_waited_for_when_its_agent_is_merged_on(
+    database: Database, owner: Person, work: Drain
+) -> None:
+    first, second, third = [await create_agent(owner, name=name) for name in "abc"]
+    await merge(owner, first["id"], second["id"])
+    trace_id = new_trace_id()
+
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await store_spans(session, owner.workspace_id, [draft(trace_id, 1, agent_name="a")], Prices())
+        merging = asyncio.create_task(merge(owner, second["id"], third["id"]))
+        waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+        while not merging.done() and not await session.scalar(waits):
+            pass
+        assert not merging.done()
+    assert (await merging).status_code == 200
+    await work()
+
+    assert str((await trace_of(database, owner, trace_id)).agent_id) == third["id"]
+
+
+async def test_what_is_asked_by_the_old_id_is_done_to_the_agent_itself(database: Database, owner: Person) -> None:
+    agent, other = await create_agent(owner, name="agent", config=config()), await create_agent(owner, name="other")
+    await add_version(owner, agent, config("Be brief."))
+    await merge(owner, other["id"], agent["id"])
+    path = f"{owner.w}/agents/{other['id']}/config/versions/2/promote"
+
+    for _ in range(2):
+        assert (await owner.client.post(path, json={"label": "production"})).status_code == 200
+
+    entries = (await owner.client.get("/api/v1/account/audit-log", params={"action": "config.promoted"})).json()["results"]
+    assert [each["resource_id"] for each in entries] == [agent["id"]]
+    assert entries[0]["detail"]["previous_version"] == 1
+
+
+async def test_an_agent_that_is_named_twice_is_scanned_once(database: Database, owner: Person) -> None:
+    scannable, other = await make_scannable(owner, database), await create_agent(owner, name="other")
+    await merge(owner, other["id"], str(scannable.agent_id))
+
+    started = await owner.client.post(f"{owner.w}/scans", json={**QUICK, "agent_ids": [other["id"], str(scannable.agent_id)]})
+
+    assert started.status_code == 202, started.text
+    assert [each["agent_id"] for each in started.json()["settings"]["agents"]] == [str(scannable.agent_id)]
+
+
+async def test_a_draft_for_the_old_id_is_made_from_what_the_agent_said(database: Database, owner: Person, work: Drain) -> None:
+    agent, alias = await create_agent(owner, name="support"), await inferred(owner, "support-bot")
+    await merge(owner, alias, agent["id"])
+    await work()
+
+    caller = system_caller(owner.account_id, owner.workspace_id)
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        observed = await observe_agent(session, caller, UUID(alias))
+
+    assert [each.input for each in observed.exchanges] == ["Hello"]
 
 
 async def test_merging_again_or_twice_at_once_changes_nothing(owner: Person) -> None:

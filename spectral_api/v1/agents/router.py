@@ -173,9 +173,10 @@ async def confirm_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, data
 async def merge_agent(workspace_id: UUID, agent_id: UUID, body: schemas.Merge, caller: Writer, database: Database) -> Any:
     """Say that two names are one agent. The agent becomes an alias of the other one, which is the answer.
 
-    Spans that carry its name are the other agent's from now on, and its id stands for the other agent's wherever an agent is
-    asked for. Its dependencies, config versions (numbered on from the other agent's), scans and changesets go over at once, its
-    traces within seconds; sessions and feedback come with them. Names on spans stay as they were sent.
+    Spans that carry its name are the other agent's from now on, and its id stands for the other agent's in every path of an
+    agent; lists are filtered by the agent's own. Its dependencies, config versions (numbered on from the other agent's), scans
+    and changesets go over at once, its traces within seconds; sessions and feedback come with them. Names on spans stay as they
+    were sent.
 
     Refused while a scan of either has not ended, where the graph would get a circle, and where both have a config under the same
     label and the two differ. Sending it again changes nothing. There is no way back.
