@@ -13,9 +13,13 @@ from pydantic import BeforeValidator, Field
 from spectral_platform.core.values import Value
 
 
-def storable(text: Any) -> Any:
-    """A text without what Postgres cannot hold and UTF-8 cannot carry: NUL, and halves of characters cut in two."""
-    return text.replace("\x00", "").encode(errors="replace").decode() if isinstance(text, str) else text
+def storable(value: Any) -> Any:
+    """A text, or a document of texts, without what Postgres cannot hold and UTF-8 cannot carry: NUL, and halves of characters."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").encode(errors="replace").decode()
+    if isinstance(value, Mapping):
+        return {storable(name): storable(each) for name, each in value.items()}
+    return [storable(each) for each in value] if isinstance(value, list) else value
 
 
 StorableText = Annotated[str, BeforeValidator(storable)]
@@ -48,14 +52,14 @@ class ToolCall(Value):
         if arguments is None or arguments == "":
             return cls(name=name)
         if isinstance(arguments, Mapping):
-            return cls(name=name, arguments=dict(arguments))
+            return cls(name=name, arguments=storable(arguments))
         text: str = storable(arguments) if isinstance(arguments, str) else repr(arguments)
         try:
-            read = orjson.loads(text.replace("\\u0000", ""))  # JSON may spell the character that Postgres cannot hold
-            orjson.dumps(read)  # nor is what is nested too deeply to be written again ever stored
+            read = orjson.loads(text)
+            orjson.dumps(read)  # what is nested too deeply to be written again is never stored
         except (orjson.JSONDecodeError, orjson.JSONEncodeError):
             return cls(name=name, arguments=text)
-        return cls(name=name, arguments=read if isinstance(read, dict) else text)
+        return cls(name=name, arguments=storable(read) if isinstance(read, dict) else text)
 
     def written(self) -> str:
         """The call as one line of JSON, with its arguments in the order of their names."""

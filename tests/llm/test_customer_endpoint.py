@@ -62,6 +62,8 @@ def test_an_answer_is_read_as_documented(body: dict[str, Any], text: str, tokens
 
 def test_the_tools_that_an_agent_called_are_read_in_order() -> None:
     tools = [{"name": "find_order", "arguments": {"id": 7}}, {"name": "ping"}, {"name": "raw", "arguments": "{oops"}]
+    tools += [{"name": "n\x00ul", "arguments": {"k\x00": ["a\x00", {"b": "\x00"}]}}]
+    tools += [{"name": "path", "arguments": '{"at": "C:\\\\u0000"}'}]
 
     read = read_answer(answered({"output": "x", "tool_calls": tools}))
 
@@ -69,6 +71,8 @@ def test_the_tools_that_an_agent_called_are_read_in_order() -> None:
         ("find_order", {"id": 7}),
         ("ping", {}),
         ("raw", "{oops"),
+        ("nul", {"k": ["a", {"b": ""}]}),
+        ("path", {"at": "C:\\u0000"}),
     ]
 
 
@@ -99,6 +103,8 @@ def test_text_is_an_answer_too_and_a_cost_is_taken_over() -> None:
         {"output": "x", "cost_usd": -1},
         {"output": "x", "cost_usd": "NaN"},
         {"output": "x", "cost_usd": 1e300},
+        b'{"output": ' + b"[" * 300 + b"]" * 300 + b"}",
+        b'{"output": "x", "tool_calls": [{"name": "x", "arguments": ' + b'{"a": ' * 300 + b"1" + b"}" * 303,
     ],
 )
 def test_an_answer_that_is_none_is_the_agents_own_failure(body: Any) -> None:

@@ -142,8 +142,10 @@ def read_answer(answer: Answer) -> ModelAnswer:
             text=answer.body.decode(errors="replace"), input_tokens=0, output_tokens=0, latency_ms=answer.latency_ms
         )
     try:
-        said = EndpointAnswer.model_validate(orjson.loads(answer.body))
-    except (orjson.JSONDecodeError, ValidationError) as error:
+        document = orjson.loads(answer.body)
+        orjson.dumps(document)  # what is nested too deeply to be written again could not be stored either
+        said = EndpointAnswer.model_validate(document)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, ValidationError) as error:
         raise ProviderRejected("The endpoint's answer is neither the JSON object that is asked for nor text.") from error
     if said.error is not None:
         raise ProviderRejected("The endpoint answered with an error.")
