@@ -88,12 +88,13 @@ def _holds(keys: Keys, span: tuple[int, int], label: Keys) -> bool:
 def _fold_lines(parts: list[Part]) -> list[Part]:
     """Take lines of one form, of which all texts have as many, for one gap: ``id: … (…)`` three times or more."""
     folded = list(parts)
+    ends = [0, 0]  # where the lines of one form end that were last seen; looked for once, however many they are
     at = 2
     while at + 2 < len(folded):
         middle = folded[at]
-        stop = at
-        while stop + 2 < len(folded) and _is(folded[stop + 2], without_digits(middle.keys) if isinstance(middle, Run) else ()):
-            stop += 2
+        if ends[at % 2] < at:
+            ends[at % 2] = _last_alike(folded, at)
+        stop = ends[at % 2]
         first, last = folded[at - 2], folded[stop + 2] if stop + 2 < len(folded) else None
         if isinstance(middle, Run) and stop > at and isinstance(first, Run) and isinstance(last, Run):
             border = next((place for place, key in enumerate(middle.keys) if begins_line(key)), -1)
@@ -104,8 +105,18 @@ def _fold_lines(parts: list[Part]) -> list[Part]:
                 last.spans = {text: (start + count, end) for text, (start, end) in last.spans.items()}
                 last.keys = last.keys[count:]
                 folded[at - 2 : stop + 2] = [*shortened(first, len(opening)), Gap(block, repeats=opening)]
+                ends = [0, 0]
         at += 1
     return [part for part in folded if not isinstance(part, Run) or part.keys]
+
+
+def _last_alike(parts: Sequence[Part], at: int) -> int:
+    """The last of the runs, one after another from here on, that say the same, numbers aside."""
+    middle = parts[at]
+    label = without_digits(middle.keys) if isinstance(middle, Run) else ()
+    while at + 2 < len(parts) and _is(parts[at + 2], label):
+        at += 2
+    return at
 
 
 # Blocks of which all texts have the same number.

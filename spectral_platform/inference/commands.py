@@ -171,11 +171,12 @@ def _hyperparameters(prompts: Sequence[SentPrompt]) -> Hyperparameters:
     model = models.most_common(1)[0][0] if models else UNKNOWN_MODEL
     agreed: dict[str, Any] = {}
     for name in {name for each in prompts for name in each.parameters}:
-        said = Counter(each.parameters.get(name) for each in prompts if each.model == model)
+        asked = [each.parameters.get(name) for each in prompts if each.model == model]
+        said = Counter(value if isinstance(value, int | float) else None for value in asked)  # a span may say anything
         value, count = said.most_common(1)[0]
         if value is not None and count >= AGREEING * said.total():
             agreed[name] = value
     try:
         return Hyperparameters(model=model, **agreed)
-    except ValidationError:  # a span may say anything
+    except ValidationError:
         return Hyperparameters(model=model)

@@ -37,6 +37,11 @@ class Prompt:
     said: Mapping[str, str] = field(default_factory=dict)
     turns: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def size(self) -> int:
+        """How many characters it has in all."""
+        return len(self.text) + sum(map(len, self.said.values())) + sum(len(text) for _, text in self.turns)
+
 
 @dataclass(frozen=True, slots=True)
 class Exemplar:

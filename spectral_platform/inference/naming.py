@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from json import JSONDecodeError, loads
+from json import loads
 
 from spectral_platform.inference.labels import last_item, last_label
 from spectral_platform.inference.patterns import Role, Slot
@@ -154,8 +154,8 @@ def _words(text: str) -> list[str]:
 
 
 def _identifier(text: str) -> str:
-    leaf = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text)
-    return re.sub(r"\W+", "_", leaf).strip("_").lower()[:LONGEST_NAME].strip("_")
+    leaf = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", text).lower()  # before the next line: what is small may be no letter, as in İ
+    return re.sub(r"\W+", "_", leaf).strip("_")[:LONGEST_NAME].strip("_")
 
 
 def unique(names: Sequence[str]) -> list[str]:
@@ -191,7 +191,7 @@ def _is_json(value: str) -> bool:
         return False
     try:
         loads(value)
-    except (JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):  # a number of very many digits is no JSONDecodeError
         return False
     return True
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, case, null, select, type_coerce
+from sqlalchemy import ColumnElement, and_, select, tuple_, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -17,10 +17,12 @@ from spectral_platform.traces.models import Span, Trace
 from spectral_platform.traces.spans import SpanKind
 
 TRACES_AT_ONCE = 200
+SPANS_AT_ONCE = 20_000
+CALLS_AT_ONCE = 100
 MOST_TRACES = 20_000
 MOST_OTHER_TRACES = 2_000
 MOST_CHARACTERS = 80_000_000
-"""Of all prompts together; what is beyond is not read."""
+"""Of all prompts together, with the turns and values that came with them; what is beyond is not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ async def _read(
     *,
     is_own: bool,
 ) -> SentPrompts:
-    wanted = Trace.in_workspace(caller.workspace).with_only_columns(Trace.trace_id, Trace.day, Trace.agent_id)
+    wanted = Trace.in_workspace(caller.workspace).with_only_columns(Trace.trace_id, Trace.day, Trace.agent_id, Trace.span_count)
     if is_own:
         wanted = wanted.where(Trace.agent_id == agent_id)
     if since is not None:
@@ -84,58 +86,84 @@ async def _read(
     traces = (await session.execute(wanted)).all()
     prompts: list[SentPrompt] = []
     characters = without_text = 0
-    for first in range(0, len(traces), TRACES_AT_ONCE):
-        page = {row.trace_id: row for row in traces[first : first + TRACES_AT_ONCE]}
+    for page in _pages(traces):
         seen: set[tuple[str, str]] = set()
-        for span in await _model_calls(session, caller, page, agent_id):
-            known = {"user_id": span.user_id, "session_id": span.session_id}
-            prompt = read_prompt(span.attributes, span.events, question=span.input, known=known)
-            if prompt is None:
-                without_text += 1
-                continue
-            if (span.trace_id, prompt.text) in seen:  # another step of the same run
-                continue
-            seen.add((span.trace_id, prompt.text))
-            characters += len(prompt.text)
-            if len(prompts) >= limit or characters > MOST_CHARACTERS:
-                return SentPrompts(prompts, without_text, is_complete=False)
-            parameters = {PARAMETERS[name]: span.attributes[name] for name in PARAMETERS if name in span.attributes}
-            prompts.append(SentPrompt(span.trace_id, span.span_id, prompt, span.model, parameters))
+        calls = await _find_calls(session, caller, page, agent_id)
+        for first in range(0, len(calls), CALLS_AT_ONCE):
+            for span in await _read_calls(session, caller, page, calls[first : first + CALLS_AT_ONCE]):
+                known = {"user_id": span.user_id, "session_id": span.session_id}
+                prompt = read_prompt(span.attributes, span.events, question=span.input, known=known)
+                if prompt is None:
+                    without_text += 1
+                    continue
+                if (span.trace_id, prompt.text) in seen:  # another step of the same run
+                    continue
+                seen.add((span.trace_id, prompt.text))
+                characters += prompt.size
+                if len(prompts) >= limit or characters > MOST_CHARACTERS:
+                    return SentPrompts(prompts, without_text, is_complete=False)
+                parameters = {PARAMETERS[name]: span.attributes[name] for name in PARAMETERS if name in span.attributes}
+                prompts.append(SentPrompt(span.trace_id, span.span_id, prompt, span.model, parameters))
     return SentPrompts(prompts, without_text, is_complete=len(traces) < (MOST_TRACES if is_own else MOST_OTHER_TRACES))
 
 
-async def _model_calls(session: AsyncSession, caller: Caller, page: Mapping[str, Any], agent_id: UUID) -> list[Any]:
-    """The agent's model calls in these traces, those of the newest trace first."""
-    own = and_(
-        Span.workspace_id == caller.workspace, Span.day.in_({row.day for row in page.values()}), Span.trace_id.in_(list(page))
-    )
-    is_call = Span.kind == SpanKind.LLM
+def _pages(traces: Sequence[Any]) -> Iterator[dict[str, Any]]:
+    """The traces by id, some at a time: not too many, and not too many spans."""
+    page: dict[str, Any] = {}
+    spans = 0
+    for trace in traces:
+        if page and (len(page) == TRACES_AT_ONCE or spans + trace.span_count > SPANS_AT_ONCE):
+            yield page
+            page, spans = {}, 0
+        page[trace.trace_id] = trace
+        spans += trace.span_count
+    if page:
+        yield page
+
+
+async def _find_calls(session: AsyncSession, caller: Caller, page: Mapping[str, Any], agent_id: UUID) -> list[tuple[str, str]]:
+    """The agent's model calls in these traces, by trace and span, those of the newest trace first; not yet what they say."""
     rows = await session.execute(
-        select(
-            Span.trace_id,
-            Span.span_id,
-            Span.parent_span_id,
-            Span.agent_id,
-            Span.kind,
-            Span.model,
-            Span.user_id,
-            Span.session_id,
-            case((is_call, Span.input)).label("input"),
-            type_coerce(case((is_call, Span.attributes), else_=null()), JSONB).label("attributes"),
-            type_coerce(case((is_call, Span.events), else_=null()), JSONB).label("events"),
-        )
-        .where(own)
+        select(Span.trace_id, Span.span_id, Span.parent_span_id, Span.agent_id, Span.kind)
+        .where(_within(caller, page))
         .order_by(Span.started_at, Span.span_id)
     )
     by_trace: dict[str, dict[str, Any]] = {trace_id: {} for trace_id in page}
     for row in rows:
         by_trace[row.trace_id][row.span_id] = row
     return [
-        span
+        (trace_id, span.span_id)
         for trace_id, spans in by_trace.items()
         for span in spans.values()
         if span.kind == SpanKind.LLM and _actor(spans, span, page[trace_id].agent_id) == agent_id
     ]
+
+
+async def _read_calls(
+    session: AsyncSession, caller: Caller, page: Mapping[str, Any], calls: Sequence[tuple[str, str]]
+) -> list[Any]:
+    """What these model calls say, in their order."""
+    within = {trace_id: page[trace_id] for trace_id, _ in calls}
+    rows = await session.execute(
+        select(
+            Span.trace_id,
+            Span.span_id,
+            Span.model,
+            Span.user_id,
+            Span.session_id,
+            Span.input,
+            type_coerce(Span.attributes, JSONB).label("attributes"),
+            type_coerce(Span.events, JSONB).label("events"),
+        ).where(_within(caller, within), tuple_(Span.trace_id, Span.span_id).in_(calls))
+    )
+    found = {(row.trace_id, row.span_id): row for row in rows}
+    return [found[call] for call in calls if call in found]
+
+
+def _within(caller: Caller, page: Mapping[str, Any]) -> ColumnElement[bool]:
+    return and_(
+        Span.workspace_id == caller.workspace, Span.day.in_({row.day for row in page.values()}), Span.trace_id.in_(list(page))
+    )
 
 
 def _actor(spans: Mapping[str, Any], span: Any, otherwise: UUID | None) -> UUID | None:

@@ -16,7 +16,7 @@ BOUNDARY = "\x00"
 # dates, numbers, identifiers, addresses. Quotes, brackets and signs always stand alone.
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"
 _TOKEN = re.compile(
-    rf"(\s*)(\x00|\w+://[^\s<>\"'`)\]}}\x00]+|[{_UNSPACED}]"
+    rf"(\s*)(\x00|[A-Za-z]\w{{0,30}}://[^\s<>\"'`)\]}}\x00]+|[{_UNSPACED}]"
     rf"|[^\W{_UNSPACED}]+(?:(?:[-./'’@+&%\\]|(?<=\d)[:,](?=\d))[^\W{_UNSPACED}]+)*|[^\s\x00]|$)"
 )
 _DIGITS = re.compile(r"\d+")

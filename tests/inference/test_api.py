@@ -145,6 +145,32 @@ async def test_a_saved_template_keeps_the_parameters_of_the_newest_version(owner
     assert (await owner.client.get(f"{owner.w}/agents/{agent['id']}")).json()["production_version"] == 1
 
 
+async def test_parameters_that_are_none_are_left_out(owner: Person, database: Database) -> None:
+    await store(database, owner, prompts(10, **{"gen_ai.request.temperature": [0.2], "gen_ai.request.max_tokens": {"a": 1}}))
+    agent_id = await agent_of(owner)
+
+    told = await infer(owner, agent_id, save=True)
+
+    version = (await owner.client.get(f"{owner.w}/agents/{agent_id}/config/versions/{told['version']}")).json()
+    assert (version["config"]["hyperparameters"]["temperature"], told["prompts"]) == (None, 10)
+
+
+async def test_what_came_with_a_prompt_counts_as_what_is_read(
+    owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoken = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "x" * 1_000}]
+    sent = [*spoken, {"role": "user", "content": "Where is my order?"}]
+    attributes = {"gen_ai.input.messages": orjson.dumps(sent).decode()}
+    await store(database, owner, [call(new_trace_id(), 1, agent_name="support", attributes=attributes) for _ in range(10)])
+    monkeypatch.setattr("spectral_platform.inference.queries.MOST_CHARACTERS", 5_500)
+    monkeypatch.setattr("spectral_platform.inference.queries.SPANS_AT_ONCE", 3)
+    monkeypatch.setattr("spectral_platform.inference.queries.CALLS_AT_ONCE", 2)
+
+    told = await infer(owner, await agent_of(owner))
+
+    assert (told["prompts"], told["is_complete"]) == (5, False)
+
+
 async def test_an_agent_without_prompts_has_no_template_and_nothing_to_save(owner: Person) -> None:
     agent = await create_agent(owner)
 

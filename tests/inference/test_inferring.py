@@ -269,6 +269,20 @@ def test_scripts_without_spaces_are_aligned_by_the_character() -> None:
     assert template.coverage == 1.0
 
 
+@pytest.mark.parametrize("value", ["[" + "9" * 5_000 + "]", "[" * 5_000, "{" + "1" * 5_000, "9" * 5_000])
+def test_values_that_no_library_reads_are_values_all_the_same(value: str) -> None:
+    told = of_texts([f"Read the data below and sum it up.\nData: {number}{value}\nSum:" for number in ("", *"123456789")])
+
+    assert told.templates[0].coverage == 1
+
+
+def test_names_consist_of_letters_that_placeholders_may_have() -> None:
+    texts = [f"Name the town of this province.\nProvince: {name}\nTown:" for name in ("Bursa", "Van", "Muğla", "Sinop")]
+    told = infer([Prompt(text, {"İl": text.split()[7]}) for text in texts])
+
+    assert PLACEHOLDER.findall(whole(told.templates[0])) == [told.templates[0].variables[0].name]
+
+
 def test_braces_in_constant_text_become_a_variable_that_is_always_the_same() -> None:
     values = Values(13)
     texts = [f"Write {{{{name}}}} where the name goes.\nText: {values.words(4, 9)}" for _ in range(20)]
@@ -278,6 +292,23 @@ def test_braces_in_constant_text_become_a_variable_that_is_always_the_same() -> 
     assert whole(template).startswith("Write {{literal}} where")
     assert template.variables[0].examples == ("{{name}}",)
     assert filled(template, template.exemplars[0].values, texts[0]) == texts[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        lambda values, number: chr(0x4E00 + values.random.randrange(20_000)),
+        lambda values, number: f"L{number}: {values.words(1, 1)}\n",
+    ],
+    ids=["characters without spaces", "lines of one form"],
+)
+def test_long_prompts_of_one_kind_take_bounded_time(line: Callable[[Values, int], str]) -> None:
+    values = Values(1)
+    texts = ["".join(line(values, number) for number in range(8_000)) for _ in range(10)]
+    begun = time.process_time()
+    of_texts(texts)
+
+    assert time.process_time() - begun < 8
 
 
 @pytest.mark.parametrize(("count", "length"), [(10_000, 300), (40, 50_000)])
