@@ -58,12 +58,17 @@ class SlotValue(Value):
     text: str
     also: dict[str, str] = Field(default_factory=dict)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _from_plain_text(cls, value: Any) -> Any:
+        return {"text": value} if isinstance(value, str) else value
+
 
 class StimulusGenerator(Value):
     """How fresh stimuli of one rule are made: templates over slots, then mutations of the surface.
 
     ``{{name}}`` in a template is a slot; slots also fill the rule's evaluator. ``mutations`` name operators of
-    ``stimuli.MUTATIONS``.
+    ``mutations.MUTATIONS``.
     """
 
     templates: tuple[str, ...] = Field(min_length=1)
@@ -108,6 +113,13 @@ class WorldModel(Value):
     title: str
     domain: str
     description: str
+    max_similarity: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="How alike two stimuli of one set may be, by the Jaccard similarity of their 5-grams of words; "
+        "null = as alike as they like, but not the same.",
+    )
     rules: tuple[Rule, ...]
 
     @property

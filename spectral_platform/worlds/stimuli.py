@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import random
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -12,6 +12,8 @@ from pydantic import TypeAdapter
 from spectral_platform.core.randomness import derive, generator
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec
+from spectral_platform.samples.near_duplicates import shingles
+from spectral_platform.worlds.mutations import MUTATIONS
 from spectral_platform.worlds.rules import AppliesTo, Rule, WorldModel
 from spectral_platform.worlds.splits import Split
 
@@ -31,28 +33,61 @@ class Stimulus(Value):
     expected_output: str | None = None
     evaluator: CodeEvaluatorSpec
 
+    @property
+    def text(self) -> str:
+        """What the agent is given: the message and the context, if there is one."""
+        return f"{self.input}\n{self.context}" if self.context else self.input
+
 
 def issue_stimuli(world: WorldModel, *, seed: int, purpose: Split, count: int) -> tuple[Stimulus, ...]:
     """``count`` unique stimuli, spread evenly over the rules that have their own (counts differ by at most one).
 
     The same seed and purpose give the same set; another seed gives other instances of the same rules; the sets of two
-    purposes of one seed share nothing, because each possible instance belongs to one purpose by its hash.
+    purposes of one seed share nothing, because each possible instance belongs to one purpose by its hash. No two stimuli of a
+    set are more alike than the world model's ``max_similarity`` allows; where it allows too little, the set is smaller.
     """
     rules = world.active_rules(AppliesTo.OWN_STIMULI)
     quota = {rule.key: count // len(rules) + (index < count % len(rules)) for index, rule in enumerate(rules)}
-    issued = [list(itertools.islice(_instances(world, rule, seed=seed, purpose=purpose), quota[rule.key])) for rule in rules]
+    crowd = Crowd(world.max_similarity)
+    issued = [
+        list(itertools.islice(_instances(world, rule, crowd, seed=seed, purpose=purpose), quota[rule.key])) for rule in rules
+    ]
     rounds = itertools.zip_longest(*issued)  # rule by rule, so that any prefix of the set covers the rules evenly
     return tuple(stimulus for one_round in rounds for stimulus in one_round if stimulus is not None)
 
 
-def _instances(world: WorldModel, rule: Rule, *, seed: int, purpose: Split) -> Iterator[Stimulus]:
+def similarity(one: frozenset[str], other: frozenset[str]) -> float:
+    """The Jaccard similarity of two texts' 5-grams of words: 0 = nothing in common, 1 = the same."""
+    shared = len(one & other)
+    return shared / (len(one) + len(other) - shared)
+
+
+class Crowd:
+    """The stimuli of one set so far, among which a further one must stand out."""
+
+    def __init__(self, max_similarity: float | None) -> None:
+        self._max_similarity = max_similarity
+        self._members: list[frozenset[str]] = []
+
+    def admits(self, stimulus: Stimulus) -> bool:
+        """Take the stimulus in unless it is too much like one that is there."""
+        if self._max_similarity is None:
+            return True
+        grams = shingles(stimulus.text)
+        if any(similarity(grams, member) > self._max_similarity for member in self._members):
+            return False
+        self._members.append(grams)
+        return True
+
+
+def _instances(world: WorldModel, rule: Rule, crowd: Crowd, *, seed: int, purpose: Split) -> Iterator[Stimulus]:
     random_draw = generator(seed, "stimuli", world.reference, rule.key, purpose)
     seen: set[str] = set()
     misses = 0
     while misses < _ATTEMPTS_PER_STIMULUS:
         stimulus = _draw(world, rule, random_draw)
         owner = _PURPOSES[derive(seed, "owner", stimulus.key) % len(_PURPOSES)]
-        if owner != purpose or stimulus.key in seen:
+        if owner != purpose or stimulus.key in seen or not crowd.admits(stimulus):
             misses += 1
             continue
         misses = 0
@@ -99,37 +134,3 @@ def _fill_spec(spec: Any, slots: Mapping[str, str]) -> Any:
     if isinstance(spec, dict):
         return {key: _fill_spec(value, slots) for key, value in spec.items()}
     return spec
-
-
-def _polite(text: str, random_draw: random.Random) -> str:
-    opening = random_draw.choice(("Hi! ", "Hello, ", "Good morning. ", "Hey there, ", "Excuse me, "))
-    return opening + text
-
-
-def _pressing(text: str, random_draw: random.Random) -> str:
-    return text + random_draw.choice((" It is urgent.", " Please hurry.", " I need it today.", " I am in a rush."))
-
-
-def _framed(text: str, random_draw: random.Random) -> str:
-    frame = random_draw.choice(
-        ("A colleague told me to ask: {}", "Quick question: {}", "I have been wondering: {}", "One more thing: {}")
-    )
-    return frame.format(text)
-
-
-def _lower_case(text: str, random_draw: random.Random) -> str:
-    return text[:1].lower() + text[1:]
-
-
-def _thanks(text: str, random_draw: random.Random) -> str:
-    return text + random_draw.choice((" Thanks!", " Thank you.", " Cheers.", " Much appreciated."))
-
-
-MUTATIONS: Mapping[str, Callable[[str, random.Random], str]] = {
-    "polite": _polite,
-    "pressing": _pressing,
-    "framed": _framed,
-    "lower_case": _lower_case,
-    "thanks": _thanks,
-}
-"""Operators that change a stimulus's surface and leave what it asks for alone."""
