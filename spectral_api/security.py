@@ -183,6 +183,18 @@ def within(request: Request, session: AsyncSession, *, even_deleted: bool = Fals
     return resolve
 
 
+def let_in_again(request: Request, credential: Presented | None, workspace_id: UUID) -> Callable[[], Awaitable[Caller]]:
+    """Ask whether who was let in would be let in now, for what goes on after the request; it raises what refuses them."""
+    verifier: Verifier = request.app.state.verifier
+
+    async def ask() -> Caller:
+        if credential is None:
+            raise CredentialMissing
+        return await verifier.resolve(credential.credential, workspace_id)
+
+    return ask
+
+
 async def admit(
     request: Request,
     credential: Presented | None,

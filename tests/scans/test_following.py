@@ -100,6 +100,25 @@ async def test_a_scan_that_is_cancelled_before_it_runs_ends_its_stream(
         assert (await following).status_code == 200
 
 
+async def test_who_is_no_longer_let_in_is_told_nothing_more(
+    scannable: Scannable, database: Database, work: Drain, app: FastAPI
+) -> None:
+    owner, started = scannable.owner, await scannable.start()
+    path = f"{owner.w}/scans/{started['scan_id']}"
+    bearing = owner.bearing(await owner.key("read:workspace"))
+    (key,) = (await owner.client.get(f"{owner.w}/keys")).json()["results"]
+    following = asyncio.create_task(owner.client.get(f"{path}/events", headers=STREAM | bearing))
+    watch: Watch = app.state.watch
+    async with asyncio.timeout(20):
+        while not (watch.is_listening and watch.waiting and database.connections_in_use() == 0):
+            await scannable.get(f"scans/{started['scan_id']}")
+        assert (await owner.client.delete(f"{owner.w}/keys/{key['id']}")).status_code == 204
+    await work()
+
+    assert (await following).content == b""
+    assert (await scannable.get(f"scans/{started['scan_id']}/events"))["results"]
+
+
 async def test_a_stream_of_another_workspaces_scan_is_not_found(scannable: Scannable, stranger: Person) -> None:
     started = await scannable.start()
     path = f"{scannable.owner.w}/scans/{started['scan_id']}/events"

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Response, Security
+from fastapi import Depends, Header, Query, Request, Response, Security
 from fastapi.sse import EventSourceResponse
 
 from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
@@ -11,7 +11,7 @@ from spectral_api.files import HTML, MARKDOWN, file_response
 from spectral_api.paging import Limit, Offset, Results, envelope, page_request
 from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.security import Credential, authenticate, let_in_again
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import artifacts, schemas, steps
 from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, stream_events
@@ -146,6 +146,8 @@ async def list_scan_events(
     database: Database,
     holder: DatabaseHolder,
     watch: CurrentWatch,
+    request: Request,
+    credential: Credential,
     accept: Annotated[str | None, Header(description="`text/event-stream` to follow the scan.")] = None,
     last_event_id: Annotated[
         int | None, Header(ge=0, le=LARGEST_SEQUENCE, description="Of a stream: the last event that was received.")
@@ -158,12 +160,14 @@ async def list_scan_events(
 
     With `Accept: text/event-stream` the events are sent as they happen ([server-sent
     events](https://html.spec.whatwg.org/multipage/server-sent-events.html)): `id` is the sequence number, `event` the type, and
-    `data` the event as JSON. The stream ends with the scan. `Last-Event-ID` resumes it after that event.
+    `data` the event as JSON. The stream ends with the scan, or with the credential. `Last-Event-ID` resumes it after that event.
     """
     if EVENT_STREAM in (accept or "").lower():
         await queries.find_scan(database, caller, scan_id)
         await release_session(database, holder)
-        return EventSourceResponse(stream_events(watch, holder, caller, scan_id, after=last_event_id or 0))
+        admit = let_in_again(request, credential, workspace_id)
+        events = stream_events(watch, holder, caller, scan_id, after=last_event_id or 0, admit=admit)
+        return EventSourceResponse(events)
     page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_scan_events(database, caller, scan_id, page=page))
 
