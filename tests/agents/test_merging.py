@@ -14,9 +14,7 @@ from spectral_platform.core.access import system_caller
 from spectral_platform.core.database import Database
 from spectral_platform.scans.models import ScanAgent
 from spectral_platform.traces import jobs
-from spectral_platform.traces.ingest import store_spans
 from spectral_platform.traces.models import Span
-from spectral_platform.workspaces.policies.prices import Prices
 from tests.agents.factories import add_version, config, create_agent, merge
 from tests.changesets.factories import change, make_changeset
 from tests.fixtures.callers import Person
@@ -106,23 +104,19 @@ async def test_what_is_being_stored_under_the_old_name_is_waited_for(database: D
 
 
 async def test_what_is_being_stored_under_an_alias_is_waited_for_when_its_agent_is_merged_on(
-    database: Database, owner: Person, work: Drain
+    database: Database, owner: Person
 ) -> None:
     first, second, third = [await create_agent(owner, name=name) for name in "abc"]
     await merge(owner, first["id"], second["id"])
-    trace_id = new_trace_id()
 
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
-        await store_spans(session, owner.workspace_id, [draft(trace_id, 1, agent_name="a")], Prices())
+        assert (await observe_agents(session, owner.workspace_id, ["a"]))["a"] == UUID(second["id"])
         merging = asyncio.create_task(merge(owner, second["id"], third["id"]))
         waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
         while not merging.done() and not await session.scalar(waits):
             pass
         assert not merging.done()
     assert (await merging).status_code == 200
-    await work()
-
-    assert str((await trace_of(database, owner, trace_id)).agent_id) == third["id"]
 
 
 async def test_what_is_asked_by_the_old_id_is_done_to_the_agent_itself(database: Database, owner: Person) -> None:
