@@ -14,7 +14,7 @@ class MaxTokens(Value):
     """Parameters of `max_tokens`."""
 
     kind: Literal["max_tokens"] = "max_tokens"
-    value: int = Field(gt=0, description="Limit in tokens, input and output together.")
+    value: int = Field(gt=0, le=1_000_000_000, description="Limit in tokens, input and output together.")
 
 
 def evaluate(parameters: MaxTokens, subject: Subject) -> Evaluation:

@@ -34,7 +34,7 @@ class ToolCalls(Value):
             "where an expected argument must be equal and others may be added."
         ),
     )
-    max_calls: int | None = Field(default=None, ge=0, description="At most so many calls, whichever they are.")
+    max_calls: int | None = Field(default=None, ge=0, le=1_000_000, description="At most so many calls, whichever they are.")
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:

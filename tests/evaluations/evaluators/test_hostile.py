@@ -114,3 +114,13 @@ def test_a_text_is_cited_in_the_case_that_is_forbidden() -> None:
     spec = {"kind": "contains", "value": "ERROR", "mode": "none", "case_sensitive": True}
 
     assert run(spec, "an error, an ERROR").evidence == ("ERROR",)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [{"kind": "max_tokens", "value": 10**30}, {"kind": "tool_calls", "expected": [], "max_calls": 10**30}],
+    ids=lambda spec: spec["kind"],
+)
+def test_a_number_that_could_not_be_read_again_is_refused(spec: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        CODE.validate_python(spec)
