@@ -29,6 +29,8 @@ MOSTLY_LABELS = 0.6
 TEXTS_PER_LABEL = 3
 WITHIN_LABELS = frozenset("\"'=:>)")
 ENDS_OF_SENTENCES = frozenset(".?!…。？！")
+UNCASED = "\u0590"
+"""From here on scripts have no capital letters."""
 
 
 @dataclass(slots=True)
@@ -119,7 +121,7 @@ def with_whole_sentences(texts: Sequence[Keys], parts: list[Part]) -> list[Part]
             isinstance(part, Run)
             and isinstance(before, Gap)
             and part.keys[0] in ENDS_OF_SENTENCES
-            and mean_length(before.spans) >= SENTENCE
+            and _are_sentences(texts, before.spans)
             and all(_ends_line(texts[text], start) for text, (start, _) in part.spans.items())
         ):
             before.spans = {text: (start, end + 1) for text, (start, end) in before.spans.items()}
@@ -131,6 +133,12 @@ def with_whole_sentences(texts: Sequence[Keys], parts: list[Part]) -> list[Part]
         else:
             whole.append(part)
     return whole
+
+
+def _are_sentences(texts: Sequence[Keys], spans: Spans) -> bool:
+    """Whether these spans read like sentences: long, and nearly all with words that are not names or numbers among the rest."""
+    running = sum(any(key[0].islower() or key[0] >= UNCASED for key in texts[text][start + 1 : end]) for text, (start, end) in spans.items())
+    return mean_length(spans) >= SENTENCE and running >= MOSTLY_ONCE * len(spans)
 
 
 def with_whole_labels(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
@@ -147,7 +155,8 @@ def with_whole_labels(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
                 behind.spans = {text: (start - count, end) for text, (start, end) in behind.spans.items()}
                 behind.keys = before.keys[-count:] + behind.keys
                 continue
-            if count and before.keys[-1] not in WITHIN_LABELS and _goes_on(texts, part.spans, count):
+            is_closed = isinstance(behind, Run) and behind.keys[0] == ":"
+            if count and not is_closed and before.keys[-1] not in WITHIN_LABELS and _goes_on(texts, part.spans, count):
                 whole[-1:] = shortened(before, count)
                 part = Gap({text: (start - count, end) for text, (start, end) in part.spans.items()})
         whole.append(part)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import count
 
 from spectral_platform.inference import alignment
@@ -34,7 +35,7 @@ class Assembler:
         between = self._between(parts)
         texts = [""]
         gaps: list[Gap] = []
-        lengths: list[float] = []
+        cores: list[Bounds] = []
         for position, (left, right) in enumerate(zip(limits, starts, strict=True)):
             region = {text: (left[text], max(left[text], right[text])) for text in bounds}
             before, after, core = self._trimmed(region)
@@ -44,14 +45,29 @@ class Assembler:
             if isinstance(gap, Gap):
                 texts[-1] += before
                 gaps.append(gap)
-                lengths.append(sum(end - start for start, end in core.values()) / len(core))
+                cores.append(core)
                 texts.append(after)
             else:
                 texts[-1] += before + (gap or "") + after
             if position < len(constants):
                 texts[-1] += constants[position]
-        pivot = max(range(len(gaps)), key=lambda number: lengths[number], default=0)
-        return Pattern(tuple(texts), tuple(gaps), pivot)
+        return self._with_pivot(Pattern(tuple(texts), tuple(gaps)), cores, bounds)
+
+    def _with_pivot(self, pattern: Pattern, cores: Sequence[Bounds], bounds: Bounds) -> Pattern:
+        """The pattern with the pivot by which most texts come apart as they were aligned; the longest value if that is one."""
+        best, most = pattern, -1
+        sizes = [sum(end - start for start, end in core.values()) for core in cores]
+        for number in sorted(range(len(cores)), key=lambda each: -sizes[each]):
+            candidate = replace(pattern, pivot=number)
+            same = sum(
+                candidate.spans(self._texts[text].text, start, end) == [core[text] for core in cores]
+                for text, (start, end) in bounds.items()
+            )
+            if same > most:
+                best, most = candidate, same
+            if same == len(bounds):
+                break
+        return best
 
     def _between(self, parts: Sequence[Part]) -> list[alignment.Gap | None]:
         """The gap before each run, and the one behind the last."""

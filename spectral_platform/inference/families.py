@@ -8,6 +8,7 @@ from itertools import pairwise
 from spectral_platform.inference.tokens import Keys, begins_line
 
 LONG = 3_000
+BEGINNING = 3
 BREAKS = frozenset(".:?!;>")
 FEWEST = 3
 LEAST_SHARE = 0.05
@@ -68,7 +69,8 @@ def find_families(segments: Sequence[Keys]) -> list[Family]:
 def groups_without_strangers(segments: Sequence[Keys]) -> Iterator[list[int]]:
     """Texts that may be of one template, the likeliest group first.
 
-    Those that have most of what nearly all have in common, in sequences of three tokens or of two; those of one family; all.
+    Those that have most of what nearly all have in common, in sequences of three tokens or of two; those of one family; all; those
+    that begin alike.
     """
     if len(segments) >= 2 * FEWEST:
         triples: list[set[Keys]] = [grams(segment) for segment in segments]
@@ -82,6 +84,10 @@ def groups_without_strangers(segments: Sequence[Keys]) -> Iterator[list[int]]:
                 yield [number for number, each in enumerate(shared) if len(each & common) >= BELONGS * len(common)]
         yield from (list_members(family.members) for family in find_families(segments)[:MOST_TRIED])
     yield list(range(len(segments)))
+    beginnings = Counter(segment[:BEGINNING] for segment in segments)
+    for beginning, count in beginnings.most_common(MOST_TRIED):
+        if FEWEST <= count < len(segments):
+            yield [number for number, segment in enumerate(segments) if segment[:BEGINNING] == beginning]
 
 
 def find_alternatives(segments: Sequence[Keys], *, fixed: int) -> list[list[int]]:

@@ -51,8 +51,8 @@ class Section:
 class Pattern:
     """Constants and, between them, gaps: one fewer. The gap at ``pivot`` takes what is ambiguous.
 
-    Constants before the pivot are found as far to the left as possible, those behind it as far to the right, so that the longest
-    value may hold anything, even what the constants say.
+    Constants before the pivot are found as far to the left as possible, those behind it as far to the right, so that the value
+    between may hold anything, even what the constants say.
     """
 
     texts: tuple[str, ...]
@@ -61,7 +61,19 @@ class Pattern:
 
     def match(self, text: str, start: int = 0, end: int | None = None) -> list[Place] | None:
         """Where each slot's value lies, and each section that is there; None where the text is not of this template."""
-        end = len(text) if end is None else end
+        spans = self.spans(text, start, len(text) if end is None else end)
+        if spans is None:
+            return None
+        places: list[Place] = []
+        for gap, (begin, stop) in zip(self.gaps, spans, strict=True):
+            found = _match_gap(gap, text, begin, stop)
+            if found is None:
+                return None
+            places += found
+        return places
+
+    def spans(self, text: str, start: int, end: int) -> list[tuple[int, int]] | None:
+        """Where each gap lies in this part of a text; None where the constants are not in it."""
         first, last = self.texts[0], self.texts[-1]
         if not self.gaps:
             return [] if text[start:end] == first else None
@@ -82,13 +94,7 @@ class Pattern:
             spans[number] = (at + len(self.texts[number]), right)
             right = at
         spans[self.pivot] = (left, right)
-        places: list[Place] = []
-        for gap, (begin, stop) in zip(self.gaps, spans, strict=True):
-            found = _match_gap(gap, text, begin, stop)
-            if found is None:
-                return None
-            places += found
-        return places
+        return spans
 
     @property
     def size(self) -> int:
