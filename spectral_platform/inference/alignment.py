@@ -1,29 +1,20 @@
 """Aligns many texts at once: what all of them have in the same order is constant, and between that lie gaps.
 
-Anchors are sequences of tokens that every text has, and nearly every one once. Long ones come first, because they are hardly ever
-chance; between two anchors, what was ambiguous before has become unique. This is patience diff, of many texts instead of two.
+Between two anchors, what was ambiguous before has become unique. This is patience diff, of many texts instead of two.
 """
 
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from spectral_platform.inference.anchors import find_anchors, find_closing
 from spectral_platform.inference.labels import label_end
-from spectral_platform.inference.tokens import BOUNDARY, Keys, begins_line, is_structural, is_word
+from spectral_platform.inference.tokens import BOUNDARY, Keys, Spans, begins_line, is_structural
 
-Spans: TypeAlias = dict[int, tuple[int, int]]
-"""For each text, which of its tokens are meant, from the first to behind the last."""
-
-LENGTHS = (6, 4, 3, 2, 1)
-ENOUGH_FOR_WORDS, ENOUGH_FOR_PAIRS = 8, 4
-"""How many different texts there must be until one or two tokens that all of them have are no chance."""
-ENOUGH_FOR_DOUBT = 20
-MOSTLY_ONCE = 0.9
-COLUMNS = 6
 SHORT_VALUE, LONG_VALUE = 2, 6
 SENTENCE = 3
+MOSTLY_SENTENCES = 0.9
 LONG_RUN = 4
 MOSTLY_LABELS = 0.6
 TEXTS_PER_LABEL = 3
@@ -137,8 +128,10 @@ def with_whole_sentences(texts: Sequence[Keys], parts: list[Part]) -> list[Part]
 
 def _are_sentences(texts: Sequence[Keys], spans: Spans) -> bool:
     """Whether these spans read like sentences: long, and nearly all with words that are not names or numbers among the rest."""
-    running = sum(any(key[0].islower() or key[0] >= UNCASED for key in texts[text][start + 1 : end]) for text, (start, end) in spans.items())
-    return mean_length(spans) >= SENTENCE and running >= MOSTLY_ONCE * len(spans)
+    running = sum(
+        any(key[0].islower() or key[0] >= UNCASED for key in texts[text][start + 1 : end]) for text, (start, end) in spans.items()
+    )
+    return mean_length(spans) >= SENTENCE and running >= MOSTLY_SENTENCES * len(spans)
 
 
 def with_whole_labels(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
@@ -213,7 +206,9 @@ def _aligned(texts: Sequence[Keys], spans: Spans) -> Iterable[Part]:
     if first:
         yield _run(texts, {text: (start, start + first) for text, (start, _) in spans.items()})
     if any(start < end for start, end in inner.values()):
-        anchors = _anchors(texts, inner) if all(start < end for start, end in inner.values()) else []
+        anchors = (
+            find_anchors(texts, inner) or find_closing(texts, inner) if all(start < end for start, end in inner.values()) else []
+        )
         if anchors:
             before = {text: start for text, (start, _) in inner.items()}
             for anchor in anchors:
@@ -244,123 +239,3 @@ def _common(texts: Sequence[Keys], spans: Spans, *, from_end: bool) -> int:
             pairs = zip(segment, reference, strict=False)
             common = next(position for position, (one, other) in enumerate(pairs) if one != other)
     return common
-
-
-def _anchors(texts: Sequence[Keys], spans: Spans) -> list[Spans]:
-    """What all texts have in these spans, in one order; nothing where only chance would speak for it."""
-    by_segment: dict[Keys, list[int]] = {}
-    for text, (start, end) in spans.items():
-        by_segment.setdefault(texts[text][start:end], []).append(text)
-    segments = list(by_segment)
-    shortest = 1 if len(segments) >= ENOUGH_FOR_WORDS else 2 if len(segments) >= ENOUGH_FOR_PAIRS else 3
-    for length in LENGTHS:
-        places = _shared(segments, length) if length >= shortest else []
-        if not places and length == 1 and len(segments) >= ENOUGH_FOR_PAIRS:
-            places = _columns(segments)
-        if places:
-            return [
-                {
-                    text: (spans[text][0] + place, spans[text][0] + place + width)
-                    for place, same in zip(at, by_segment.values(), strict=True)
-                    for text in same
-                }
-                for at, width in places
-            ]
-    return []
-
-
-def _shared(segments: Sequence[Keys], length: int) -> list[tuple[list[int], int]]:
-    """Where each segment has each sequence of so many tokens, and how long it has become by joining neighbours."""
-    wanted = set(_grams(min(segments, key=len), length))
-    for segment in segments:
-        wanted.intersection_update(_grams(segment, length))
-        if not wanted:
-            return []
-    wanted = {gram for gram in wanted if _is_telling(gram)}
-    if not wanted:
-        return []
-    columns = [_places(segment, length, wanted) for segment in segments]
-    most = (1 - MOSTLY_ONCE) * len(segments) if len(segments) >= ENOUGH_FOR_DOUBT else 0
-    doubtful = Counter(gram for column in columns for gram, (first, last) in column.items() if first != last)
-    wanted = {gram for gram in wanted if doubtful[gram] <= most}
-    for gram in wanted & doubtful.keys():
-        _settle(gram, segments, columns)
-    ordered = sorted(wanted, key=lambda gram: columns[0][gram][0])
-    for column in columns:
-        ordered = _increasing(ordered, column)
-    return _joined([[column[gram][0] for column in columns] for gram in ordered], length)
-
-
-def _is_telling(gram: Keys) -> bool:
-    return any(is_word(key) or (is_structural(key) and begins_line(key)) for key in gram)
-
-
-def _grams(segment: Keys, length: int) -> Iterable[Keys]:
-    return zip(*(segment[start:] for start in range(length)), strict=False)
-
-
-def _places(segment: Keys, length: int, wanted: set[Keys]) -> dict[Keys, tuple[int, int]]:
-    """Where each of these is for the first and for the last time."""
-    found = [(gram, place) for place, gram in enumerate(_grams(segment, length)) if gram in wanted]
-    first, last = dict(reversed(found)), dict(found)
-    return {gram: (first[gram], last[gram]) for gram in wanted}
-
-
-def _settle(gram: Keys, segments: Sequence[Keys], columns: Sequence[dict[Keys, tuple[int, int]]]) -> None:
-    """Where a text has it more than once, take it where the others have it: nearer to the beginning or to the end."""
-    once = [position for position, column in enumerate(columns) if column[gram][0] == column[gram][1]]
-    from_start = sorted(columns[position][gram][0] for position in once)
-    from_end = sorted(len(segments[position]) - columns[position][gram][0] for position in once)
-    is_late = not once or from_end[len(once) // 2] < from_start[len(once) // 2]
-    for column in columns:
-        column[gram] = column[gram][::-1] if is_late else column[gram]
-
-
-def _increasing(ordered: list[Keys], column: Mapping[Keys, Sequence[int]]) -> list[Keys]:
-    """The most of them that a text has in this order (patience sorting)."""
-    tops: list[int] = []
-    piles: list[int] = []
-    behind: list[int] = []
-    for position, gram in enumerate(ordered):
-        place = column[gram][0]
-        pile = bisect_left(tops, place)
-        behind.append(piles[pile - 1] if pile else -1)
-        if pile == len(tops):
-            tops.append(place)
-            piles.append(position)
-        else:
-            tops[pile], piles[pile] = place, position
-    kept: list[Keys] = []
-    position = piles[-1] if piles else -1
-    while position >= 0:
-        kept.append(ordered[position])
-        position = behind[position]
-    return kept[::-1]
-
-
-def _joined(places: list[list[int]], length: int) -> list[tuple[list[int], int]]:
-    """Sequences that overlap or touch in the same way in every text, as one; what overlaps differently is left out."""
-    joined: list[tuple[list[int], int]] = []
-    for at in places:
-        if not joined:
-            joined.append((at, length))
-            continue
-        before, width = joined[-1]
-        steps = {here - there for here, there in zip(at, before, strict=True)}
-        if len(steps) == 1 and min(steps) <= width:
-            joined[-1] = (before, max(width, min(steps) + length))
-        elif min(steps) >= width:
-            joined.append((at, length))
-    return joined
-
-
-def _columns(segments: Sequence[Keys]) -> list[tuple[list[int], int]]:
-    """A token that all have at the same distance from the beginning or the end, as behind a value of one word."""
-    shortest = min(map(len, segments))
-    for distance in range(1, min(COLUMNS, shortest)):
-        for is_from_end in (True, False):
-            places = [len(segment) - 1 - distance if is_from_end else distance for segment in segments]
-            keys = {segment[place] for segment, place in zip(segments, places, strict=True)}
-            if len(keys) == 1 and (_is_telling((key := keys.pop(),)) or is_structural(key)):
-                return [(places, 1)]
-    return []

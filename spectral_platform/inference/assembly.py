@@ -6,9 +6,9 @@ from dataclasses import replace
 from itertools import count
 
 from spectral_platform.inference import alignment
-from spectral_platform.inference.alignment import Part, Run, Spans
+from spectral_platform.inference.alignment import Part, Run
 from spectral_platform.inference.patterns import Gap, Pattern, Role, Section, Slot
-from spectral_platform.inference.tokens import LINE, Tokens
+from spectral_platform.inference.tokens import LINE, Spans, Tokens
 
 MOST_CONSTANT = 0.98
 ENOUGH_TO_OVERRULE = 50

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from spectral_platform.inference.alignment import Gap, Part, Run, Spans, shortened
+from spectral_platform.inference.alignment import Gap, Part, Run, shortened
 from spectral_platform.inference.labels import last_item, last_items, last_label
-from spectral_platform.inference.tokens import LINE, Keys, begins_line, without_digits
+from spectral_platform.inference.tokens import LINE, Keys, Spans, begins_line, without_digits
 
 FEWEST_TEXTS = 3
 LEAST_SHARE = 0.08

@@ -69,8 +69,8 @@ def find_families(segments: Sequence[Keys]) -> list[Family]:
 def groups_without_strangers(segments: Sequence[Keys]) -> Iterator[list[int]]:
     """Texts that may be of one template, the likeliest group first.
 
-    Those that have most of what nearly all have in common, in sequences of three tokens or of two; those of one family; all; those
-    that begin alike.
+    Those that have most of what nearly all have in common, in sequences of three tokens or of two; those of one family; all;
+    those that begin alike.
     """
     if len(segments) >= 2 * FEWEST:
         triples: list[set[Keys]] = [grams(segment) for segment in segments]

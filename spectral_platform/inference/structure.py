@@ -8,7 +8,6 @@ from spectral_platform.inference.alignment import (
     Gap,
     Part,
     Run,
-    Spans,
     align,
     with_whole_labels,
     with_whole_sentences,
@@ -16,7 +15,7 @@ from spectral_platform.inference.alignment import (
 )
 from spectral_platform.inference.blocks import FEWEST_TEXTS, LEAST_SHARE, SHARE_WITH_BLOCKS, fold_blocks
 from spectral_platform.inference.labels import item_end, label_end
-from spectral_platform.inference.tokens import LINE, Keys, begins_line
+from spectral_platform.inference.tokens import LINE, Keys, Spans, begins_line
 
 SHARE_WITH_LINE = 0.15
 SHORTEST_LINE = 3

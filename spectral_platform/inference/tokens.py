@@ -9,6 +9,9 @@ from typing import TypeAlias
 Keys: TypeAlias = tuple[str, ...]
 """What tokens are compared by."""
 
+Spans: TypeAlias = dict[int, tuple[int, int]]
+"""For each text, which of its tokens are meant, from the first to behind the last."""
+
 BOUNDARY = "\x00"
 """What lies between the system message and the user's; no stored text holds it."""
 
