@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.machine import Report
-from bench.prompts import held, tuned, tuned_fifth, tuned_fourth, tuned_second, tuned_third
+from bench.prompts import held, tuned, tuned_fifth, tuned_fourth, tuned_second, tuned_sixth, tuned_third
 from bench.prompts.rendering import Rendered, Template
 from bench.prompts.words import Words
 from spectral_platform.inference.inferring import Prompt, find_patterns, infer
@@ -24,7 +24,7 @@ COUNTS = (10, 50, 200)
 SEEDS = range(5)
 NOISE = 0.04
 GOAL_F1 = 0.95
-TUNED = (tuned, tuned_second, tuned_third, tuned_fourth, tuned_fifth)
+TUNED = (tuned, tuned_second, tuned_third, tuned_fourth, tuned_fifth, tuned_sixth)
 
 
 @dataclass

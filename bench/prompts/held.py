@@ -1,181 +1,253 @@
-"""Templates that the inference was not developed with: it is measured on these."""
+"""Templates that the inference was not developed with: layouts of prompts that are in public use, values aside."""
 
 from bench.prompts.rendering import Rendered, Template
-from bench.prompts.words import CITIES, LANGUAGES, PRODUCTS, Words
+from bench.prompts.words import Words
 
 
-def handbook(words: Words) -> Rendered:
-    found = "\n".join(f"({number}) {words.prose(1, 3)}" for number in range(1, words.random.randint(2, 6)))
+def stuffed(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Answer staff questions from the excerpts. Mention the number of each excerpt you rely on.\n\nExcerpts\n========\n")
-        .put("excerpts", found)
-        .say("\n\nStaff question\n==============\n")
+        .say("You are an assistant for question-answering tasks. Use the following pieces of retrieved context to answer the ")
+        .say("question. If you don't know the answer, just say that you don't know. Use three sentences maximum.\nQuestion: ")
         .put("question", words.question())
+        .say(" \nContext: ")
+        .put("context", "\n\n".join(words.prose(1, 4) for _ in range(words.random.randint(1, 4))))
+        .say(" \nAnswer:")
     )
 
 
-def memo(words: Words) -> Rendered:
+def refine(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Search results for the query \u201c")
-        .put("query", words.phrase(2, 6))
-        .say("\u201d:\n\n")
-        .put("results", words.paragraphs(1, 5))
-        .say("\n\nSummarise what they say about the query in two sentences.")
-    )
-
-
-def labels(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("You label expenses: travel, food, office, other.")
-        .user()
-        .say("merchant=")
-        .put("merchant", words.phrase(1, 3))
-        .say("; city=")
-        .put("city", words.one_of(*CITIES))
-        .say("; amount=")
-        .put("amount", words.number(2_000))
-        .say("; memo=")
-        .put("memo", words.sentence())
-    )
-
-
-def ranking(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("Rate how relevant the passage is to the query from 0 to 3.\nQuery: ")
+        .say("The original query is as follows: ")
         .put("query", words.question())
-        .say("\nPassage: ")
-        .put("passage", words.paragraphs(1, 3))
-        .say("\nRelevance:")
+        .say("\nWe have provided an existing answer: ")
+        .put("answer", words.prose(1, 3))
+        .say(
+            "\nWe have the opportunity to refine the existing answer (only if needed) with some more context below.\n"
+            "------------\n"
+        )
+        .put("context", words.paragraphs(1, 3))
+        .say("\n------------\nGiven the new context, refine the original answer to better answer the query.\nRefined Answer: ")
     )
 
 
-def minutes(words: Words) -> Rendered:
+def with_sources(words: Words) -> Rendered:
+    found = "\n".join(
+        f"Content: {words.prose(1, 3)}\nSource: {words.random.randint(1, 40)}-pl" for _ in range(words.random.randint(1, 4))
+    )
     return (
         Rendered()
-        .say("Extract decisions and owners from the minutes of ")
-        .put("day", words.date())
-        .say(". Participants: ")
-        .put("participants", ", ".join(words.random.sample(("Ann", "Bob", "Chidi", "Dana", "Emre", "Grace"), 3)))
-        .say(".\n\n--- minutes ---\n")
-        .put("minutes", words.paragraphs(2, 5))
-        .say("\n--- end ---")
+        .say('Given the following extracted parts of a long document and a question, create a final answer ("SOURCES").\n\n')
+        .say("QUESTION: ")
+        .put("question", words.question())
+        .say("\n=========\n")
+        .put("summaries", found)
+        .say("\n=========\nFINAL ANSWER:")
     )
 
 
-def coder(words: Words) -> Rendered:
+def hallucination(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("You are a coding agent. Tools: read_file(path), write_file(path, text), run_tests().\n<workspace>\nbranch: ")
-        .put("branch", words.one_of("main", "fix-login", "next", "docs"))
-        .say("\nfailing tests: ")
-        .put("failing", words.number(30))
-        .say("\n</workspace>\nRules:\n- Small steps.\n- Run the tests after each change.")
+        .say("In this task, you decide whether an answer is factual.\n\n[BEGIN DATA]\n************\n[Query]: ")
+        .put("input", words.question())
+        .say("\n************\n[Reference text]: ")
+        .put("reference", words.paragraphs(1, 3))
+        .say("\n************\n[Answer]: ")
+        .put("output", words.prose(1, 2))
+        .say("\n************\n[END DATA]\n\nIs the answer above factual or hallucinated?")
+    )
+
+
+def pairwise(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Please act as an impartial judge and evaluate the quality of the responses of two AI assistants.")
         .user()
-        .put("issue", words.paragraphs(1, 3))
+        .say("[User Question]\n")
+        .put("question", words.prose(1, 2))
+        .say("\n\n[The Start of Assistant A's Answer]\n")
+        .put("answer_a", words.paragraphs(1, 2))
+        .say("\n[The End of Assistant A's Answer]\n\n[The Start of Assistant B's Answer]\n")
+        .put("answer_b", words.paragraphs(1, 2))
+        .say("\n[The End of Assistant B's Answer]")
     )
 
 
-def shots_pairs(words: Words) -> Rendered:
-    shots = "\n\n".join(f"Before: {words.sentence()}\nAfter: {words.sentence()}" for _ in range(words.random.randint(2, 4)))
+def triplets(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Rewrite in plain language as in these pairs.\n\n")
-        .put("pairs", shots)
-        .say("\n\nBefore: ")
-        .put("text", words.sentence())
-        .say("\nAfter:")
+        .say("Some text is provided below. Given the text, extract up to ")
+        .put("most", words.one_of("2", "5", "10"))
+        .say(" knowledge triplets in the form of (subject, predicate, object). Avoid stopwords.\n---------------------\nExample:")
+        .say(
+            "Text: Alice is Bob's mother.Triplets:\n(Alice, is mother of, Bob)\nText: Philz is a coffee shop founded in "
+            "Berkeley.\n"
+        )
+        .say("Triplets:\n(Philz, is, coffee shop)\n(Philz, founded in, Berkeley)\n---------------------\nText: ")
+        .put("text", words.prose(1, 4))
+        .say("\nTriplets:\n")
     )
 
 
-def shots_constant(words: Words) -> Rendered:
+def sql(words: Words) -> Rendered:
+    question = words.question()
+    tables = "\n\n".join(
+        f"CREATE TABLE {words.random.choice(('users', 'orders', 'items'))} (\n  id INTEGER,\n  n{words.number(9)} TEXT\n);"
+        for _ in range(words.random.randint(1, 4))
+    )
     return (
         Rendered()
-        .say("You split names.")
-        .user()
-        .say("Name: Maria del Carmen Ruiz\nFirst: Maria del Carmen\nLast: Ruiz\n\nName: Li Wei\nFirst: Wei\nLast: Li\n\nName: ")
-        .put("name", words.name())
-        .say("\n")
+        .say("### Task\nGenerate a SQL query to answer [QUESTION]")
+        .put("question", question)
+        .say("[/QUESTION]\n\n### Database Schema\nThe query will run on a database with the following schema:\n")
+        .put("schema", tables)
+        .say("\n\n### Answer\nGiven the database schema, here is the SQL query that [QUESTION]")
+        .put("question", question)
+        .say("[/QUESTION]\n[SQL]\n")
     )
 
 
-def coach(words: Words) -> Rendered:
+def react(words: Words) -> Rendered:
+    steps = "".join(
+        f" {words.sentence()}\nAction: {words.one_of('search', 'calculator')}\nAction Input: {words.phrase()}\n"
+        f"Observation: {words.prose(1, 2)}\nThought:"
+        for _ in range(words.random.randint(0, 3))
+    )
     return (
         Rendered()
-        .say("You are a running coach. Your client ")
-        .put("client", words.name())
-        .say(" trains for a race in ")
-        .put("city", words.one_of(*CITIES))
-        .say(" on ")
-        .put("day", words.date())
-        .say(". Talk ")
-        .put("language", words.one_of(*LANGUAGES))
-        .say(" and never give medical advice.")
-        .user()
-        .put("message", words.prose(1, 3))
+        .say("Answer the following questions as best you can. You have access to the following tools:\n\n")
+        .say("search: looks something up\ncalculator: does sums\n\nUse the following format:\n\nQuestion: the input question\n")
+        .say("Thought: you should always think about what to do\nAction: one of [search, calculator]\nAction Input: the input\n")
+        .say("Observation: the result of the action\n\nBegin!\n\nQuestion: ")
+        .put("input", words.question())
+        .say("\nThought:")
+        .put("agent_scratchpad", steps)
     )
 
 
-def listing(words: Words) -> Rendered:
-    rendered = Rendered().say("Improve the listing of the seller.\n\nTitle: ").put("title", words.phrase(2, 6))
+def baby(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("You are an AI who performs one task based on the following objective: ")
+        .put("objective", words.phrase(3, 8))
+        .say(". Take into account these previously completed tasks: [")
+        .put("context", ", ".join(f"'{words.phrase()}'" for _ in range(words.random.randint(1, 4))))
+        .say("].\nYour task: ")
+        .put("task", words.sentence())
+        .say("\nResponse:")
+    )
+
+
+def signature(words: Words) -> Rendered:
+    shots = "\n\n---\n\n".join(
+        f"Question: {words.question()}\nAnswer: {words.phrase()}" for _ in range(words.random.randint(1, 4))
+    )
+    return (
+        Rendered()
+        .say("Answer questions with short factoid answers.\n\n---\n\nFollow the following format.\n\nQuestion: ${question}\n")
+        .say("Answer: often between 1 and 5 words\n\n---\n\n")
+        .put("demos", shots)
+        .say("\n\n---\n\nQuestion: ")
+        .put("question", words.question())
+        .say("\nAnswer:")
+    )
+
+
+def arithmetic(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say("Q: There are 15 trees in the grove. After planting there will be 21. How many were planted?\nA: 21 - 15 = 6. The ")
+        .say(
+            "answer is 6.\n\nQ: If there are 3 cars and 2 more arrive, how many are there?\nA: 3 + 2 = 5. The answer is 5.\n\nQ: "
+        )
+        .put("question", words.prose(1, 3))
+        .say("\nA: Let's think step by step.")
+    )
+
+
+def condense(words: Words) -> Rendered:
+    history = "\n".join(f"Human: {words.sentence()}\nAssistant: {words.prose(1, 2)}" for _ in range(words.random.randint(1, 4)))
+    return (
+        Rendered()
+        .say("Given the following conversation and a follow up question, rephrase the follow up question to be a standalone ")
+        .say("question, in its original language.\n\nChat History:\n")
+        .put("chat_history", history)
+        .say("\nFollow Up Input: ")
+        .put("question", words.question())
+        .say("\nStandalone question:")
+    )
+
+
+def conversation(words: Words) -> Rendered:
+    history = "\n".join(f"Human: {words.sentence()}\nAI: {words.prose(1, 2)}" for _ in range(words.random.randint(1, 4)))
+    return (
+        Rendered()
+        .say("The following is a friendly conversation between a human and an AI. The AI is talkative and truthful.\n\n")
+        .say("Current conversation:\n")
+        .put("history", history)
+        .say("\nHuman: ")
+        .put("input", words.sentence())
+        .say("\nAI:")
+    )
+
+
+def instruct(words: Words) -> Rendered:
+    rendered = Rendered().say("Below is an instruction that describes a task.\n\n### Instruction:\n").put("i", words.sentence())
     if words.chance(0.5):
-        rendered.say("\nBrand: ").put("brand", words.one_of(*PRODUCTS))
+        rendered.say("\n\n### Input:\n").put("input", words.prose(1, 3))
+    return rendered.say("\n\n### Response:")
+
+
+def companion(words: Words) -> Rendered:
+    rendered = Rendered().say("You are a helpful assistant with long-term memory.")
+    if words.chance(0.6):
+        rendered.say("\n\n<memories>\n").put("memories", "\n".join(f"- {words.sentence()}" for _ in range(3))).say(
+            "\n</memories>"
+        )
     if words.chance(0.4):
-        rendered.say("\n\nComplaints so far:\n").put("complaints", words.prose(1, 2))
-    return rendered.say("\n\nDescription:\n").put("description", words.prose(2, 5)).say("\n\nReturn title and description.")
+        rendered.say("\n\nThe current date is ").put("date", words.date()).say(".")
+    return rendered.say("\n\nAnswer briefly.").user().put("message", words.prose(1, 2))
 
 
-def nurse(words: Words) -> Rendered:
-    rendered = Rendered().say("You triage messages to a clinic.")
-    if words.chance(0.5):
-        rendered.say("\n\nKnown conditions: ").put("conditions", words.phrase(2, 6))
-    if words.chance(0.3):
-        rendered.say("\n\nThe clinic is closed today. Point to the emergency number.")
-    return rendered.say("\n\nNever diagnose.").user().put("message", words.prose(1, 3))
-
-
-def plan(words: Words) -> Rendered:
+def hyde(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Plan a lesson.\nTopic: ")
-        .put("topic", words.phrase(2, 6))
-        .say("\nMinutes: ")
-        .put("minutes", words.number(90))
+        .say("Please write a passage to answer the question\nTry to include as many key details as possible.\n\n\n")
+        .put("question", words.question())
+        .say('\n\n\nPassage:"""\n')
     )
 
 
-def quiz(words: Words) -> Rendered:
+def queries(words: Words) -> Rendered:
     return (
         Rendered()
-        .say("Write five quiz questions about the text. Add the answers.\n\nText:\n")
+        .say("You are a helpful assistant that generates multiple search queries based on a single input query. Generate ")
+        .put("count", words.number(9))
+        .say(" search queries, one on each line, related to the following input query:\nQuery: ")
+        .put("query", words.question())
+        .say("\nQueries:\n")
+    )
+
+
+def concise(words: Words) -> Rendered:
+    return (
+        Rendered()
+        .say('Write a concise summary of the following:\n\n\n"')
         .put("text", words.paragraphs(1, 4))
-    )
-
-
-def feedback(words: Words) -> Rendered:
-    return (
-        Rendered()
-        .say("You mark essays kindly.")
-        .user()
-        .say("Essay of ")
-        .put("student", words.name())
-        .say(":\n\n")
-        .put("essay", words.paragraphs(2, 5))
-        .say("\n\nGive three strengths and one thing to work on.")
+        .say('"\n\n\nCONCISE SUMMARY:')
     )
 
 
 SHAPES: dict[str, tuple[tuple[Template, ...], ...]] = {
-    "retrieval": ((handbook,), (memo,)),
-    "classification": ((labels,), (ranking,)),
-    "extraction": ((minutes,),),
-    "agent with tools": ((coder,),),
-    "few-shot": ((shots_pairs,), (shots_constant,)),
-    "chat": ((coach,),),
-    "optional sections": ((listing,), (nurse,)),
-    "several templates": ((plan, quiz, feedback),),
+    "retrieval": ((stuffed,), (refine,), (with_sources,)),
+    "classification": ((hallucination,), (pairwise,)),
+    "extraction": ((triplets,), (sql,)),
+    "agent with tools": ((react,), (baby,)),
+    "few-shot": ((signature,), (arithmetic,)),
+    "chat": ((condense,), (conversation,)),
+    "optional sections": ((instruct,), (companion,)),
+    "several templates": ((hyde, queries, concise),),
 }
-"""The shapes once more, in words and layouts of their own."""
+"""The shapes once more, in the words and layouts of public prompts."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from spectral_platform.inference.alignment import Gap, Part, Run, shortened
 from spectral_platform.inference.labels import last_item, last_items, last_label
+from spectral_platform.inference.repeats import fold_unlabelled
 from spectral_platform.inference.tokens import LINE, Keys, Spans, begins_line, without_digits
 
 FEWEST_TEXTS = 3
@@ -19,7 +20,7 @@ def fold_blocks(texts: Sequence[Keys], parts: list[Part]) -> list[Part]:
     """The same parts with one gap for all blocks in a row, and a last block that has no value yet left as it is."""
     parts = _fold_items(texts, parts)
     parts = _fold_lines(_fold_tags(texts, parts))
-    return _fold_repeats(texts, _fold_periods(parts))
+    return _fold_repeats(texts, _fold_periods(fold_unlabelled(texts, parts)))
 
 
 def _gap_over(first: Spans, last: Spans, repeats: Keys) -> Gap:

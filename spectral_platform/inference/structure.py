@@ -108,7 +108,8 @@ def _labelled_sections(texts: Sequence[Keys], gap: Gap, depth: int) -> list[Part
         head[text] = (begin, borders[0][0])
         for (place, label), (stop, _) in pairwise(borders):
             sections[label][text] = (place, stop)
-    inner = [structured(texts, spans, depth=depth + 1) for spans in sections.values()]
+    found = [structured(texts, spans, depth=depth + 1) for spans in sections.values()]
+    inner = [section for section in found if section]  # of two labels at one place, the first holds nothing
     parts = structured(texts, head, depth=depth + 1) if any(start < end for start, end in head.values()) else []
     behind = {text: (stop, gap.spans[text][1]) for text, (_, stop) in head.items()}
     if parts and isinstance(last := parts[-1], Gap) and not last.sections and not last.repeats:

@@ -322,3 +322,52 @@ def test_many_and_long_prompts_take_bounded_time(count: int, length: int) -> Non
 
     assert time.process_time() - started < 15
     assert found.templates[0].coverage > 0.99
+
+
+BLOCKS: dict[str, Callable[[Values], str]] = {
+    "under headings": lambda values: f"## {values.words(2, 4)}\n{values.words(5, 20)}\n",
+    "of several fields": lambda values: f"Content: {values.words(5, 20)}\nSource: {values.random.randint(1, 90)}-pl",
+    "named in brackets": lambda values: f"[{values.words(1, 1)}.pdf, p. {values.random.randint(1, 90)}]\n{values.words(5, 20)}",
+    "rows of a table": lambda values: f"| {values.words(1, 2)} | {values.random.randint(1, 90)} |",
+    "turns of a conversation": lambda values: f"Human: {values.words(3, 9)}\nAI: {values.words(3, 9)}",
+}
+
+
+@pytest.mark.parametrize("form", BLOCKS)
+def test_blocks_of_any_form_are_one_value_however_many_there_are(form: str) -> None:
+    values = Values(5)
+    texts = {}
+    for _ in range(30):
+        blocks = "\n".join(BLOCKS[form](values) for _ in range(values.random.randint(1, 5)))
+        question = values.words(3, 9)
+        texts[f"Use what is below.\n\nBelow:\n{blocks}\n\nQuestion: {question}\nAnswer:"] = (blocks.strip(), question)
+
+    (template,) = of_texts(list(texts)).templates
+
+    assert len(template.variables) == 2, template.base_prompt
+    for exemplar in template.exemplars:
+        assert tuple(value.strip() for value in exemplar.values.values()) == list(texts.values())[exemplar.prompt]
+
+
+PUNCTUATED: dict[str, Callable[[Values], tuple[str, ...]]] = {
+    "Results for \u201c{}\u201d:\n\n{}": lambda values: (values.words(2, 5), values.words(20, 40)),
+    "Ask {} ({}) about {}.": lambda values: (values.words(1, 3), values.words(1, 3), values.words(1, 1)),
+    "Between {} | {}": lambda values: (values.words(1, 3), values.words(1, 3)),
+    "Present: {}.\nAbsent: {}.": lambda values: tuple(", ".join(values.words(1, 1) for _ in range(3)) for _ in range(2)),
+    "Essay of {}:\n{}": lambda values: (values.one_of("Ann Lee", "Bob Stone", "Emre Ak", "Ines Ruiz"), values.words(20, 40)),
+    "Read:\n{}\nTell {}: {}": lambda values: (
+        values.words(20, 40),
+        values.words(1, 1),
+        f"{values.words(3, 5)}{values.one_of('', ': as')} {values.words(1, 1)}",
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", PUNCTUATED)
+def test_values_with_only_punctuation_between_them_are_told_apart(layout: str) -> None:
+    values = Values(6)
+    wanted = [PUNCTUATED[layout](values) for _ in range(30)]
+
+    (template,) = of_texts([f"You are an assistant. {layout.format(*each)}" for each in wanted]).templates
+
+    assert [tuple(each.values.values()) for each in template.exemplars] == [wanted[each.prompt] for each in template.exemplars]
