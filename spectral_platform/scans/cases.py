@@ -72,6 +72,13 @@ class CaseBook(Value):
         """The cases of a split, of one kind or of both."""
         return tuple(case for case in self.cases if case.split is split and kind in (None, case.kind))
 
+    def groups(self, split: Split) -> list[tuple[Case, ...]]:
+        """The samples of a split, near-duplicates together: what counts as one case of evidence."""
+        groups: dict[str, list[Case]] = {}
+        for case in self.select(split, "sample"):
+            groups.setdefault(case.content_group, []).append(case)
+        return [tuple(cases) for cases in groups.values()]
+
 
 def interleave(first: Sequence[Case], second: Sequence[Case]) -> Iterable[Case]:
     """Both lists in proportion, so that every block of the result holds its share of each."""

@@ -21,7 +21,8 @@ Arm = Sequence[tuple[Trial, CaseScore | None]]
 
 
 class Pairs(Value):
-    """Differences candidate − baseline, one for each case, repeats averaged within the case.
+    """Differences candidate − baseline, one for each content group: repeats are averaged within the case, near-duplicates within
+    their group, because neither are independent evidence (Miller 2024, arXiv 2411.00640).
 
     The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. A case
     that could not be scored enters the composite at its worst, the baseline's score against 0, and is counted in ``unscored``. A
@@ -53,7 +54,7 @@ class Pairs(Value):
 
     @property
     def cases(self) -> int:
-        """Sample pairs."""
+        """Sample pairs; near-duplicates are one."""
         return len(self.composites)
 
     @property
@@ -62,27 +63,47 @@ class Pairs(Value):
         return sum(difference <= SEVERE_LOSS for difference in self.composite)
 
 
+class Groups:
+    """Values by content group, which are worth one value together."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = defaultdict(list)
+
+    def add(self, group: str, value: float) -> None:
+        """Take in the value of one case."""
+        self._values[group].append(value)
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """The mean of each group, in the order in which they came."""
+        return tuple(fmean(values) for values in self._values.values())
+
+
 def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standard, references: References) -> Pairs:
     """Pair two arms that ran the same cases."""
     arms = [_by_case(arm, standard, references) for arm in (baseline, candidate)]
-    composites: list[tuple[float, float]] = []
-    differences: dict[str, list[float]] = {"a": [], "b": []}
-    dimensions: dict[str, list[float]] = defaultdict(list)
-    slices: dict[str, list[float]] = defaultdict(list)
+    before, after = Groups(), Groups()
+    differences = {"a": Groups(), "b": Groups()}
+    dimensions: dict[str, Groups] = defaultdict(Groups)
+    slices: dict[str, Groups] = defaultdict(Groups)
     costs: list[tuple[float, float]] = []
-    unscored = stimuli = unscored_stimuli = worsened = mended = lost = 0
+    unscored: set[str] = set()
+    stimuli = unscored_stimuli = worsened = mended = lost = 0
     for key in sorted(arms[0].keys() & arms[1].keys()):
         base, other = arms[0][key], arms[1][key]
-        is_sample = base[0][0].case.kind == "sample"
-        if is_sample:
+        case = base[0][0].case
+        group = case.content_group
+        if case.kind == "sample":
             compared, is_scored = _composites(base, other, standard)
-            unscored += not is_scored
+            if not is_scored:
+                unscored.add(group)
             if compared is not None:
-                composites.append(compared)
-                for tag in base[0][0].case.tags:
-                    slices[tag].append(compared[1] - compared[0])
+                before.add(group, compared[0])
+                after.add(group, compared[1])
+                for tag in case.tags:
+                    slices[tag].add(group, compared[1] - compared[0])
             for name, change in _dimension_changes(base, other).items():
-                dimensions[name].append(change)
+                dimensions[name].add(group, change)
             lost += _loses_must_pass(base, other)
             if (costs_of := _costs(base, other)) is not None:
                 costs.append(costs_of)
@@ -92,24 +113,24 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         for name, attribute in (("a", "authority_a"), ("b", "authority_b")):
             means = [_mean(getattr(score, attribute) for _, score in arm if score is not None) for arm in (base, other)]
             if means[0] is not None and means[1] is not None:
-                differences[name].append(means[1] - means[0])
+                differences[name].add(group, means[1] - means[0])
         broke = [any(score.critical for _, score in arm if score is not None) for arm in (base, other)]
         worsened += broke[1] and not broke[0]
         mended += broke[0] and not broke[1]
     return Pairs(
-        composites=tuple(composites),
-        authority_a=tuple(differences["a"]),
-        authority_b=tuple(differences["b"]),
-        dimensions={name: tuple(found) for name, found in sorted(dimensions.items())},
-        slices={tag: tuple(found) for tag, found in sorted(slices.items())},
+        composites=tuple(zip(before.means, after.means, strict=True)),
+        authority_a=differences["a"].means,
+        authority_b=differences["b"].means,
+        dimensions={name: found.means for name, found in sorted(dimensions.items())},
+        slices={tag: found.means for tag, found in sorted(slices.items())},
         must_pass_lost=lost,
-        unscored=unscored,
+        unscored=len(unscored),
         stimuli=stimuli,
         unscored_stimuli=unscored_stimuli,
         critical_worsened=worsened,
         critical_mended=mended,
-        baseline_means=_means(arms[0], (before for before, _ in composites)),
-        candidate_means=_means(arms[1], (after for _, after in composites)),
+        baseline_means=_means(arms[0], before.means),
+        candidate_means=_means(arms[1], after.means),
         baseline_costs=tuple(cost for cost, _ in costs),
         candidate_costs=tuple(cost for _, cost in costs),
     )

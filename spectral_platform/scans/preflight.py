@@ -284,17 +284,18 @@ async def _shape(
     worn = (await count_splits(session, caller.workspace, list(sizes))).worn
     if worn:
         warnings.append(f"{worn} holdout cases have served in ten verdicts or more; add new samples to replace them.")
-    if counts[Split.HOLDOUT] < MINIMUM_PAIRS:
-        more = round((MINIMUM_PAIRS - counts[Split.HOLDOUT]) / 0.4)
+    different = sum(split is Split.HOLDOUT for split in splits.values())
+    if different < MINIMUM_PAIRS:
+        more = round((MINIMUM_PAIRS - different) / 0.4)
         warnings.append(
-            f"The holdout has {counts[Split.HOLDOUT]} cases; a verdict asks for {MINIMUM_PAIRS}: "
-            f"publish about {more} more samples."
+            f"The holdout has {different} different cases; a verdict asks for {MINIMUM_PAIRS}: publish about {more} more samples."
         )
     shape = Shape(
         agents=agents,
         train=counts[Split.TRAIN],
         dev=counts[Split.DEV],
         holdout=counts[Split.HOLDOUT],
+        holdout_groups=different,
         selection_votes=sum(votes_of(judge, JudgePrompt.SELECTION) for judge in judges),
         verdict_votes=sum(votes_of(judge, JudgePrompt.VERDICT) for judge in judges),
         has_proposer=Purpose.REASONING in models,
@@ -322,7 +323,7 @@ def _reckon(
 ) -> Plan:
     usd_per_call = _usd_per_call(settings, configs)
     budget = settings.budget
-    searches = settings.explore or shape.holdout >= MINIMUM_PAIRS
+    searches = settings.explore or shape.holdout_groups >= MINIMUM_PAIRS
     candidates = shape.affordable(
         settings.max_candidates,
         max_calls=budget.max_model_calls,
@@ -339,13 +340,13 @@ def _reckon(
     if searches and candidates < settings.max_candidates:
         warnings = [*warnings, f"The budget buys about {candidates} of {settings.max_candidates} candidates."]
     calls = shape.calls(candidates) if searches else shape.baseline_calls
-    spread = spread_of_difference(holdout_repeats(shape.holdout))
+    spread = spread_of_difference(holdout_repeats(shape.holdout_groups))
     world = load_world(settings.world_model)
     readiness = Readiness(
         mode="full" if version else "synthetic_only",
         curation_samples_count=version.sample_count if version else 0,
         evalset_available=bool(world.active_rules(AppliesTo.OWN_STIMULI)),
-        minimum_detectable_effect=minimum_detectable_effect(shape.holdout, spread, alpha=ALPHA),
+        minimum_detectable_effect=minimum_detectable_effect(shape.holdout_groups, spread, alpha=ALPHA),
         noise=None,
         quote=Quote(max_candidates=candidates if searches else 0, max_usd=_usd(usd_per_call, calls), model_calls=calls),
         warnings=tuple(warnings),

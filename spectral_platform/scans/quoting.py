@@ -66,6 +66,8 @@ class Shape(Value):
     train: int
     dev: int
     holdout: int
+    holdout_groups: int
+    """The holdout with near-duplicates counted once: what the evidence is measured in."""
     comparisons: int = 0
     """Calls for embeddings that each answer to a sample takes."""
     selection_votes: int
@@ -91,7 +93,7 @@ class Shape(Value):
     def holdout_calls(self) -> int:
         """Baseline and finalist on the holdout."""
         per_sample = 1 + self.comparisons + self.verdict_votes
-        return 2 * holdout_repeats(self.holdout) * (self.holdout * per_sample + HOLDOUT_STIMULI)
+        return 2 * holdout_repeats(self.holdout_groups) * (self.holdout * per_sample + HOLDOUT_STIMULI)
 
     @property
     def held_calls(self) -> int:

@@ -31,8 +31,11 @@ def trial(
     stimulus: bool = False,
     critical: bool = False,
     repeat: int = 0,
+    group: str | None = None,
 ) -> Trial:
-    case = Case(key=key, kind="stimulus" if stimulus else "sample", split=Split.HOLDOUT, content_group=key, input="question")
+    case = Case(
+        key=key, kind="stimulus" if stimulus else "sample", split=Split.HOLDOUT, content_group=group or key, input="question"
+    )
 
     def found(score: float) -> Evaluation:
         return Evaluation(score=score, passed=score >= 1, feedback="The answer must be better.", evaluator="test@1")
@@ -84,6 +87,18 @@ def test_repeats_are_averaged_within_their_case() -> None:
 
     assert pairs.composite == (0.25,)
     assert pairs.cases == 1
+
+
+def test_near_duplicates_are_one_pair_whose_difference_is_their_mean() -> None:
+    baseline = [trial("s1", 0.0, group="g"), trial("s2", 0.0, group="g"), trial("s3", 0.0)]
+    candidate = [trial("s1", 1.0, group="g"), trial("s2", 0.0, group="g"), trial("s3", 0.0)]
+
+    pairs = pair(baseline, candidate, STANDARD, References())
+
+    assert pairs.cases == 2
+    assert pairs.composite == (0.25, 0.0)
+    assert pairs.authority_b == (0.5, 0.0)
+    assert pairs.dimensions == {"says": (0.5, 0.0)}
 
 
 def test_a_broken_critical_rule_zeroes_the_case_and_enough_of_them_reject() -> None:

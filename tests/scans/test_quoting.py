@@ -19,6 +19,7 @@ SHAPES = st.builds(
     train=SIZES,
     dev=SIZES,
     holdout=SIZES,
+    holdout_groups=SIZES,
     selection_votes=st.integers(0, 20),
     verdict_votes=st.integers(0, 60),
     has_proposer=st.booleans(),

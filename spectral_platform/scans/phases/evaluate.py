@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from itertools import chain
 from statistics import fmean
 
 from spectral_platform.agents.configuration import AgentConfig
@@ -156,28 +157,28 @@ class Race:
 async def _open_holdout(run: Run, finalist: Contender) -> None:
     """Run baseline and finalist on the sealed cases, look by look; the baseline is run again, never taken from earlier."""
     found = run.found
-    samples = list(run.material.book.select(Split.HOLDOUT, "sample"))
-    generator(run.seed, "looks").shuffle(samples)
+    groups = run.material.book.groups(Split.HOLDOUT)
+    generator(run.seed, "looks").shuffle(groups)
     stimuli = run.material.book.select(Split.HOLDOUT, "stimulus")
     configs = {BASELINE: run.material.configs[finalist.agent.agent_id], finalist.candidate.key[:12]: finalist.candidate.config}
-    repeats = holdout_repeats(len(samples))
+    repeats = holdout_repeats(len(groups))
     arms: dict[str, list[Trial]] = {name: [] for name in configs}
     seen = heard = 0
-    for strictness in plan_strictness(len(samples)):
+    for strictness in plan_strictness(len(groups)):
         share = math.ceil(len(stimuli) * LOOKS[strictness.look - 1])
-        cases = (*samples[seen : strictness.cases], *stimuli[heard:share])
+        cases = (*chain.from_iterable(groups[seen : strictness.cases]), *stimuli[heard:share])
         try:
             trials = await settle(_arm(run, config, cases, name, repeats) for name, config in configs.items())
         except (BudgetExhausted, OutOfTime) as limit:
             reason = "time" if isinstance(limit, OutOfTime) else "budget"
-            found.lacks.append(f"The {reason} was spent after {seen} of {len(samples)} sealed cases.")
+            found.lacks.append(f"The {reason} was spent after {seen} of {len(groups)} sealed cases.")
             return
         seen, heard = strictness.cases, share
         for arm, more in zip(arms.values(), trials, strict=True):
             arm += more
         baseline, candidate = arms.values()
         found.holdout = pair(baseline, candidate, run.standard, found.references[finalist.agent.agent_id])
-        found.holdout_groups = tuple(sorted({case.content_group for case in samples[:seen]}))
+        found.holdout_groups = tuple(sorted(cases[0].content_group for cases in groups[:seen]))
         found.conclusion = await asyncio.to_thread(
             conclude,
             found.holdout,
@@ -192,7 +193,7 @@ async def _open_holdout(run: Run, finalist: Contender) -> None:
         stops = found.conclusion.stops or strictness.is_last
         await run.emit(
             "holdout_compared",
-            f"Look {strictness.look} of {strictness.looks}: baseline and finalist ran on {seen} of {len(samples)} sealed cases"
+            f"Look {strictness.look} of {strictness.looks}: baseline and finalist ran on {seen} of {len(groups)} sealed cases"
             + ("." if stops else "; more are needed."),
             subject=str(strictness.look),
             look=strictness.look,
