@@ -148,14 +148,14 @@ async def get_scan_step(session: AsyncSession, caller: Caller, scan_id: UUID, st
 
 
 async def list_step_logs(
-    session: AsyncSession, caller: Caller, scan_id: UUID, step_id: UUID, *, after: int, limit: int
+    session: AsyncSession, caller: Caller, scan_id: UUID, step_id: UUID, *, after: int
 ) -> Sequence[ScanEvent]:
-    """The next events of a step after a sequence number, in order."""
+    """The events of a step after a sequence number, in order."""
     scan = await find_scan(session, caller, scan_id)
     step = await get_scan_step(session, caller, scan_id, step_id)
     agent = next(agent for agent in scan.settings.agents if agent.agent_id == step.agent_id)
     events = step_events(await _list_all_events(session, caller, scan_id), step.phase, agent)
-    return [event for event in events if event.sequence > after][:limit]
+    return [event for event in events if event.sequence > after]
 
 
 async def _list_all_events(session: AsyncSession, caller: Caller, scan_id: UUID) -> Sequence[ScanEvent]:

@@ -35,6 +35,7 @@ VAGUE_NAMES = {
 OPEN_TRANSACTIONS_OF_THEIR_OWN = {
     "spectral_api/demonstration.py": "no request",
     "spectral_api/health.py": "reads",
+    "spectral_api/idempotency.py": "claims of requests and their answers, of which the request's own entry tells",
     "spectral_api/metrics.py": "reads",
     "spectral_api/routing.py": "reads",
     "spectral_api/v1/accounts/router.py": "reads a stream",

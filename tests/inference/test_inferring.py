@@ -308,7 +308,7 @@ def test_long_prompts_of_one_kind_take_bounded_time(line: Callable[[Values, int]
     begun = time.process_time()
     of_texts(texts)
 
-    assert time.process_time() - begun < 8
+    assert time.process_time() - begun < 20  # three where the processor is free; it was above sixty
 
 
 @pytest.mark.parametrize(("count", "length"), [(10_000, 300), (40, 50_000)])

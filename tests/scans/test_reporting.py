@@ -93,8 +93,9 @@ async def check_steps(scannable: Scannable, scan: dict[str, Any]) -> None:
     detect = await scannable.get(f"{path}/{steps['detect']['id']}")
     assert detect == steps["detect"]
     log = await scannable.get(f"{path}/{detect['id']}/logs?limit=1")
-    rest = await scannable.get(f"{path}/{detect['id']}/logs?cursor={log['next_cursor']}&limit=200")
-    said = [*log["lines"], *rest["lines"]]
+    rest = await scannable.get(f"{path}/{detect['id']}/logs?cursor={log['pagination']['next_cursor']}&limit=200")
+    said = [*log["results"], *rest["results"]]
+    assert len(said) == log["pagination"]["total"]
     assert said[0]["type"] == "phase_started"
     assert {line["phase"] for line in said} == {"detect"}
     nothing = await scannable.owner.client.get(f"{scannable.owner.w}/{path}/{scan['id']}")

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, computed_field
 
+from spectral_api.paging import Pagination
 from spectral_api.schemas import Input, Output, Time, Usd
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.llm.models import ScanBudget
@@ -202,11 +203,17 @@ class ScanReport(Output):
         )
 
 
-class StepLog(Output):
-    """A part of what a step has said."""
+class LogPagination(Pagination):
+    """Which part of a log this is."""
 
-    lines: list[ScanEvent] = Field(description="Its events, in order.")
-    next_cursor: int = Field(description="Where the next part begins.", examples=[12])
+    next_cursor: int = Field(description="Where the next page begins, also when nothing more has been said yet.", examples=[12])
+
+
+class StepLog(Output):
+    """A page of what a step has said. ``total`` counts what comes after the cursor."""
+
+    results: list[ScanEvent] = Field(description="Its events, in order.")
+    pagination: LogPagination = Field(description="Which part this is.")
 
 
 class Artifact(Output):

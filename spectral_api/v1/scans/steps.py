@@ -40,7 +40,12 @@ async def get_scan_step(workspace_id: UUID, scan_id: UUID, step_id: UUID, caller
     return await queries.get_scan_step(database, caller, scan_id, step_id)
 
 
-@router.get("/{step_id}/logs", summary="Read a step's log", responses=problems(*IN_WORKSPACE, ScanNotFound, StepNotFound))
+@router.get(
+    "/{step_id}/logs",
+    response_model=schemas.StepLog,
+    summary="Read a step's log",
+    responses=problems(*IN_WORKSPACE, ScanNotFound, StepNotFound),
+)
 async def list_step_logs(
     workspace_id: UUID,
     scan_id: UUID,
@@ -48,13 +53,13 @@ async def list_step_logs(
     caller: Reader,
     database: Database,
     cursor: Annotated[
-        int, Query(ge=0, le=LARGEST_SEQUENCE, description="`next_cursor` of the part before; 0 = from the start.")
+        int, Query(ge=0, le=LARGEST_SEQUENCE, description="`next_cursor` of the page before; 0 = from the start.")
     ] = 0,
     limit: Limit = 20,
-) -> schemas.StepLog:
-    """Read what a step has said. Ask again with `next_cursor` for what came since; a part without lines is the end so far."""
-    events = await queries.list_step_logs(database, caller, scan_id, step_id, after=cursor, limit=limit)
-    return schemas.StepLog(
-        lines=[schemas.ScanEvent.model_validate(event) for event in events],
-        next_cursor=events[-1].sequence if events else cursor,
-    )
+    offset: Offset = 0,
+) -> Any:
+    """Read what a step has said. Ask again with `next_cursor` for what came since; a page without results is the end so far."""
+    events = await queries.list_step_logs(database, caller, scan_id, step_id, after=cursor)
+    shown = events[offset : offset + limit]
+    pagination = {"total": len(events), "limit": limit, "offset": offset, "next_cursor": shown[-1].sequence if shown else cursor}
+    return {"results": shown, "pagination": pagination}

@@ -40,7 +40,7 @@ def limits(known: str, unit: float) -> list[Row]:
 
 
 MAX_LATENCY = [*limits("latency_ms", 1), Row("x", "pass", {"value": 0.5}, {"latency_ms": 0})]
-MAX_TOKENS = [*limits("total_tokens", 1), Row("x", "pass", {"value": 2**53}, {"total_tokens": 2**53})]
+MAX_TOKENS = [*limits("total_tokens", 1), Row("x", "pass", {"value": 10**9}, {"total_tokens": 10**9})]
 MAX_COST = [*limits("cost_usd", 0.0001), Row("x", "fail", {"value": sys.float_info.min}, {"cost_usd": 1e300})]
 
 
