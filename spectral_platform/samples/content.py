@@ -1,5 +1,6 @@
 """What a sample says, what makes two samples the same, and what its input reads like."""
 
+from math import isfinite
 from typing import Annotated, Any, TypeAlias
 
 import orjson
@@ -26,6 +27,9 @@ def _storable(value: Any, depth: int = 0) -> Any:
             value.encode()
         except UnicodeEncodeError as error:
             raise ValueError("lone surrogates cannot be stored") from error
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError("a number that is not finite cannot be stored")
     elif isinstance(value, dict):
         for key, item in value.items():
             _storable(key, depth)

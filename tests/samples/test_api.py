@@ -164,6 +164,22 @@ async def test_a_change_names_its_fields_and_leaves_the_others(owner: Person) ->
     assert await list_samples(owner, path) == [changed.json()]
 
 
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999"])
+@pytest.mark.parametrize(("change", "place"), [({"input": {"n": [0]}}, "input"), ({"metadata": {"n": [0]}}, "metadata")])
+async def test_a_number_that_is_not_finite_is_refused(change: dict[str, Any], place: str, number: str, owner: Person) -> None:
+    path = await create_sample_set(owner, "a")
+    [sample] = await list_samples(owner, path)
+    body = json.dumps(change).replace("0", number)
+    headers = {"Content-Type": "application/json"}
+
+    changed = await owner.client.patch(f"{owner.w}/samples/{sample['id']}", content=body, headers=headers)
+    added = await owner.client.post(f"{path}/samples", content=f"[{body}]", headers=headers)
+
+    assert (changed.status_code, added.status_code) == (422, 422)
+    assert changed.json()["errors"][0]["location"][:2] == ["body", place]
+    assert await list_samples(owner, path) == [sample]
+
+
 async def test_a_change_that_makes_two_samples_the_same_is_refused(owner: Person) -> None:
     path = await create_sample_set(owner, "a", "b")
     sample = next(sample for sample in await list_samples(owner, path) if sample["input"] == "b")

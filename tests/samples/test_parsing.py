@@ -38,6 +38,7 @@ def test_a_bad_line_of_jsonl_does_not_refuse_the_others() -> None:
         ({"input": {"a": ["\ud800"]}}, "input.variables: Value error, lone surrogates cannot be stored"),
         ({"input": "a", "weight": 0}, "weight: Input should be greater than 0"),
         ({"input": "a", "weight": float("nan")}, "weight: Input should be a finite number"),
+        ({"input": {"a": [float("inf")]}}, "input.variables: Value error, a number that is not finite cannot be stored"),
         ({"input": "a", "split": "train"}, "split: Extra inputs are not permitted"),
         ({"input": "a" * (LONGEST_TEXT + 1)}, f"input.text: String should have at most {LONGEST_TEXT} characters"),
         ({"input": "a", "metadata": {"a": "b" * 200_000}}, "metadata: Value error, larger than 200000 bytes"),
