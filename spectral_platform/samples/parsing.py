@@ -79,16 +79,19 @@ def read_csv(file: BinaryIO) -> Iterator[Line]:
     ``tags_json`` and ``metadata_json``. Raises ``SampleFileUnreadable`` for any other file.
     """
     _pass_over_mark(file)
-    reader = csv.reader(_decoded(file), strict=True)
+    decoded = _Decoded(file)
+    reader = csv.reader(decoded, strict=True)
     try:
         header = next(reader, [])
         _check_header(header)
+        decoded.row_bytes = 0
         start = reader.line_num + 1
         for cells in reader:
             if len(cells) > len(header):
                 yield RejectedLine(line=start, reason=f"{len(cells)} cells under {len(header)} columns")
             elif any(cells):
                 yield _judge_row(start, dict(zip(header, cells, strict=False)))
+            decoded.row_bytes = 0
             start = reader.line_num + 1
     except UnicodeDecodeError as error:
         raise SampleFileUnreadable(f"it is not UTF-8, near line {reader.line_num + 1}") from error
@@ -130,11 +133,24 @@ def _pass_over_mark(file: BinaryIO) -> None:
         file.seek(0)
 
 
-def _decoded(file: BinaryIO) -> Iterator[str]:
-    while line := file.readline(LONGEST_LINE_BYTES + 1):
-        if len(line) > LONGEST_LINE_BYTES:
-            raise SampleFileUnreadable(f"it has a line longer than {LONGEST_LINE_BYTES} bytes")
-        yield line.decode()
+class _Decoded:
+    """The lines of a file as text. A row takes several when its cells have line ends; ``row_bytes`` counts those of one row."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.row_bytes = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline(LONGEST_LINE_BYTES + 1)
+        if not line:
+            raise StopIteration
+        self.row_bytes += len(line)
+        if self.row_bytes > LONGEST_LINE_BYTES:
+            raise SampleFileUnreadable(f"it has a row longer than {LONGEST_LINE_BYTES} bytes")
+        return line.decode()
 
 
 def _check_header(header: list[str]) -> None:

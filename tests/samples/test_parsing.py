@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from spectral_platform.samples import parsing
 from spectral_platform.samples.content import LONGEST_TEXT, SampleContent
 from spectral_platform.samples.errors import SampleFileUnreadable
 from spectral_platform.samples.parsing import AcceptedLine, Line, RejectedLine, read_array, read_csv, read_jsonl, write_csv
@@ -108,6 +109,18 @@ def test_csv_variables_become_an_input_object() -> None:
 def test_a_file_that_is_not_such_a_csv_is_refused_whole(file: bytes) -> None:
     with pytest.raises(SampleFileUnreadable):
         list(read_csv(BytesIO(file)))
+
+
+def test_a_row_of_csv_is_bounded_however_many_lines_and_cells_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parsing, "LONGEST_LINE_BYTES", 1_000)
+    row = b'"' + b"\n" * 400 + b'",'
+    file = BytesIO(b"input,context,expected_output,tags\n" + 10 * (row * 2 + b",\n") + row * 1_000)
+    lines = read_csv(file)
+
+    assert [next(lines).line for _ in range(10)] == list(range(2, 8_012, 801))
+    with pytest.raises(SampleFileUnreadable, match="row longer than 1000 bytes"):
+        next(lines)
+    assert file.tell() < 10_000
 
 
 def test_a_line_of_jsonl_that_is_too_long_is_passed_over_and_the_next_one_is_read() -> None:
