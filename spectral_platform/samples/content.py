@@ -1,5 +1,6 @@
 """What a sample says, what makes two samples the same, and what its input reads like."""
 
+from decimal import Decimal
 from math import isfinite
 from typing import Annotated, Any, TypeAlias
 
@@ -14,6 +15,8 @@ LONGEST_TAG = 100
 MOST_TAGS = 50
 LARGEST_DOCUMENT_BYTES = 200_000
 DEEPEST_DOCUMENT = 100
+WRITTEN_WITH_EXPONENT = 1e16
+"""Smaller floats are written with a point, and Postgres keeps what stands behind it."""
 
 
 def _storable(value: Any, depth: int = 0) -> Any:
@@ -40,6 +43,21 @@ def _storable(value: Any, depth: int = 0) -> Any:
     return value
 
 
+def _as_stored(value: Any) -> Any:
+    """The value as it comes back from Postgres, which keeps numbers as their decimal digits.
+
+    Of floats from ``WRITTEN_WITH_EXPONENT`` on none of the digits says that they were floats, and zero has no sign. Read so from
+    the first, a sample has one hash on its way in, out and in again.
+    """
+    if isinstance(value, dict):
+        return {key: _as_stored(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_stored(item) for item in value]
+    if isinstance(value, float):
+        return orjson.loads(f"{Decimal(repr(value)):f}") if abs(value) >= WRITTEN_WITH_EXPONENT else value + 0.0
+    return value
+
+
 def _bounded(document: dict[str, Any]) -> dict[str, Any]:
     _storable(document)
     try:
@@ -48,7 +66,8 @@ def _bounded(document: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("not a JSON document") from error
     if size > LARGEST_DOCUMENT_BYTES:
         raise ValueError(f"larger than {LARGEST_DOCUMENT_BYTES} bytes")
-    return document
+    stored: dict[str, Any] = _as_stored(document)
+    return stored
 
 
 def _form_of_input(value: Any) -> str | None:

@@ -152,6 +152,11 @@ HOSTILE: list[dict[str, Any]] = [
 ]
 
 
+NUMBERS = [1.0, -1.5, -0.0, 1e-7, 2.5e15, 1e16, -1e16, 1.2345678901234567e18, 9.3e18, 1.8e19, 2.0**64, -(2.0**63), -1e19, 1e300]
+NUMBERS += [1, 10**16, 2**53 + 1, 2**64 - 1, -(2**63)]
+HOSTILE.append({"input": {"n": NUMBERS, "deep": [{"n": 1e17}]}, "metadata": {"n": NUMBERS}})
+
+
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_what_is_written_as_csv_is_read_as_the_same_samples(mark: bytes) -> None:
     samples = [SampleContent.model_validate(item) for item in HOSTILE]

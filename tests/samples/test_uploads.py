@@ -132,8 +132,11 @@ async def test_an_export_comes_in_again_as_the_same_samples(form: str, owner: Pe
     copy = await create_sample_set(owner)
 
     added = await upload(owner, copy, exported.content, f"export.{form}")
+    again = await upload(owner, path, exported.content, f"export.{form}")
 
     assert added.json() == {"created": len(HOSTILE), "rejected": [], "rejected_count": 0}
+    assert {refused["reason"] for refused in again.json()["rejected"]} == {"the set has this sample already"}
+    assert (again.json()["created"], again.json()["rejected_count"]) == (0, len(HOSTILE))
     versions = [(await owner.client.post(f"{each}/publish")).json() for each in (path, copy)]
     assert versions[0]["content_hash"] == versions[1]["content_hash"]
     told = [{name: one[name] for name in ("input", "tags", "metadata")} for one in await list_samples(owner, copy)]
