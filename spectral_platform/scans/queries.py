@@ -140,11 +140,7 @@ async def list_scan_steps(session: AsyncSession, caller: Caller, scan_id: UUID) 
 
 async def get_scan_step(session: AsyncSession, caller: Caller, scan_id: UUID, step_id: UUID) -> Step:
     """One step of a scan."""
-    steps = await list_scan_steps(session, caller, scan_id)
-    step = next((step for step in steps if step.id == step_id), None)
-    if step is None:
-        raise StepNotFound(step_id)
-    return step
+    return _named(await list_scan_steps(session, caller, scan_id), step_id)
 
 
 async def list_step_logs(
@@ -152,10 +148,16 @@ async def list_step_logs(
 ) -> Sequence[ScanEvent]:
     """The events of a step after a sequence number, in order."""
     scan = await find_scan(session, caller, scan_id)
-    step = await get_scan_step(session, caller, scan_id, step_id)
-    agent = next(agent for agent in scan.settings.agents if agent.agent_id == step.agent_id)
-    events = step_events(await _list_all_events(session, caller, scan_id), step.phase, agent)
-    return [event for event in events if event.sequence > after]
+    events = await _list_all_events(session, caller, scan_id)
+    step = _named(list_steps(scan, events), step_id)
+    return [event for event in step_events(events, step.phase, step.agent_id) if event.sequence > after]
+
+
+def _named(steps: Sequence[Step], step_id: UUID) -> Step:
+    step = next((step for step in steps if step.id == step_id), None)
+    if step is None:
+        raise StepNotFound(step_id)
+    return step
 
 
 async def _list_all_events(session: AsyncSession, caller: Caller, scan_id: UUID) -> Sequence[ScanEvent]:

@@ -9,7 +9,6 @@ from pydantic import Field, JsonValue
 
 from spectral_platform.core.values import Value
 from spectral_platform.scans.models import Scan, ScanEvent
-from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase, ScanStatus
 
 PHASE_STARTED, PHASE_SKIPPED = "phase_started", "phase_skipped"
@@ -67,7 +66,7 @@ def list_steps(scan: Scan, events: Sequence[ScanEvent]) -> tuple[Step, ...]:
                     attempts=scan.attempt if phase in started else 0,
                     started_at=started.get(phase),
                     finished_at=finished,
-                    metrics=_metrics(step_events(events, phase, agent)),
+                    metrics=_metrics(step_events(events, phase, agent.agent_id)),
                 )
             )
     return tuple(steps)
@@ -78,12 +77,10 @@ def step_id(scan_id: UUID, phase: Phase, agent_id: UUID) -> UUID:
     return uuid5(scan_id, f"{phase}:{agent_id}")
 
 
-def step_events(events: Sequence[ScanEvent], phase: Phase, agent: PinnedAgent) -> list[ScanEvent]:
+def step_events(events: Sequence[ScanEvent], phase: Phase, agent_id: UUID) -> list[ScanEvent]:
     """What a phase has said of an agent, and of all of them."""
     return [
-        event
-        for event in events
-        if event.phase is phase and (not _is_agent(event.subject) or event.subject == str(agent.agent_id))
+        event for event in events if event.phase is phase and (not _is_agent(event.subject) or event.subject == str(agent_id))
     ]
 
 
