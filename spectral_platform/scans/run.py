@@ -34,6 +34,9 @@ from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Bench, Trial
 
+BASELINE = "baseline"
+"""What an agent's own config is called among the candidates."""
+
 
 @dataclass(frozen=True)
 class Material:

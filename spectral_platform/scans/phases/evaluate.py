@@ -17,9 +17,8 @@ from spectral_platform.scans.gating import conclude
 from spectral_platform.scans.human_check import check_with_people
 from spectral_platform.scans.pairing import Pairs, pair
 from spectral_platform.scans.phases.generate import emit_dropped
-from spectral_platform.scans.phases.observe import BASELINE
 from spectral_platform.scans.quoting import holdout_repeats
-from spectral_platform.scans.run import Contender, Run
+from spectral_platform.scans.run import BASELINE, Contender, Run
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
 from spectral_platform.statistics.agreement import mcnemar_exact

@@ -12,7 +12,7 @@ from spectral_platform.llm.purposes import Purpose
 from spectral_platform.scans.models import Scan
 from spectral_platform.scans.pairing import trial_composites
 from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS, NOISE_CASES, Noise, holdout_repeats
-from spectral_platform.scans.run import Run
+from spectral_platform.scans.run import BASELINE, Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import TrialPlan, TrialStatus
@@ -26,7 +26,6 @@ from spectral_platform.worlds.splits import Split
 
 MOST_SCORING_ERRORS = 0.20
 SHOWN_PROBLEMS = 5
-BASELINE = "baseline"
 
 
 async def observe(run: Run) -> None:
