@@ -266,7 +266,6 @@ def careless(app: FastAPI) -> FastAPI:
         router.add_api_route(f"/forget/{method}", forget, methods=[method], name=f"forget_{method}")
         router.add_api_route(f"/repeat/{method}", repeat, methods=[method], name=f"repeat_{method}")
         router.add_api_route(f"/look/{method}", look, methods=[method], name=f"look_{method}")
-    app.router.routes = [*app.router.routes]  # a process shares them among its applications
     app.include_router(router)
     return app
 
