@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from spectral_platform.otel.dialects import Origin, draft, origin
-from spectral_platform.otel.dialects.dialect import LONGEST_LABEL, label
+from spectral_platform.otel.dialects.dialect import label
 from spectral_platform.otel.encoding import Encoding, inflate
 from spectral_platform.otel.errors import RefusedSpan
 from spectral_platform.otel.json import JsonRequest
@@ -39,7 +39,7 @@ def sdk_of(resource: Mapping[str, Any]) -> str | None:
     name, version, language = (label(resource.get(f"telemetry.sdk.{fact}")) for fact in ("name", "version", "language"))
     if name is None:
         return None
-    return " ".join([name, *([version] if version else []), *([f"({language})"] if language else [])])[:LONGEST_LABEL]
+    return " ".join([name, *([version] if version else []), *([f"({language})"] if language else [])])
 
 
 def decode(

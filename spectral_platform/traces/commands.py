@@ -24,7 +24,7 @@ from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.masking import mask_rejections, mask_spans
 from spectral_platform.traces.models import ErasedTrace, Feedback, Span, Trace
 from spectral_platform.traces.queries import linked_trace, spans_of
-from spectral_platform.traces.spans import Rejection, SpanDraft
+from spectral_platform.traces.spans import LONGEST_LABEL, Rejection, SpanDraft, cut_labels
 from spectral_platform.traces.statements import FOLD_COUNTS, INDEX_WORDS, PLAN_BY_KEYS, SEE_WORDS, TAKE_DUE
 from spectral_platform.workspaces.policies.queries import get_ingestion_policies
 
@@ -63,8 +63,9 @@ async def record_spans(
     if not masking.is_empty:
         await asyncio.to_thread(mask_spans, masking.masker, drafts)
         rejections = await asyncio.to_thread(mask_rejections, masking.masker, rejections)
+    cut_labels(drafts)
     today = clock.now().date()
-    rejections = [replace(each, sender=SENDERS.name(caller.workspace, each.sender, today)) for each in rejections]
+    rejections = [replace(each, sender=SENDERS.name(caller.workspace, each.sender[:LONGEST_LABEL], today)) for each in rejections]
     new = await ingest.store_spans(session, caller.workspace, drafts, prices)
     counts = tally(drafts, rejections, stored=new.spans, traces=new.traces, erased=new.erased, size_bytes=size_bytes)
     await ingest.add_counts(session, caller.workspace, counts)

@@ -29,9 +29,6 @@ from spectral_platform.traces.counting import Measure
 from spectral_platform.traces.feedback import FeedbackLabel, FeedbackSource, label_of
 from spectral_platform.traces.spans import SpanKind, SpanStatus
 
-LONGEST_LABEL = 200
-"""So many characters of a model or tag are looked up."""
-
 
 class TraceStatus(StrEnum):
     """How a trace went. It failed when one of its spans did, unless its root span says outright that all went well."""

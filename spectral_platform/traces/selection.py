@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.models import LONGEST_LABEL, Trace, TraceLabel, TraceStatus, TraceWords
+from spectral_platform.traces.models import Trace, TraceLabel, TraceStatus, TraceWords
+from spectral_platform.traces.spans import LONGEST_LABEL
 
 UNKNOWN = -1
 """Where an unknown cost or token count stands in the order: below everything that is known."""

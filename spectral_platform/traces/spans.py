@@ -39,6 +39,10 @@ TEXTS = (
     "output",
 )
 """The fields of a draft that are texts which a sender writes."""
+LABELS = ("service", "workflow", "agent_name", "session_id", "user_id", "model", "provider", "response_id")
+"""Those of them that rows are found by; tags are, too."""
+LONGEST_LABEL = 200
+"""So many characters of a label are kept, because an index takes no more than some thousand bytes."""
 
 
 class SpanStatus(StrEnum):
@@ -98,11 +102,22 @@ class SpanDraft:
     is_masked: bool = False
 
 
+def cut_labels(drafts: Sequence[SpanDraft]) -> None:
+    """Cut what spans are found by to what an index takes. To be done after masking: half a secret looks like none."""
+    for draft in drafts:
+        for name in LABELS:
+            label = getattr(draft, name)
+            if label is not None and len(label) > LONGEST_LABEL:
+                setattr(draft, name, label[:LONGEST_LABEL])
+        if draft.tags and len(max(draft.tags, key=len)) > LONGEST_LABEL:
+            draft.tags = tuple(dict.fromkeys(tag[:LONGEST_LABEL] for tag in draft.tags))
+
+
 @dataclass(frozen=True, slots=True)
 class Rejection:
     """One refused span: ``reason`` is the same sentence for all refused alike, ``sample`` says which it was, whole.
 
-    ``sender`` is the program that made it: its SDK, by name and version.
+    ``sender`` is the program that made it: its SDK, by name and version, whole as well.
     """
 
     reason: str

@@ -8,7 +8,6 @@ from typing import Any
 from spectral_platform.otel.received import ReceivedSpan
 from spectral_platform.traces.spans import SpanKind
 
-LONGEST_LABEL = 200
 MOST_TAGS = 50
 LARGEST_COUNT = 1_000_000_000
 LARGEST_COST = Decimal(1_000_000)
@@ -41,8 +40,8 @@ class Dialect:
 
 
 def label(value: Any) -> str | None:
-    """A short text that rows are found by, such as a name; cut so that it fits into an index, and without NUL."""
-    return value.replace("\x00", "\ufffd").strip()[:LONGEST_LABEL] or None if isinstance(value, str) else None
+    """A text that rows are found by, such as a name, without NUL. It is cut where it is stored: masking sees all of it."""
+    return value.replace("\x00", "\ufffd").strip() or None if isinstance(value, str) else None
 
 
 def count(value: Any) -> int | None:
