@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -12,7 +11,7 @@ from fastapi.routing import APIRoute
 
 from spectral_api.dependencies import Database
 from spectral_api.otel import schemas
-from spectral_api.otel.receiving import announced_size
+from spectral_api.otel.receiving import announced_size, compression_of
 from spectral_api.otel.shortcut import Shortcut
 from spectral_api.otel.statuses import render_status, render_success, statuses
 from spectral_api.problems import problems
@@ -123,13 +122,13 @@ async def export_traces(request: Request, caller: Sender) -> Response:
     sender = label(request.headers.get("User-Agent")) or ""
     settings: Settings = request.app.state.settings
     intake: Intake = request.app.state.intake
-    with ExitStack() as held:
-        held.enter_context(intake.hold(announced_size(request)))
+    with intake.hold(announced_size(request)) as hold:
         body = await request.body()  # whoever sends is verified by now, and no connection is held while they take their time
+        hold(len(body))
         try:
             encoding = encoding_of(request.headers.get("Content-Type"))
             payload = await _inflate(request, body, settings)
-            held.enter_context(intake.hold(max(0, len(payload) - len(body))))
+            hold(max(len(payload), len(body)))
             # Not in another thread: that would hold the interpreter's lock, for which the loop waits at every call to the system.
             decoded = Decoded()
             for _ in decode_by_and_by(decoded, payload, encoding, now=clock.now(), sender=sender):
@@ -149,7 +148,7 @@ async def export_traces(request: Request, caller: Sender) -> Response:
 
 async def _inflate(request: Request, body: bytes, settings: Settings) -> bytes:
     """The body as it was before it was compressed. Inflating lets other threads run, so it is done in one."""
-    compression = ",".join(request.headers.getlist("Content-Encoding")) or None
+    compression = compression_of(request)
     if compression is None:
         return body
     return await asyncio.to_thread(inflate, body, compression, limit_bytes=settings.max_body_bytes)

@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
     grpc_port: int | None = Field(default=None, ge=0, le=65535)
+    grpc_certificate_file: Path | None = None
+    grpc_key_file: Path | None = None
     public_url: str | None = None
     trusted_proxies: str = ""
     data_dir: Path = Field(default_factory=default_data_dir)

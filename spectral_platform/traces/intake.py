@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import UUID
 
 import psycopg
@@ -29,6 +30,13 @@ SPANS_TOGETHER = 2_000
 TRIES = 3
 
 Tenant = tuple[UUID, UUID]
+
+
+class Hold(Protocol):
+    """Memory that is answered for."""
+
+    def __call__(self, size_bytes: int) -> None:
+        """Answer for this size from now on. Raises ``Busy`` when memory is spoken for, and then still answers for the old one."""
 
 
 @dataclass(eq=False, slots=True)
@@ -55,18 +63,25 @@ class Intake:
         self._turns = asyncio.Semaphore(COMMITS_AT_ONCE)
 
     @contextmanager
-    def hold(self, size_bytes: int) -> Iterator[None]:
+    def hold(self, size_bytes: int) -> Iterator[Hold]:
         """Answer for a body of this size until what it brought is committed. Raises ``Busy`` when memory is spoken for.
 
-        A body that is alone is never refused.
+        Gives what changes the size, once more is known of it. A body that is alone is never refused.
         """
-        if self.held_bytes and self.held_bytes + size_bytes > self._most_bytes:
-            raise Busy
-        self.held_bytes += size_bytes
+        own = 0
+
+        def answer_for(size_bytes: int) -> None:
+            nonlocal own
+            others = self.held_bytes - own
+            if size_bytes > own and others and others + size_bytes > self._most_bytes:
+                raise Busy
+            self.held_bytes, own = others + size_bytes, size_bytes
+
+        answer_for(size_bytes)
         try:
-            yield
+            yield answer_for
         finally:
-            self.held_bytes -= size_bytes
+            self.held_bytes -= own
 
     async def take(
         self, caller: Caller, *, drafts: Sequence[SpanDraft], rejections: Sequence[Rejection] = (), size_bytes: int

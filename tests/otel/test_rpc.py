@@ -2,10 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from fastapi import FastAPI
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
@@ -14,7 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from spectral_api.app import create_app
 from spectral_api.otel import rpc
@@ -141,6 +147,74 @@ async def test_a_server_with_its_hands_full_says_when_to_send_again(owner: Perso
     code, status = await refusal(target, request().SerializeToString(), key)
 
     assert (code, delay_in(status) > 0) == ("UNAVAILABLE", True)
+
+
+async def test_a_message_is_read_once_its_sender_is_verified_and_it_is_its_turn(
+    owner: Person, settings: Settings, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpc, "MESSAGES_AT_ONCE", 1)
+    monkeypatch.setattr(rpc, "READ_SECONDS", 0.2)
+    key, message, reads = await bearing(owner), request().SerializeToString(), 0
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        async def receive_counted() -> Message:
+            nonlocal reads
+            reads += 1
+            return await receive()
+
+        await app(scope, receive_counted, send)
+
+    async with rpc.grpc_served(counting, settings) as port, grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        assert (await refusal(f"127.0.0.1:{port}", message))[0] == "UNAUTHENTICATED"
+        assert reads == 0
+        silent = channel.stream_unary(METHOD)(metadata=key)
+        await silent.wait_for_connection()
+        assert await call(f"127.0.0.1:{port}", message, key) == b""  # waits for the turn of the silent one to end
+        with pytest.raises(grpc.aio.AioRpcError) as late:
+            await silent
+    assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+
+
+async def test_senders_verify_the_certificate_of_the_server(
+    owner: Person, app: FastAPI, settings: Settings, tmp_path: Path
+) -> None:
+    certificate, key = self_signed(tmp_path)
+    encrypted = settings.model_copy(update={"grpc_certificate_file": certificate, "grpc_key_file": key})
+    credentials = grpc.ssl_channel_credentials(certificate.read_bytes())
+
+    async with rpc.grpc_served(app, encrypted) as port, grpc.aio.secure_channel(f"localhost:{port}", credentials) as channel:
+        answer = await channel.unary_unary(METHOD)(request().SerializeToString(), metadata=await bearing(owner))
+
+    assert answer == b""
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_half_a_certificate_is_refused_at_the_start(settings: Settings, tmp_path: Path, content: str | None) -> None:
+    file = tmp_path / "key.pem"
+    if content is not None:
+        file.write_text(content)
+
+    with pytest.raises(rpc.CertificateUnfit, match="SPECTRAL_GRPC_CERTIFICATE_FILE"):
+        rpc.require_grpc(settings.model_copy(update={"grpc_key_file": file}))
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    files = folder / "certificate.pem", folder / "key.pem"
+    files[0].write_bytes(certificate.public_bytes(Encoding.PEM))
+    files[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files
 
 
 async def test_calls_count_against_the_same_limit_as_requests(owner: Person, settings: Settings, database: Database) -> None:
