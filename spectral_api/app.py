@@ -1,5 +1,6 @@
 """The application: middleware, problem documents, documentation pages and every router."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -26,6 +27,7 @@ from spectral_platform.auth.verification import Verifier
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.core.watching import Watch
+from spectral_platform.llm.prices import load_price_book
 from spectral_platform.ratelimits.limiter import Limiter
 from spectral_platform.traces.intake import Intake
 from spectral_platform.traces.space import Space
@@ -107,6 +109,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(load_price_book)
         async with last_uses.written_behind(), space.watched(), grpc_served(app, settings):
             yield
         await intake.drain()
