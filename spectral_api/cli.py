@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import httpx
 import typer
 from psycopg.errors import InsufficientPrivilege
 from pydantic import ValidationError
@@ -18,11 +19,13 @@ from sqlalchemy.exc import ArgumentError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from spectral_api import doctor as diagnosis
-from spectral_api import server
+from spectral_api import scanning, server
 from spectral_api.app import create_app
 from spectral_api.demonstration import DemoAccess, ensure_demo
 from spectral_api.otel.rpc import ExtraMissing
+from spectral_api.remote import Refused, only_workspace, open_server
 from spectral_platform.accounts import commands as accounts
+from spectral_platform.changesets.states import Outcome
 from spectral_platform.core import embedded, schema
 from spectral_platform.core.database import Database, driver_url
 from spectral_platform.core.errors import SpectralError
@@ -33,10 +36,13 @@ from spectral_platform.core.settings import Environment, Settings
 from spectral_platform.core.signing import Algorithm, SigningKeysUnusable, add_key
 from spectral_platform.portability import importing
 from spectral_platform.portability.exporting import seal_of
+from spectral_platform.scans.states import ScanStatus
 from spectral_platform.tables import metadata
 
 FAILED = 1
 MISCONFIGURED = 2
+UNWANTED = 3
+INTERRUPTED = 130
 
 application = typer.Typer(
     name="spectral",
@@ -270,6 +276,74 @@ def doctor(
 
 
 @application.command()
+def scan(
+    scan_id: Annotated[str | None, typer.Argument(help="A scan that is there already; absent = start one.")] = None,
+    settings: Annotated[
+        str, typer.Option("--settings", help="What to scan: the JSON body of POST scans. The workspace's defaults fill the rest.")
+    ] = "{}",
+    watch: Annotated[bool, typer.Option("--watch", help="Stay until the scan is over, and tell what happens.")] = False,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Stop the scan.")] = False,
+    expect: Annotated[
+        list[Outcome] | None, typer.Option(help="With --watch: end with status 3 on any other verdict. May be given again.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the scan as JSON.")] = False,
+    url: Annotated[str, typer.Option(envvar="SPECTRAL_URL", help="The server.")] = "http://localhost:8000",
+    workspace: Annotated[
+        str | None, typer.Option(envvar="SPECTRAL_WORKSPACE_ID", help="The workspace; needed only if you have several.")
+    ] = None,
+    api_key: Annotated[str | None, typer.Option(envvar="SPECTRAL_API_KEY", help="An API key.")] = None,
+    email: Annotated[str | None, typer.Option(envvar="SPECTRAL_EMAIL", help="Log in instead, as this person.")] = None,
+    password: Annotated[str | None, typer.Option(envvar="SPECTRAL_PASSWORD", help="The person's password.")] = None,
+) -> None:
+    """Start a scan on a running server, or show, follow or cancel one.
+
+    Ends with 0 when the scan could be done, whatever its verdict; with 1 when it failed or was cancelled, or the server refused.
+    """
+    # A person who is named can do all that people can; keys are often only for sending.
+    key = None if email and password else api_key
+    with open_server(url, email=email, password=password, api_key=key) as client:
+        scans = scanning.Scans(client, workspace or only_workspace(client))
+        if scan_id is None:
+            found = scans.start(scanning.read_body(settings))
+        else:
+            found = scans.cancel(scan_id) if cancel else scans.get(scan_id)
+        if watch:
+            found = watch_scan(scans, found)
+    if as_json:
+        sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    else:
+        output.print("\n".join(scanning.conclusion(found)), markup=False)
+    if watch and found["status"] != ScanStatus.COMPLETED:
+        raise typer.Exit(FAILED)
+    if watch and expect and found["verdict"]["outcome"] not in expect:
+        raise typer.Exit(UNWANTED)
+
+
+def watch_scan(scans: scanning.Scans, started: dict[str, Any]) -> dict[str, Any]:
+    """Tell what happens in a scan until it is over; the scan as it ended."""
+    scan = started
+    try:
+        with scanning.progress_bar(errors) as bar:
+            bar.console.print(f"Scan {started['id']}", markup=False)
+            task = bar.add_task(started["status"], total=100, left="")
+            for latest, events in scans.follow(started["id"]):
+                scan = latest
+                for event in events:
+                    bar.console.print(f"{event['phase'] or '':<9} {event['message']}", markup=False)
+                bar.update(
+                    task,
+                    description=scan["phase"] or scan["status"],
+                    completed=scan["progress"]["percent"],
+                    left=scanning.time_left(scan),
+                )
+    except KeyboardInterrupt:
+        hint = f"Follow it with: spectral scan {scan['id']} --watch   Stop it with: spectral scan {scan['id']} --cancel"
+        errors.print(f"The scan goes on. {hint}", markup=False)
+        raise typer.Exit(INTERRUPTED) from None
+    return scan
+
+
+@application.command()
 def openapi() -> None:
     """Print the OpenAPI document. Needs no database."""
     app = create_app(Settings(environment=Environment.DEVELOPMENT), Database("postgresql://localhost"))
@@ -292,7 +366,9 @@ def main(arguments: list[str] | None = None) -> None:
         if error.filename is None:
             raise
         refuse(f"{error.filename}: {error.strerror}", FAILED)
-    except (EmbeddedPostgresError, server.AddressUnavailable, ExtraMissing, SigningKeysUnusable, SpectralError) as error:
+    except httpx.HTTPError as error:
+        refuse(f"the server does not answer: {error or type(error).__name__}", FAILED)
+    except (EmbeddedPostgresError, server.AddressUnavailable, ExtraMissing, Refused, SigningKeysUnusable, SpectralError) as error:
         refuse(str(error), FAILED)
 
 

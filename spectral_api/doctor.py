@@ -16,11 +16,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from rich.table import Table
 from rich.text import Text
 
+from spectral_api.remote import TIMEOUT_SECONDS, Refused, expect, reason
 from spectral_platform.core.access import Scope
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.providers.availability import has_real_provider
 
-TIMEOUT_SECONDS = 15.0
 PROTOBUF = "application/x-protobuf"
 PUBLIC_PROVIDER_URL = "https://api.openai.com/v1"
 KEY_SCOPES = [Scope.WRITE_TRACES, Scope.READ_WORKSPACE]
@@ -59,10 +59,6 @@ class Sender:
         return {"Authorization": f"Bearer {self.key}"}
 
 
-class CheckFailed(Exception):
-    """The server did not do what a check asked for."""
-
-
 def examine(
     url: str, settings: Settings, *, email: str | None = None, password: str | None = None, api_key: str | None = None
 ) -> Iterator[Finding]:
@@ -80,7 +76,7 @@ def examine(
                     yield from examine_traces(client, sender)
             else:
                 yield Finding("traces", Outcome.SKIPPED, "give --email or --api-key to send a span")
-        except (CheckFailed, httpx.HTTPError) as error:
+        except (Refused, httpx.HTTPError) as error:
             yield Finding("access", Outcome.FAILED, str(error))
     yield examine_provider(settings)
 
@@ -163,7 +159,7 @@ def borrowed_key(client: httpx.Client, email: str, password: str) -> Iterator[Se
     person = {"Authorization": f"Bearer {tokens['access_token']}"}
     workspaces = expect(client.get("/api/v1/auth/me", headers=person), "reading the profile")["workspaces"]
     if not workspaces:
-        raise CheckFailed(f"{email} has no workspace")
+        raise Refused(f"{email} has no workspace")
     keys = f"/api/v1/workspaces/{workspaces[0]['id']}/keys"
     body = {"name": "spectral doctor", "scopes": KEY_SCOPES}
     key = expect(client.post(keys, headers=person, json=body), "issuing a key")
@@ -178,22 +174,6 @@ def workspace_of_key(client: httpx.Client, key: str) -> str | None:
     answer = client.get("/api/v1/workspaces", headers={"Authorization": f"Bearer {key}"})
     found: list[dict[str, str]] = expect(answer, "using the key")["results"]
     return found[0]["id"] if found else None
-
-
-def expect(answer: httpx.Response, doing: str) -> dict[str, Any]:
-    """The body of an answer that should be a success."""
-    if not answer.is_success:
-        raise CheckFailed(f"{doing} failed: {reason(answer)}")
-    body: dict[str, Any] = answer.json()
-    return body
-
-
-def reason(answer: httpx.Response) -> str:
-    """Why an answer is not what was hoped for, in its own words where it has some."""
-    try:
-        return f"{answer.status_code}, {answer.json()['detail']}"
-    except (ValueError, KeyError, TypeError):
-        return str(answer.status_code)
 
 
 def one_span(trace_id: bytes) -> ExportTraceServiceRequest:

@@ -259,7 +259,7 @@ def _view(scan: Scan, budget: ScanBudget) -> ScanView:
     total = done if scan.status is ScanStatus.COMPLETED else max(done, scan.readiness.quote.model_calls)
     percent = 100 if scan.status is ScanStatus.COMPLETED else min(99, 100 * done // total if total else 0)
     eta = None
-    if scan.started_at is not None and done and not is_over:
+    if scan.started_at is not None and done and done < total and not is_over:
         elapsed = (clock.now() - scan.started_at).total_seconds()
         eta = round(elapsed * (total - done) / done)
     return ScanView(scan=scan, progress=Progress(done=done, total=total, percent=percent, eta_s=eta), budget=budget)

@@ -1,0 +1,136 @@
+"""Scans from the command line: start one on a running server, follow it, and tell what it concluded."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from spectral_api.remote import Refused, expect, reason
+from spectral_platform.scans.states import SCAN, ScanStatus
+
+POLL_SECONDS = 1.0
+PATIENCE_SECONDS = 60.0
+EVENTS_AT_ONCE = 100
+OVER = SCAN.terminal
+
+
+@dataclass(frozen=True, slots=True)
+class Scans:
+    """The scans of one workspace on a running server."""
+
+    client: httpx.Client
+    workspace_id: str
+
+    def start(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask for a scan; the answer is the scan as it was scheduled. Raises ``Refused``."""
+        return expect(self.client.post(self._path(), json=body), "starting the scan")
+
+    def cancel(self, scan_id: str) -> dict[str, Any]:
+        """Stop a scan. Raises ``Refused`` for one that is over."""
+        return expect(self.client.post(f"{self._path()}/{scan_id}/cancel"), "cancelling the scan")
+
+    def get(self, scan_id: str) -> dict[str, Any]:
+        """One scan as it stands."""
+        return expect(self.client.get(f"{self._path()}/{scan_id}"), "reading the scan")
+
+    def follow(self, scan_id: str) -> Iterator[tuple[dict[str, Any], list[dict[str, Any]]]]:
+        """The scan as it stands, with the events since the last time, until it is over.
+
+        A server that cannot be reached, or is too busy, is waited for a minute. Raises ``Refused`` after that.
+        """
+        seen, lost_at = 0, None
+        while True:
+            try:
+                scan = self._patiently(f"{self._path()}/{scan_id}")  # first, so that the events of its end are among those read
+                events = self._events_after(scan_id, seen)
+            except httpx.TransportError as outage:
+                lost_at = lost_at or time.monotonic()
+                if time.monotonic() - lost_at > PATIENCE_SECONDS:
+                    raise Refused(f"the server has not answered for a minute: {outage or type(outage).__name__}") from outage
+            else:
+                lost_at, seen = None, seen + len(events)
+                yield scan, events
+                if scan["status"] in OVER:
+                    return
+            time.sleep(POLL_SECONDS)
+
+    def _events_after(self, scan_id: str, seen: int) -> list[dict[str, Any]]:
+        """All events after as many; their numbers begin at 1 and have no gaps."""
+        events: list[dict[str, Any]] = []
+        while True:
+            offset = seen + len(events)
+            page = self._patiently(f"{self._path()}/{scan_id}/events?limit={EVENTS_AT_ONCE}&offset={offset}")
+            events += page["results"]
+            if len(page["results"]) < EVENTS_AT_ONCE:
+                return events
+
+    def _patiently(self, path: str) -> dict[str, Any]:
+        answer = self.client.get(path)
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS or answer.is_server_error:
+            raise httpx.TransportError(reason(answer))
+        return expect(answer, "following the scan")
+
+    def _path(self) -> str:
+        return f"workspaces/{self.workspace_id}/scans"
+
+
+def progress_bar(console: Console) -> Progress:
+    """A bar that tells the phase, the share that is done, and the time that has gone by and is left."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("[bold]{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[left]}"),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+
+
+def time_left(scan: Mapping[str, Any]) -> str:
+    """The estimate of a running scan in words."""
+    seconds = scan["progress"]["eta_s"]
+    if seconds is None:
+        return ""
+    minutes, seconds = divmod(seconds, 60)
+    return f"about {minutes} min {seconds:02} s left" if minutes else f"about {seconds} s left"
+
+
+def conclusion(scan: Mapping[str, Any]) -> list[str]:
+    """What a scan came to, in lines for people."""
+    if scan["status"] != ScanStatus.COMPLETED:
+        failure = scan["failure"]
+        return [f"Scan {scan['id']}: {scan['status']}"] + ([failure["detail"]] if failure else [])
+    verdict = scan["verdict"]
+    lines = [f"Scan {scan['id']}: {verdict['outcome']}" + (" (simulated)" if scan["simulated"] else "")]
+    effect = verdict["effect"]
+    if effect is not None:
+        bound = f"{effect['lower_bound']:+.3f} at {100 * (1 - effect['alpha']):.1f} %"
+        lines.append(f"Effect {effect['estimate']:+.3f}, at least {bound}, on {effect['n_pairs']} sealed cases")
+    lines += verdict["reasons"]
+    need = {name: count for name, count in (verdict["need"] or {}).items() if count is not None}
+    if need:
+        lines.append("To know more: " + ", ".join(f"{count} {name}" for name, count in need.items()))
+    cost = "unknown, for want of prices" if scan["cost_usd"] is None else f"{scan['cost_usd']} USD"
+    lines.append(f"Cost {cost}, {scan['progress']['done']} model calls")
+    if scan["changeset_id"] is not None:
+        lines.append(f"Changeset {scan['changeset_id']}")
+    return lines
+
+
+def read_body(text: str) -> dict[str, Any]:
+    """The body of a request from JSON. Raises ``Refused`` when it is none."""
+    try:
+        body = json.loads(text)
+    except ValueError as mistake:
+        raise Refused(f"the settings are not JSON: {mistake}") from mistake
+    if not isinstance(body, dict):
+        raise Refused("the settings are not a JSON object")
+    return body
