@@ -28,6 +28,8 @@ CONNECT_S = 5.0
 TOTAL_S = 20.0
 MOST_BYTES = 64 * 1024
 PORTS = {"http": 80, "https": 443}
+REQUEST_BEGINS = "http11.send_request_headers.started"
+"""What the library tells when a connection, new or kept, is there and agreed on, TLS included."""
 UNKNOWN_NAME = "the name is not known"
 
 
@@ -180,16 +182,26 @@ class Outbound:
         total_s: float | None = None,
         most_bytes: int = MOST_BYTES,
     ) -> Answer:
-        """Make one request on kept connections and follow no redirect. Raises ``OutboundRefused`` or ``OutboundFailed``."""
+        """Make one request on kept connections and follow no redirect.
+
+        ``total_s`` is the time for the answer once the server is reached. Raises ``OutboundRefused`` or ``OutboundFailed``.
+        """
         target = self.check(url)
         started = time.monotonic()
         patience = self.total_s if total_s is None else total_s
-        timeouts = {"connect": min(self.connect_s, patience), "read": patience, "write": patience, "pool": patience}
+        timeouts = {"connect": min(self.connect_s, patience), "read": patience, "write": patience}
+        deadline = asyncio.timeout(None)
+
+        async def trace(event: str, _: object) -> None:
+            if event == REQUEST_BEGINS:  # until then the library's own time-outs hold, which close what they give up
+                deadline.reschedule(asyncio.get_running_loop().time() + patience)
+
+        extensions = {"timeout": timeouts, "trace": trace}
         sent = [(b"Host", _authority(target)), *((name.encode(), value.encode()) for name, value in headers.items())]
         try:
             async with (
-                asyncio.timeout(patience),
-                connections.stream(method, target, headers=sent, content=content, extensions={"timeout": timeouts}) as response,
+                deadline,
+                connections.stream(method, target, headers=sent, content=content, extensions=extensions) as response,
             ):
                 body, is_whole = await _beginning(response, most_bytes)
         except httpcore.ConnectTimeout as error:

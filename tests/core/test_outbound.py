@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from spectral_platform.core import clock
-from spectral_platform.core.outbound import MOST_BYTES, Outbound, OutboundFailed, OutboundRefused, is_public
+from spectral_platform.core.outbound import MOST_BYTES, Outbound, OutboundFailed, OutboundRefused, OutboundTimedOut, is_public
 from spectral_platform.core.settings import Environment, Settings
 from tests.fixtures.receiver import Receiver, receiving, responding
 
@@ -331,6 +331,32 @@ async def test_a_server_that_never_answers_is_given_up(receiver: Receiver) -> No
     async with asyncio.timeout(5):
         with pytest.raises(OutboundFailed, match="in time"):
             await patient.call("GET", receiver.url, headers={})
+
+
+async def test_a_server_that_never_agrees_on_tls_was_not_reached(outbound: Outbound) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server, outbound.connections() as connections:
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(OutboundFailed, match="no connection came about") as failure:
+            await outbound.call_on(connections, "GET", url, headers={}, total_s=0.1)
+    assert not isinstance(failure.value, OutboundTimedOut)
+
+
+async def test_a_server_that_falls_silent_on_a_kept_connection_was_reached(outbound: Outbound) -> None:
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(answer_once, "127.0.0.1", 0) as server, outbound.connections() as connections:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        assert (await outbound.call_on(connections, "GET", url, headers={})).status == 204
+        with pytest.raises(OutboundTimedOut):
+            await outbound.call_on(connections, "GET", url, headers={}, total_s=0.1)
 
 
 @pytest.mark.parametrize("answer", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nshort"])
