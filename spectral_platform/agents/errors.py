@@ -94,6 +94,13 @@ class PlaceholderUndeclared(BusinessRuleViolationError):
         )
 
 
+class PromptTooLong(BusinessRuleViolationError):
+    """A prompt would be longer than any model reads once its placeholders are filled."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"Filled with these values the prompt has more than {most} characters.", limit_characters=most)
+
+
 class ConfigChanged(VersionConflictError):
     """The agent has a newer config version than the one that If-Match names."""
 

@@ -3,6 +3,10 @@
 import re
 from collections.abc import Mapping
 
+from spectral_platform.agents.errors import PromptTooLong
+
+LONGEST_PROMPT = 4_000_000
+"""Characters of a filled prompt: more than any model reads."""
 GIVEN = frozenset({"input", "context"})
 """What every input has a value for, declared or not."""
 
@@ -15,7 +19,12 @@ def placeholders_of(text: str) -> list[str]:
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
-    """The prompt with its values; a name without one becomes empty, and values are not looked into."""
+    """The prompt with its values; a name without one becomes empty, and values are not looked into.
+
+    Raises ``PromptTooLong`` before it is written: a short prompt can name a long value thousands of times.
+    """
+    if len(text) + sum(len(values.get(name, "")) for name in _PLACEHOLDER.findall(text)) > LONGEST_PROMPT:
+        raise PromptTooLong(LONGEST_PROMPT)
     return _PLACEHOLDER.sub(lambda match: values.get(match.group(1), ""), text)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.agents.errors import PromptTooLong
 from spectral_platform.agents.replaying import execution_purpose, execution_request
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
@@ -124,7 +125,10 @@ class Bench:
         if self.is_out_of_time:
             raise OutOfTime
         seed = derive(self._seed, "agent", case.key, repeat) % 2**SEED_BITS
-        request = execution_request(config, input=case.input, context=case.context, seed=seed)
+        try:
+            request = execution_request(config, input=case.input, context=case.context, seed=seed)
+        except PromptTooLong as error:
+            return self._failed(case, repeat, Measures(), error.detail)
         label = self._label(plan, execution_purpose(config), case, repeat)
         try:
             paid = await self._caller.ask(request, label)

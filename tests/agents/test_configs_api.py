@@ -221,6 +221,15 @@ async def test_rendering_names_the_placeholders_that_have_no_value(owner: Person
     assert answer["messages"][1]["content"] == "One.\n\nTwo. firm: Acme "
 
 
+async def test_a_prompt_that_repeats_a_long_value_is_not_written_out(owner: Person) -> None:
+    prompts = {"base_prompt": "{{input}}" * 1_000}
+    agent = await create_agent(owner, config={"template": prompts, "hyperparameters": {"model": "sim/standard"}})
+
+    answer = await owner.client.post(at(owner, agent, "/render"), json={"input": "x" * 100_000})
+
+    assert (answer.status_code, answer.json()["limit_characters"]) == (400, 4_000_000)
+
+
 WHOLE: dict[str, Any] = {
     "template": {
         "base_prompt": "Be kind.",

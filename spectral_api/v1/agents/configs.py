@@ -21,6 +21,7 @@ from spectral_platform.agents.errors import (
     ConfigNotLabelled,
     ConfigVersionNotFound,
     PlaceholderUndeclared,
+    PromptTooLong,
     SecretHeadersUnknown,
 )
 from spectral_platform.agents.rendering import render_request
@@ -194,7 +195,7 @@ async def get_config_diff(
     "/render",
     response_model=schemas.Rendering,
     summary="Render the messages for an input",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigNotLabelled, ConfigVersionNotFound),
+    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigNotLabelled, ConfigVersionNotFound, PromptTooLong),
 )
 async def render_agent(
     workspace_id: UUID, agent_id: UUID, body: schemas.RenderRequest, caller: Reader, database: Database
