@@ -10,6 +10,7 @@ from spectral_platform.auth.oauth import models as oauth
 from spectral_platform.auth.passwords import models as passwords
 from spectral_platform.authoring import models as authoring
 from spectral_platform.changesets import models as changesets
+from spectral_platform.changesets.autonomy import models as watches
 from spectral_platform.changesets.clusters import models as clusters
 from spectral_platform.core.database import Base
 from spectral_platform.evaluations.calibration import models as calibration
@@ -57,6 +58,7 @@ __all__ = [
     "scores",
     "templates",
     "traces",
+    "watches",
     "webhooks",
     "workspaces",
     "worlds",

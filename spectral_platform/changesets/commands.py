@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents import queries as agents
@@ -22,18 +22,29 @@ from spectral_platform.agents.templates.commands import move_current, write_back
 from spectral_platform.agents.versions import ConfigSource, Label
 from spectral_platform.audit.commands import record
 from spectral_platform.changesets import queries
+from spectral_platform.changesets.approving import approve
+from spectral_platform.changesets.autonomy.models import ChangesetWatch
+from spectral_platform.changesets.autonomy.states import WatchStatus
+from spectral_platform.changesets.autonomy.work import DecideChangeset
 from spectral_platform.changesets.clusters.commands import record_clusters
 from spectral_platform.changesets.clusters.findings import ClusterFinding
-from spectral_platform.changesets.errors import AutonomyForbids, SimulatedEvidence, StaleChangeset
+from spectral_platform.changesets.errors import (
+    AutonomyForbids,
+    EvidenceForbids,
+    NoApprovalToWithdraw,
+    SimulatedEvidence,
+    StaleChangeset,
+)
 from spectral_platform.changesets.explainability import NO_CHANGES_WARRANTED, Decision, Explainability
-from spectral_platform.changesets.models import Changeset, ChangesetItem, ChangesetMove
+from spectral_platform.changesets.models import Changeset, ChangesetApproval, ChangesetItem, ChangesetMove
 from spectral_platform.changesets.news import ChangesetMoved
 from spectral_platform.changesets.proposals import FrameworkSnapshot, PerformanceCard, ProposedChange
-from spectral_platform.changesets.states import BORN_AS, ChangesetStatus, Outcome, Risk
+from spectral_platform.changesets.states import APPLIED_FROM, BORN_AS, CHANGESET, ChangesetStatus, EvidenceLevel, Outcome, Risk
 from spectral_platform.core import clock
-from spectral_platform.core.access import Caller, system_caller
-from spectral_platform.core.jobs import publish
-from spectral_platform.core.lifecycle import move
+from spectral_platform.core.access import Caller, CallerKind, system_caller
+from spectral_platform.core.errors import InvalidTransitionError
+from spectral_platform.core.jobs import enqueue, publish
+from spectral_platform.core.lifecycle import move, move_all
 from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.workspaces.policies.autonomy import Autonomy, AutonomyMode
 from spectral_platform.workspaces.policies.queries import get_policy
@@ -89,20 +100,33 @@ async def propose(
     await session.flush()
     await record_clusters(session, caller, scan_id=scan_id, findings=clusters, changeset_id=changeset.id)
     await _remember(session, caller, changeset, came_from=None, reason=reason)
+    if outcome is Outcome.IMPROVE and (await get_policy(session, caller, Autonomy)).mode is AutonomyMode.BOUNDED_AUTO:
+        order = DecideChangeset(account_id=caller.account_id, workspace_id=caller.workspace, changeset_id=changeset.id)
+        await enqueue(session, order)
     return await queries.get_changeset(session, caller, changeset.id)
 
 
-async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
-    """Make the proposed configs versions labelled ``approved``. Other proposals for the same agents are superseded."""
+async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str | None = None) -> Changeset:
+    """Approve of the changeset. With the last approval that the workspace asks for, it is accepted.
+
+    Then the proposed configs become versions labelled ``approved``, and other proposals for the same agents are superseded. The
+    system's word is enough by itself, and comes with its ``reason``.
+    """
     await _require_autonomy(session, caller, "accepted", forbidden_by={AutonomyMode.OBSERVE_ONLY})
-    changeset, concerned = await _lock(session, caller, changeset_id)
-    await move(session, changeset, ChangesetStatus.ACCEPTED)
+    changeset, concerned = await lock_changeset(session, caller, changeset_id)
+    if not CHANGESET.allows(changeset.status, ChangesetStatus.ACCEPTED):
+        raise InvalidTransitionError(Changeset.__name__, changeset.status, ChangesetStatus.ACCEPTED)
     for item in changeset.items:
         agent = _present(concerned, item)
         labels = await agents.list_labels(session, caller, agent.id)
         _require_label(item, Label.APPROVED, labels, item.base_version)
         if changeset.simulated:
             await _require_simulated(session, caller, agent, labels)
+    if caller.kind is not CallerKind.SYSTEM and not await approve(session, caller, changeset):
+        return await queries.get_changeset(session, caller, changeset_id)
+    await move(session, changeset, ChangesetStatus.ACCEPTED, **_logged(changeset, caller, reason))
+    for item in changeset.items:
+        agent = _present(concerned, item)
         config = await write_back(session, caller, item.proposed_config, changeset_id=changeset.id, note=item.rationale)
         version = await add_config_version(
             session,
@@ -117,16 +141,29 @@ async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: 
         await set_labels(session, agent, {Label.APPROVED: version.version})
     superseded = await _supersede_others(session, changeset)
     ended = [str(other.id) for other in superseded]
-    await _remember(session, caller, changeset, came_from=ChangesetStatus.PROPOSED, superseded=ended)
+    came_from = ChangesetStatus.PROPOSED
+    await _remember(session, caller, changeset, came_from=came_from, reason=reason, superseded=ended)
     system = system_caller(caller.account_id, caller.workspace)
     for other in superseded:
-        await _tell(session, system, other, came_from=ChangesetStatus.PROPOSED, reason=_superseded_by(changeset))
+        await _tell(session, system, other, came_from=came_from, reason=_superseded_by(changeset))
+    return await queries.get_changeset(session, caller, changeset_id)
+
+
+async def withdraw_approval(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
+    """Take the caller's own approval back while it waits for others."""
+    changeset, _ = await lock_changeset(session, caller, changeset_id)
+    given = [approval for approval in changeset.approvals if approval.user_id == caller.id]
+    if changeset.status is not ChangesetStatus.PROPOSED or not given:
+        raise NoApprovalToWithdraw(changeset_id)
+    await session.execute(delete(ChangesetApproval).where(ChangesetApproval.id == given[0].id))
+    await record(session, caller, action="changeset.approval_withdrawn", resource="changeset", resource_id=changeset_id)
+    session.expunge(given[0])
     return await queries.get_changeset(session, caller, changeset_id)
 
 
 async def reject_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str) -> Changeset:
     """Decide against the changeset. If it was accepted, ``approved`` returns to where it was, unless it has moved on since."""
-    changeset, concerned = await _lock(session, caller, changeset_id)
+    changeset, concerned = await lock_changeset(session, caller, changeset_id)
     came_from = changeset.status
     await move(session, changeset, ChangesetStatus.REJECTED, explainability=_explained(changeset, caller, reason))
     for item in changeset.items if came_from is ChangesetStatus.ACCEPTED else []:
@@ -140,14 +177,17 @@ async def reject_changeset(session: AsyncSession, caller: Caller, changeset_id: 
     return await queries.get_changeset(session, caller, changeset_id)
 
 
-async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
+async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str | None = None) -> Changeset:
     """Label the accepted versions ``production``: from now on agents fetch them.
 
     What they say in place of a managed template becomes that template's current version.
     """
     await _require_autonomy(session, caller, "applied", forbidden_by={AutonomyMode.OBSERVE_ONLY, AutonomyMode.RECOMMEND})
-    changeset, concerned = await _lock(session, caller, changeset_id)
-    await move(session, changeset, ChangesetStatus.APPLIED)
+    changeset, concerned = await lock_changeset(session, caller, changeset_id)
+    level = EvidenceLevel(str(changeset.verdict.get("evidence_level", APPLIED_FROM)))
+    if level < APPLIED_FROM:
+        raise EvidenceForbids(level, APPLIED_FROM)
+    await move(session, changeset, ChangesetStatus.APPLIED, **_logged(changeset, caller, reason))
     for item in changeset.items:
         agent = _present(concerned, item)
         labels = await agents.list_labels(session, caller, agent.id)
@@ -156,13 +196,16 @@ async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: U
         await set_labels(session, agent, {Label.PRODUCTION: version})
         base, accepted = await _configs(session, caller, item)
         await move_current(session, caller, before=base, after=accepted)
-    await _remember(session, caller, changeset, came_from=ChangesetStatus.ACCEPTED)
+    await _remember(session, caller, changeset, came_from=ChangesetStatus.ACCEPTED, reason=reason)
     return await queries.get_changeset(session, caller, changeset_id)
 
 
 async def rollback_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str) -> Changeset:
-    """Put every label, and every managed template, back to where it was before this changeset moved it."""
-    changeset, concerned = await _lock(session, caller, changeset_id)
+    """Put every label, and every managed template, back to where it was before this changeset moved it.
+
+    Nobody watches production because of it any more.
+    """
+    changeset, concerned = await lock_changeset(session, caller, changeset_id)
     came_from = changeset.status
     await move(session, changeset, ChangesetStatus.ROLLED_BACK, explainability=_explained(changeset, caller, reason))
     for item in changeset.items:
@@ -176,13 +219,15 @@ async def rollback_changeset(session: AsyncSession, caller: Caller, changeset_id
             base, accepted = await _configs(session, caller, item)
             await move_current(session, caller, before=accepted, after=base)
         await set_labels(session, agent, returned)
+    over = (ChangesetWatch.workspace_id == caller.workspace, ChangesetWatch.changeset_id == changeset_id)
+    await move_all(session, ChangesetWatch, WatchStatus.STOPPED, *over, reason="The changeset was rolled back.")
     await _remember(session, caller, changeset, came_from=came_from, reason=reason)
     return await queries.get_changeset(session, caller, changeset_id)
 
 
 async def comment_on_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, comment: str) -> Changeset:
     """Add a remark to the decision log, whatever the status."""
-    changeset, _ = await _lock(session, caller, changeset_id)
+    changeset, _ = await lock_changeset(session, caller, changeset_id)
     changeset.explainability = _explained(changeset, caller, comment)
     await session.flush()
     await record(session, caller, action="changeset.commented", resource="changeset", resource_id=changeset_id)
@@ -205,7 +250,7 @@ async def _item(session: AsyncSession, caller: Caller, change: ProposedChange) -
     )
 
 
-async def _lock(session: AsyncSession, caller: Caller, changeset_id: UUID) -> tuple[Changeset, dict[UUID, Agent]]:
+async def lock_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> tuple[Changeset, dict[UUID, Agent]]:
     """The changeset as it is once everybody who decides about the same agents is done, and those agents that still exist."""
     changeset = await queries.get_changeset(session, caller, changeset_id)
     concerned = await lock_agents(session, caller, changeset.agent_ids)
@@ -276,6 +321,11 @@ async def _supersede_others(session: AsyncSession, accepted: Changeset) -> Seque
 
 def _superseded_by(accepted: Changeset) -> str:
     return f"Superseded: changeset {accepted.id} was accepted on the same agents."
+
+
+def _logged(changeset: Changeset, caller: Caller, reason: str | None) -> dict[str, Explainability]:
+    """The column that changes with a move for which somebody gives a reason."""
+    return {} if reason is None else {"explainability": _explained(changeset, caller, reason)}
 
 
 def _explained(changeset: Changeset, caller: Caller, entry: str) -> Explainability:

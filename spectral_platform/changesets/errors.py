@@ -37,6 +37,41 @@ class AutonomyForbids(BusinessRuleViolationError):
         super().__init__(f"Under the autonomy mode {mode} no changeset is {decision}; export it instead.", mode=mode)
 
 
+class EvidenceForbids(BusinessRuleViolationError):
+    """The evidence is too weak for Spectral to change what runs."""
+
+    def __init__(self, level: str, least: str) -> None:
+        super().__init__(
+            f"The verdict rests on evidence of level {level}, and what is applied on {least} or more; export the changeset, or "
+            "promote its version by hand.",
+            evidence_level=level,
+            least=least,
+        )
+
+
+class ApprovalNotCounted(BusinessRuleViolationError):
+    """Where several must approve, only people of the account and the system can."""
+
+    def __init__(self, required: int) -> None:
+        super().__init__(
+            f"{required} people of this account have to approve, and visitors are not among them.", required_approvals=required
+        )
+
+
+class NoApprovalToWithdraw(BusinessRuleViolationError):
+    """The caller has given no approval that still waits for others."""
+
+    def __init__(self, changeset_id: UUID) -> None:
+        super().__init__(f"You have given changeset {changeset_id} no approval that waits for others.")
+
+
+class NotWatched(BusinessRuleViolationError):
+    """Nobody watches production because of this changeset."""
+
+    def __init__(self, changeset_id: UUID) -> None:
+        super().__init__(f"Production is not being watched because of changeset {changeset_id}.")
+
+
 class SimulatedEvidence(BusinessRuleViolationError):
     """The evidence comes from the simulator and the agent runs on a real model."""
 

@@ -6,17 +6,18 @@ from uuid import UUID
 
 from pydantic import JsonValue
 from sqlalchemy import DateTime, ForeignKey, ForeignKeyConstraint, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, query_expression, relationship
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.diffs import ConfigDiff
 from spectral_platform.agents.versions import Author
+from spectral_platform.changesets.autonomy.models import ChangesetWatch
 from spectral_platform.changesets.explainability import Explainability
 from spectral_platform.changesets.proposals import FrameworkSnapshot, PerformanceCard
 from spectral_platform.changesets.states import CHANGESET, ChangesetStatus, Outcome, Risk
 from spectral_platform.core import clock
 from spectral_platform.core.access import CallerKind
-from spectral_platform.core.columns import Identified, PydanticJSON, Timestamped, WorkspaceOwned, state_column
+from spectral_platform.core.columns import Created, Identified, PydanticJSON, Timestamped, WorkspaceOwned, state_column
 from spectral_platform.core.database import Base
 from spectral_platform.core.lifecycle import Lifecycle
 
@@ -68,6 +69,20 @@ class ChangesetMove(Identified, WorkspaceOwned, Base):
         return Author(kind=self.actor_kind, id=self.actor_id)
 
 
+class ChangesetApproval(Identified, WorkspaceOwned, Created, Base):
+    """That somebody approved of a changeset. ``counts`` is asked anew at every read: whether they still may.
+
+    A person who is deleted leaves the row, which says only that somebody approved.
+    """
+
+    __tablename__ = "changeset_approvals"
+    __table_args__ = (UniqueConstraint("changeset_id", "user_id"),)
+
+    changeset_id: Mapped[UUID] = mapped_column(ForeignKey("changesets.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID]
+    counts: Mapped[bool] = query_expression()
+
+
 class Changeset(Identified, WorkspaceOwned, Timestamped, Base):
     """What one scan hands over for a decision, with everything that explains it."""
 
@@ -91,8 +106,12 @@ class Changeset(Identified, WorkspaceOwned, Timestamped, Base):
     superseded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     superseded_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("changesets.id", ondelete="SET NULL"), index=True)
 
+    required_approvals: Mapped[int] = query_expression()
     items: Mapped[list[ChangesetItem]] = relationship(lazy="raise", order_by=ChangesetItem.id)
     history: Mapped[list[ChangesetMove]] = relationship(lazy="raise", viewonly=True, order_by=ChangesetMove.id)
+
+    approvals: Mapped[list[ChangesetApproval]] = relationship(lazy="raise", viewonly=True, order_by=ChangesetApproval.id)
+    watch: Mapped[ChangesetWatch | None] = relationship(lazy="raise", viewonly=True)
 
     @property
     def summary(self) -> str:

@@ -3,17 +3,20 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import tuple_
+from sqlalchemy import literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import selectinload, with_expression
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.models import ConfigVersion
 from spectral_platform.changesets.errors import ChangesetNotFound
-from spectral_platform.changesets.models import Changeset, ChangesetItem
+from spectral_platform.changesets.models import Changeset, ChangesetApproval, ChangesetItem
 from spectral_platform.changesets.states import ChangesetStatus
-from spectral_platform.core.access import Caller
+from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.workspaces.policies.autonomy import Autonomy
+from spectral_platform.workspaces.policies.queries import get_policy
+from spectral_platform.workspaces.queries import holds_scope
 
 COLUMNS = {"created_at": Changeset.created_at}
 
@@ -42,11 +45,19 @@ async def list_changesets(
 
 
 async def get_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset:
-    """One changeset of the workspace with its items and history, as they are now."""
+    """One changeset of the workspace with its items, history, approvals and watch, as they are now."""
+    required = (await get_policy(session, caller, Autonomy)).required_approvals
+    counts = holds_scope(Scope.APPROVE_AGENTS, workspace_id=caller.workspace, user_id=ChangesetApproval.user_id)
     changeset = await session.scalar(
         Changeset.in_workspace(caller.workspace)
         .where(Changeset.id == changeset_id)
-        .options(selectinload(Changeset.items), selectinload(Changeset.history))
+        .options(
+            with_expression(Changeset.required_approvals, literal(required)),
+            selectinload(Changeset.items),
+            selectinload(Changeset.history),
+            selectinload(Changeset.approvals).options(with_expression(ChangesetApproval.counts, counts)),
+            selectinload(Changeset.watch),
+        )
         .execution_options(populate_existing=True)
     )
     if changeset is None:

@@ -22,6 +22,25 @@ class Risk(StrEnum):
     HIGH = "high"
 
 
+class EvidenceLevel(StrEnum):
+    """How close to the agent's real runs the compared runs were; a later one is stronger."""
+
+    L0 = "L0"
+    """Recorded answers, evaluated anew."""
+    L1 = "L1"
+    """One turn: the model is asked anew, and what it asks of tools is not answered."""
+    L2 = "L2"
+    """The model is asked anew, and its tools are answered from recordings."""
+    L3 = "L3"
+    """The agent is run whole."""
+    L4 = "L4"
+    """A share of production."""
+
+
+APPLIED_FROM = EvidenceLevel.L3
+"""What rests on less can be recommended, and is not applied by Spectral."""
+
+
 class ChangesetStatus(StrEnum):
     """Where a changeset stands."""
 

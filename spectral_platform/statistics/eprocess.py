@@ -30,6 +30,15 @@ class EProcess:
             self.count += 1
         return self.capital
 
+    def repeat(self, value: float, times: int) -> float:
+        """Take in the same value several times, at the cost of one. Raises ``ValueError`` as ``add`` does."""
+        before = self._logs
+        self._logs = [0.0] * len(STAKES)
+        self.add([value])
+        self._logs = [known + times * log for known, log in zip(before, self._logs, strict=True)]
+        self.count += times - 1
+        return self.capital
+
     @property
     def capital(self) -> float:
         """W, the evidence so far; 1 before anything was seen, at most the largest float there is."""

@@ -21,6 +21,7 @@ class EventType(StrEnum):
     CHANGESET_REJECTED = "changeset.rejected"
     CHANGESET_ROLLED_BACK = "changeset.rolled_back"
     CHANGESET_SUPERSEDED = "changeset.superseded"
+    CHANGESET_WATCH_ENDED = "changeset.watch_ended"
     JUDGE_DRIFTED = "judge.drifted"
     WEBHOOK_DISABLED = "webhook.disabled"
     WEBHOOK_TEST = "webhook.test"

@@ -6,6 +6,7 @@ from typing import Any
 import spectral_platform.tables  # noqa: F401 - foreign keys resolve only when every room's rows are known
 from spectral_platform.agents.news import AGENT_MERGED
 from spectral_platform.auth.passwords import jobs as passwords
+from spectral_platform.changesets.autonomy import jobs as autonomy
 from spectral_platform.core.jobs import Announce, Heard, Job, JobContext, enqueue, job, registry
 from spectral_platform.mail import jobs as mail
 from spectral_platform.scans import jobs as scans
@@ -15,7 +16,7 @@ from spectral_platform.webhooks import jobs as webhooks
 from spectral_platform.webhooks.events import EventType
 from spectral_platform.webhooks.work import NotifyWebhooks
 
-ROOMS = (mail, passwords, scans, traces, webhooks)
+ROOMS = (autonomy, mail, passwords, scans, traces, webhooks)
 LISTENERS: Mapping[type[Heard], Collection[str]] = {NotifyWebhooks: tuple(EventType), FollowMerge: (AGENT_MERGED,)}
 """The events that each listener hears. Each has an order of its own, so that one that fails keeps nothing from the others."""
 

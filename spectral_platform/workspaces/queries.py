@@ -6,11 +6,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
+from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
-from spectral_platform.accounts.models import Account, AccountMember, AccountStatus
+from spectral_platform.accounts.models import Account, AccountMember, AccountStatus, User, UserStatus
 from spectral_platform.core import clock
-from spectral_platform.core.access import AccountRole, Caller, CallerKind, Scope, WorkspaceRole
+from spectral_platform.core.access import WORKSPACE_SCOPES, AccountRole, Caller, CallerKind, Scope, WorkspaceRole, resolve_scopes
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.workspaces.errors import WorkspaceMemberNotFound, WorkspaceNotFound
 from spectral_platform.workspaces.models import RESTORABLE_FOR, Workspace, WorkspaceMember
@@ -55,6 +55,25 @@ def is_workspace_open(workspace_id: UUID) -> ColumnElement[bool]:
         Account.id == Workspace.account_id,
         Account.deleted_at.is_(None),
         Account.status == AccountStatus.ACTIVE,
+    )
+
+
+def holds_scope(scope: Scope, *, workspace_id: UUID, user_id: InstrumentedAttribute[UUID]) -> ColumnElement[bool]:
+    """Whether a person of the workspace's own account may come in there with a scope, as the roles are now."""
+    by_account = [role for role in AccountRole if scope in resolve_scopes(role, None)]
+    by_workspace = [role for role in WorkspaceRole if scope in WORKSPACE_SCOPES[role]]
+    membership = exists().where(
+        WorkspaceMember.workspace_id == workspace_id,
+        WorkspaceMember.user_id == user_id,
+        WorkspaceMember.role.in_(by_workspace),
+    )
+    return exists().where(
+        Workspace.id == workspace_id,
+        AccountMember.account_id == Workspace.account_id,
+        AccountMember.user_id == user_id,
+        User.id == AccountMember.user_id,
+        User.status == UserStatus.ACTIVE,
+        or_(AccountMember.role.in_(by_account), membership),
     )
 
 

@@ -1,9 +1,11 @@
 """Changesets for tests, proposed as a scan does it."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.changesets.autonomy.models import ChangesetWatch
 from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.commands import propose
 from spectral_platform.changesets.explainability import Decision, Evidence, Explainability
@@ -106,3 +108,19 @@ async def proposed(database: Database, person: Person) -> tuple[dict[str, Any], 
     """An agent and a changeset that proposes a briefer prompt for it."""
     agent = await create_agent(person, config=config())
     return agent, await make_changeset(database, person, change(agent))
+
+
+async def watched(database: Database, person: Person, changeset_id: UUID) -> None:
+    """Watch production for a day because of a changeset."""
+    now = clock.now()
+    async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
+        session.add(
+            ChangesetWatch(
+                workspace_id=person.workspace_id,
+                changeset_id=changeset_id,
+                began_at=now,
+                ends_at=now + timedelta(days=1),
+                evidence_needed=800.0,
+                baseline=(),
+            )
+        )

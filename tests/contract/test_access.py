@@ -123,6 +123,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     f"POST {WORKSPACE}/agents/{{agent_id}}/render": {"read:agents", "read:workspace"},  # shows, and changes nothing
     f"POST {WORKSPACE}/evaluations/rubrics/{{rubric_id}}/explain": {"read:workspace"},  # likewise
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/accept": {"approve:agents"},
+    f"POST {WORKSPACE}/changesets/{{changeset_id}}/withdraw": {"approve:agents"},
+    f"POST {WORKSPACE}/changesets/{{changeset_id}}/watch/stop": {"approve:agents"},
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/reject": {"approve:agents"},
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/apply": {"approve:agents"},
     f"POST {WORKSPACE}/changesets/{{changeset_id}}/rollback": {"approve:agents"},

@@ -20,6 +20,7 @@ from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.lifecycle import move
 from spectral_platform.webhooks.models import WebhookDelivery
 from spectral_platform.webhooks.states import DeliveryStatus
+from tests.changesets.factories import watched
 from tests.contract.conftest import Tenants, label_requests, logged_in, proposals, samples, suggestions, things
 from tests.contract.operations import OPERATIONS, Operation
 from tests.contract.test_access import example, named, required_query
@@ -98,6 +99,17 @@ async def with_accepted_changeset(person: Person, made: Chosen) -> Chosen:
     return {}
 
 
+async def with_approval(person: Person, made: Chosen) -> Chosen:
+    await send(person, "PUT", "/autonomy", {"required_approvals": 2})
+    return await with_accepted_changeset(person, made)
+
+
+async def with_watch(person: Person, made: Chosen) -> Chosen:
+    holder: database.Database = person.client._transport.app.state.database  # type: ignore[attr-defined]  # the tests' own transport
+    await watched(holder, person, UUID(made["changeset_id"]))
+    return {}
+
+
 async def with_delivered_message(person: Person, made: Chosen) -> Chosen:
     delivery = await send(person, "POST", f"/webhooks/{made['webhook_id']}/test")
     holder: database.Database = person.client._transport.app.state.database  # type: ignore[attr-defined]  # the tests' own transport
@@ -160,6 +172,8 @@ PREPARED: dict[str, Preparation] = {
     "replay_delivery": with_delivered_message,
     "apply_changeset": with_accepted_changeset,
     "rollback_changeset": with_accepted_changeset,
+    "withdraw_approval": with_approval,
+    "stop_watch": with_watch,
 }
 """What must have happened before an operation can succeed; returns parts of its path."""
 

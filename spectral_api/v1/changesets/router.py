@@ -15,7 +15,17 @@ from spectral_api.v1.changesets import schemas
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_platform.agents.errors import AgentNotFound
 from spectral_platform.changesets import commands, queries
-from spectral_platform.changesets.errors import AutonomyForbids, ChangesetNotFound, SimulatedEvidence, StaleChangeset
+from spectral_platform.changesets.autonomy import commands as autonomy
+from spectral_platform.changesets.errors import (
+    ApprovalNotCounted,
+    AutonomyForbids,
+    ChangesetNotFound,
+    EvidenceForbids,
+    NoApprovalToWithdraw,
+    NotWatched,
+    SimulatedEvidence,
+    StaleChangeset,
+)
 from spectral_platform.changesets.exporting import diff_of, environment_of
 from spectral_platform.changesets.states import ChangesetStatus
 from spectral_platform.core.access import Caller, Scope
@@ -78,11 +88,27 @@ async def get_changeset(workspace_id: UUID, changeset_id: UUID, caller: Reader, 
     "/{changeset_id}/accept",
     response_model=schemas.Changeset,
     summary="Accept a changeset",
-    responses=problems(*DECISION, AutonomyForbids, SimulatedEvidence),
+    responses=problems(*DECISION, AutonomyForbids, SimulatedEvidence, ApprovalNotCounted),
 )
 async def accept_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
-    """Make the proposed configs versions labelled `approved`. What runs does not change until the changeset is applied."""
+    """Approve of a changeset. With the last of the approvals that the workspace asks for (`required_approvals`), it is accepted.
+
+    Then the proposed configs become versions labelled `approved`; what runs does not change until the changeset is applied. Until
+    then the answer shows the `approvals` so far and the status stays `proposed`. An approval counts as long as its giver may
+    approve, and once.
+    """
     return await commands.accept_changeset(database, caller, changeset_id)
+
+
+@router.post(
+    "/{changeset_id}/withdraw",
+    response_model=schemas.Changeset,
+    summary="Withdraw an approval",
+    responses=problems(*IN_WORKSPACE, ChangesetNotFound, NoApprovalToWithdraw),
+)
+async def withdraw_approval(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
+    """Take your own approval back while it waits for others. What was accepted already is rejected or rolled back instead."""
+    return await commands.withdraw_approval(database, caller, changeset_id)
 
 
 @router.post(
@@ -102,10 +128,13 @@ async def reject_changeset(
     "/{changeset_id}/apply",
     response_model=schemas.Changeset,
     summary="Apply a changeset",
-    responses=problems(*DECISION, AutonomyForbids),
+    responses=problems(*DECISION, AutonomyForbids, EvidenceForbids),
 )
 async def apply_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
-    """Label the accepted versions `production`: from now on agents fetch them."""
+    """Label the accepted versions `production`: from now on agents fetch them.
+
+    What rests on evidence below `L3`, where the agent was not run whole, is exported or promoted by hand instead.
+    """
     return await commands.apply_changeset(database, caller, changeset_id)
 
 
@@ -120,6 +149,17 @@ async def rollback_changeset(
 ) -> Any:
     """Put every label back to where it was before this changeset moved it."""
     return await commands.rollback_changeset(database, caller, changeset_id, reason=body.reason)
+
+
+@router.post(
+    "/{changeset_id}/watch/stop",
+    response_model=schemas.Changeset,
+    summary="Stop watching production",
+    responses=problems(*IN_WORKSPACE, ChangesetNotFound, NotWatched),
+)
+async def stop_watch(workspace_id: UUID, changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database) -> Any:
+    """Keep what the system applied under `bounded_auto`, whatever production shows from here on."""
+    return await autonomy.stop_watch(database, caller, changeset_id, reason=body.reason)
 
 
 @router.post(

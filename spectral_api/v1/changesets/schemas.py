@@ -9,6 +9,8 @@ from spectral_api.schemas import Input, Output, Time
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.diffs import ConfigDiff
 from spectral_platform.agents.versions import Author
+from spectral_platform.changesets.autonomy.monitoring import Reading, Reference
+from spectral_platform.changesets.autonomy.states import WatchStatus
 from spectral_platform.changesets.explainability import Explainability
 from spectral_platform.changesets.proposals import FrameworkSnapshot, PerformanceCard
 from spectral_platform.changesets.states import ChangesetStatus, Outcome, Risk
@@ -61,6 +63,32 @@ class ChangesetMove(Output):
     reason: str | None = Field(description="Why; null = not said.")
 
 
+class Approval(Output):
+    """That somebody approved."""
+
+    user_id: UUID = Field(description="Who approved.")
+    at: Time = Field(description="When.", validation_alias="created_at")
+    counts: bool = Field(description="Whether it counts: whoever may not approve any more, does not.")
+
+
+class Watch(Output):
+    """Production under watch because the system applied the changeset."""
+
+    status: WatchStatus = Field(
+        description="`watching`; `kept`: the time was over and no regression had been shown; `rolled_back`: one was shown and "
+        "the system put everything back; `stopped`: somebody decided, or the system could not act any more."
+    )
+    began_at: Time = Field(description="When the changeset was applied.")
+    ends_at: Time = Field(description="Until when production is watched.")
+    finished_at: Time | None = Field(description="When the watch ended; null = it has not.")
+    checks: int = Field(description="How often production was looked at.")
+    checked_at: Time | None = Field(description="When it was last; null = never.")
+    evidence_needed: float = Field(description="A reading with so much evidence is a regression.")
+    baseline: list[Reference] = Field(description="What production showed before the change, metric by metric.")
+    readings: list[Reading] = Field(description="What it has shown since.")
+    reason: str | None = Field(description="Why the watch ended as it did; null = it has not ended.")
+
+
 class Changeset(ChangesetSummary):
     """A changeset with everything that explains it."""
 
@@ -70,6 +98,9 @@ class Changeset(ChangesetSummary):
     performance_cards: list[PerformanceCard] = Field(description="How each agent fared.")
     framework_snapshot: FrameworkSnapshot = Field(description="What the scan judged by, as it stood then.")
     superseded_by_id: UUID | None = Field(description="The changeset that took its place; null = none.")
+    approvals: list[Approval] = Field(description="Who has approved, the first one first; the system needs no approval.")
+    required_approvals: int = Field(description="How many people must approve, as the workspace asks today.")
+    watch: Watch | None = Field(description="Production under watch; null = the system did not apply it.")
     history: list[ChangesetMove] = Field(description="Every move, the oldest first.")
 
 

@@ -119,14 +119,31 @@ async def get_autonomy(workspace_id: UUID, caller: Reader, database: Database, c
 @router.put("/autonomy", response_model=Autonomy, summary="Replace the autonomy policy", responses=WRITING)
 async def replace_autonomy(
     workspace_id: UUID,
-    body: Annotated[Autonomy, Body(openapi_examples={"recommend": {"value": {"mode": "recommend"}}})],
+    body: Annotated[
+        Autonomy,
+        Body(
+            openapi_examples={
+                "recommend": {"value": {"mode": "recommend"}},
+                "two people": {"value": {"mode": "manual", "required_approvals": 2}},
+                "bounded": {
+                    "value": {
+                        "mode": "bounded_auto",
+                        "bounds": {"max_risk": "low", "max_applies_per_day": 1, "min_confidence": 0.99},
+                        "watch_window_s": 86400,
+                    }
+                },
+            }
+        ),
+    ],
     caller: Admin,
     database: Database,
     conditional: ConditionalWrite,
 ) -> Any:
     """Decide who decides about changesets. No mode skips a gate of a verdict.
 
-    `observe_only` refuses accepting and applying, `recommend` refuses applying. What `bounded_auto` and more than one required
-    approval ask for is kept and not carried out yet: until then people decide, one at a time.
+    `observe_only` refuses accepting and applying, `recommend` refuses applying. With more than one of `required_approvals`, so
+    many different people must accept. Under `bounded_auto` the system accepts and applies by itself what keeps every bound, needs
+    no approval for that, watches production for `watch_window_s` and rolls back on a regression; the rest is left to people. A
+    scan is held to the rigor of the mode in which it was asked for: the less people have a say, the more evidence it takes.
     """
     return conditional.show(await commands.replace_policy(database, caller, body, expected=conditional.expected))

@@ -19,6 +19,24 @@ class AutonomyMode(StrEnum):
     BOUNDED_AUTO = "bounded_auto"
 
 
+class Rigor(Value):
+    """What a mode asks of a verdict: the less people have a say, the more."""
+
+    alpha: float
+    """One-sided level at which an improvement is called one, over all looks at the evidence."""
+    minimum_pairs: int
+    """Sealed pairs without which nothing is decided."""
+
+
+RIGOR = {
+    AutonomyMode.OBSERVE_ONLY: Rigor(alpha=0.05, minimum_pairs=30),
+    AutonomyMode.RECOMMEND: Rigor(alpha=0.05, minimum_pairs=30),
+    AutonomyMode.MANUAL: Rigor(alpha=0.025, minimum_pairs=60),
+    AutonomyMode.BOUNDED_AUTO: Rigor(alpha=0.01, minimum_pairs=120),
+}
+"""Every mode's; a scan is held to that of the mode in which it was asked for."""
+
+
 class AutonomyBounds(Value):
     """Within which bounds the system may decide by itself under ``bounded_auto``."""
 

@@ -1,11 +1,11 @@
 """Reading policies."""
 
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Text, cast, select
+from sqlalchemy import Select, Text, cast, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
@@ -22,12 +22,20 @@ async def get_policy(session: AsyncSession, caller: Caller, kind: type[P]) -> P:
     return await find_policy(session, caller.workspace, kind) or kind()
 
 
+async def lock_policy(session: AsyncSession, caller: Caller, kind: type[P]) -> P:
+    """What the workspace has decided, or what holds by default. What was decided stays so until the transaction ends."""
+    document = await session.scalar(_document(caller.workspace, kind).with_for_update())
+    return kind() if document is None else kind.model_validate(document)
+
+
 async def find_policy(session: AsyncSession, workspace_id: UUID, kind: type[P]) -> P | None:
     """What a workspace has decided; None where it has not."""
-    document = await session.scalar(
-        select(WorkspacePolicy.document).where(WorkspacePolicy.workspace_id == workspace_id, WorkspacePolicy.kind == kind.kind)
-    )
+    document = await session.scalar(_document(workspace_id, kind))
     return None if document is None else kind.model_validate(document)
+
+
+def _document(workspace_id: UUID, kind: type[Policy]) -> Select[dict[str, Any]]:
+    return select(WorkspacePolicy.document).where(WorkspacePolicy.workspace_id == workspace_id, WorkspacePolicy.kind == kind.kind)
 
 
 async def get_ingestion_policies(session: AsyncSession, workspace_id: UUID) -> tuple[Masking, Prices]:
