@@ -3,24 +3,59 @@
 Every call reserves its upper bound before it is made and settles to its actual cost in the same transaction that stores its
 answer, so a budget cannot be overshot and an answer is stored before it is used. Callers wait on futures while one flusher at a
 time writes all that has gathered: under load a commit serves many calls, alone it serves one at once; there is no timer.
+
+A group that fits as a whole is one statement, sent with its transaction in one round trip. Near the end of a budget it may not
+fit; then its entries are booked one by one under the budget's lock.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
+import orjson
+from psycopg import AsyncConnection
+from pydantic import BaseModel
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.database import Database
 from spectral_platform.llm.errors import AttemptSuperseded, BudgetExhausted
-from spectral_platform.llm.models import ModelCall, ScanBudget
+from spectral_platform.llm.models import ScanBudget
 
 LARGEST_GROUP = 256
+_BIND = "SELECT set_config('spectral.account_id', %s, true), set_config('spectral.workspace_id', %s, true)"
+_BOOK = """
+    UPDATE scan_budgets
+    SET reserved_usd = reserved_usd + %(reserve_usd)s, reserved_calls = reserved_calls + %(reserve_calls)s,
+        spent_usd = spent_usd + %(spend_usd)s, spent_calls = spent_calls + %(spend_calls)s
+    WHERE scan_id = %(scan_id)s AND attempt = %(attempt)s AND (
+        NOT %(is_asking)s
+        OR spent_usd + reserved_usd + %(asked_usd)s <= max_usd - CASE WHEN %(may_use_held)s THEN 0 ELSE held_usd END
+        AND spent_calls + reserved_calls + %(asked_calls)s <= max_calls - CASE WHEN %(may_use_held)s THEN 0 ELSE held_calls END
+    )
+    RETURNING scan_id
+"""
+"""What is given back in the same group makes no room in it, so that it does not matter in which order its entries came."""
+_STORE = """
+    INSERT INTO model_calls
+    SELECT answer.* FROM json_populate_recordset(NULL::model_calls, %(answers)s::json) answer{condition}
+    ON CONFLICT DO NOTHING
+"""
+_HIT = """
+    UPDATE model_calls SET hits = hits + hit.times
+    FROM unnest(%(hit_keys)s::text[], %(hit_times)s::int[]) AS hit (key, times)
+    WHERE model_calls.scan_id = %(scan_id)s AND model_calls.key = hit.key{condition}
+"""
+_WRITE = f"""
+    WITH booked AS ({_BOOK}),
+        stored AS ({_STORE.format(condition=" WHERE EXISTS (SELECT FROM booked)")}),
+        hit AS ({_HIT.format(condition=" AND EXISTS (SELECT FROM booked)")})
+    SELECT count(*) FROM booked
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +128,42 @@ class Ledger:
                         entry.done.set_result(None)
 
     async def _commit(self, group: Sequence[Entry]) -> list[Entry]:
+        """Write the group; those of its entries that are over the budget are given back."""
+        if await self._commit_whole(group):
+            return []
         tenant = self._tenant
         async with self._database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
             budget = await session.scalar(select(ScanBudget).where(ScanBudget.scan_id == tenant.scan_id).with_for_update())
             if budget is None or budget.attempt != tenant.attempt:
                 raise AttemptSuperseded
             refused = [entry for entry in group if not book(budget, entry)]
-            booked = [entry for entry in group if entry not in refused]
-            await _store(session, tenant, booked)
+            await session.flush()
+            await _store(session, tenant, [entry for entry in group if entry not in refused])
         return refused
+
+    async def _commit_whole(self, group: Sequence[Entry]) -> bool:
+        """Write the group if all of it fits; else nothing is written."""
+        tenant = self._tenant
+        asking = [entry for entry in group if entry.is_new_reservation]
+        spend_usd, spend_calls = sum(entry.spend_usd for entry in group), sum(entry.spend_calls for entry in group)
+        values = _values(tenant, group) | {
+            "attempt": tenant.attempt,
+            "reserve_usd": sum(entry.reserve_usd for entry in group),
+            "reserve_calls": sum(entry.reserve_calls for entry in group),
+            "spend_usd": spend_usd,
+            "spend_calls": spend_calls,
+            "is_asking": bool(asking),
+            "asked_usd": spend_usd + sum(entry.reserve_usd for entry in asking),
+            "asked_calls": spend_calls + sum(entry.reserve_calls for entry in asking),
+            "may_use_held": all(entry.may_use_held for entry in asking),
+        }
+        async with self._database.engine.connect() as lent:
+            connection: AsyncConnection[Any] = (await lent.get_raw_connection()).driver_connection  # type: ignore[assignment] # psycopg's, as the dialect says
+            async with connection.pipeline():
+                await connection.execute(_BIND, (str(tenant.account_id), str(tenant.workspace_id)))
+                written = await connection.execute(_WRITE, values)
+                await connection.commit()
+            return await written.fetchone() == (1,)
 
 
 def book(budget: ScanBudget, entry: Entry) -> bool:
@@ -120,19 +182,26 @@ def book(budget: ScanBudget, entry: Entry) -> bool:
 
 
 async def _store(session: AsyncSession, tenant: Tenant, entries: Sequence[Entry]) -> None:
-    answers = [entry.answer for entry in entries if entry.answer is not None]
-    if answers:
-        owner = {"workspace_id": tenant.workspace_id, "scan_id": tenant.scan_id}
-        await session.execute(insert(ModelCall).on_conflict_do_nothing(), [{**owner, **answer} for answer in answers])
-    hits = [entry.hit for entry in entries if entry.hit is not None]
-    if hits:
-        statement = (
-            update(ModelCall)
-            .where(ModelCall.scan_id == tenant.scan_id, ModelCall.key == bindparam("asked"))
-            .values(hits=ModelCall.hits + 1)
-        )
-        connection = await session.connection()
-        await connection.execute(statement, [{"asked": key} for key in hits])
+    connection = await (await session.connection()).get_raw_connection()
+    values = _values(tenant, entries)
+    for statement in (_STORE, _HIT):
+        await connection.driver_connection.execute(statement.format(condition=""), values)  # type: ignore[union-attr] # psycopg's
+
+
+def _values(tenant: Tenant, entries: Sequence[Entry]) -> dict[str, Any]:
+    owner = {"workspace_id": tenant.workspace_id, "scan_id": tenant.scan_id}
+    hits = Counter(entry.hit for entry in entries if entry.hit is not None)
+    return {
+        "scan_id": tenant.scan_id,
+        "answers": orjson.dumps([owner | entry.answer for entry in entries if entry.answer is not None], default=_plain).decode(),
+        "hit_keys": list(hits),
+        "hit_times": list(hits.values()),
+    }
+
+
+def _plain(value: object) -> object:
+    """What JSON has no form for, as Postgres reads it."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
 
 
 def _fail(entry: Entry, error: Exception) -> None:

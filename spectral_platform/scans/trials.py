@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterable
 from enum import StrEnum
 
+from pydantic import PrivateAttr
+
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.errors import PromptTooLong
 from spectral_platform.agents.replaying import execution_purpose, execution_request
@@ -60,18 +62,25 @@ class Trial(Value):
     measures: Measures = Measures()
     problem: str | None = None
 
+    _scored: tuple[tuple[object, ...], CaseScore] | None = PrivateAttr(default=None)
+    """The last score and what it rests on: a race pairs the same trials again after every block."""
+
     def score(self, standard: Standard, references: References) -> CaseScore | None:
         """The vector of scores; None when the trial is unscored."""
         if self.status is TrialStatus.UNSCORED:
             return None
-        return score_case(
-            rules=self.rules,
-            dimensions=self.dimensions,
-            measures=self.measures,
-            terms=standard.terms,
-            references=references,
-            status=CaseStatus(self.status.value),
-        )
+        basis = (self.rules, self.dimensions, self.measures, standard, references)
+        if self._scored is None or any(was is not now for was, now in zip(self._scored[0], basis, strict=True)):
+            score = score_case(
+                rules=self.rules,
+                dimensions=self.dimensions,
+                measures=self.measures,
+                terms=standard.terms,
+                references=references,
+                status=CaseStatus(self.status.value),
+            )
+            self._scored = (basis, score)
+        return self._scored[1]
 
     def composite(self, standard: Standard, references: References) -> float:
         """The composite by itself, for what ranks trials of one config; 0 where there is none."""

@@ -82,18 +82,50 @@ def caller_of(database: Database, tenant: Tenant, provider: Counting) -> tuple[M
     return ModelCaller(providers, ledger, known={}, concurrency=16), ledger
 
 
-async def test_a_hundred_reservers_never_get_more_than_there_is(database: Database, owner: Person) -> None:
+async def test_a_hundred_reservers_on_connections_of_their_own_never_get_more_than_there_is(
+    database: Database, owner: Person
+) -> None:
+    tenant = await budgeted(database, owner, calls=10_000, usd=Decimal("1.00"))
+    crowd = Database(database.url, pool_size=50)
+    assert crowd.connections_most == 100
+
+    async def spend_all(ledger: Ledger) -> int:
+        """Promise three cents and spend them, again and again, until there is no more."""
+        answered = 0
+        while True:
+            try:
+                await ledger.write(Entry(reserve_usd=Decimal("0.03"), reserve_calls=1))
+            except BudgetExhausted:
+                return answered
+            await ledger.write(Entry(reserve_usd=Decimal("-0.03"), reserve_calls=-1, spend_usd=Decimal("0.03"), spend_calls=1))
+            answered += 1
+
+    try:
+        answered = await asyncio.gather(*(spend_all(Ledger(crowd, tenant)) for _ in range(100)))
+    finally:
+        await crowd.close()
+
+    budget = await budget_of(database, tenant)
+    assert sum(answered) == budget.spent_calls == 33
+    assert (budget.spent_usd, budget.reserved_usd, budget.reserved_calls) == (Decimal("0.99"), 0, 0)
+
+
+async def test_a_group_that_does_not_fit_as_a_whole_is_booked_one_by_one(database: Database, owner: Person) -> None:
     tenant = await budgeted(database, owner, calls=30)
-    ledgers = [Ledger(database, tenant) for _ in range(10)]
+    ledger = Ledger(database, tenant)
+    await ledger.write(Entry(reserve_calls=2))
 
     results = await asyncio.gather(
-        *(ledgers[number % 10].write(Entry(reserve_usd=Decimal("0.01"), reserve_calls=1)) for number in range(100)),
+        ledger.write(Entry(reserve_calls=27)),
+        ledger.write(Entry(reserve_calls=27)),
+        ledger.write(Entry(reserve_calls=-2, spend_calls=1)),
+        ledger.write(Entry(reserve_calls=1)),
         return_exceptions=True,
     )
 
-    assert sum(result is None for result in results) == 30
-    assert sum(isinstance(result, BudgetExhausted) for result in results) == 70
-    assert (await budget_of(database, tenant)).reserved_calls == 30
+    assert [type(result) for result in results] == [type(None), BudgetExhausted, type(None), type(None)]
+    budget = await budget_of(database, tenant)
+    assert (budget.reserved_calls, budget.spent_calls) == (28, 1)
 
 
 async def test_money_is_a_limit_of_its_own(database: Database, owner: Person) -> None:
