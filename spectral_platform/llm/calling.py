@@ -6,7 +6,7 @@ repeats no call whose answer was stored, and only calls in flight at a crash can
 
 import asyncio
 import random
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -36,7 +36,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class CallLabel:
-    """What a call is for, as the ledger groups it. ``may_use_held`` opens the share kept back for the holdout."""
+    """What a call is for, as the ledger groups it.
+
+    ``may_use_held`` opens the share of the budget kept back for the holdout, ``is_sealed`` says that it is about a case of it.
+    """
 
     phase: str
     purpose: Purpose
@@ -44,6 +47,7 @@ class CallLabel:
     case_key: str = ""
     repeat: int = 0
     may_use_held: bool = False
+    is_sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,10 @@ class ModelCaller:
         self._known = known
         self._slots = asyncio.Semaphore(concurrency)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def recall(self, known: Mapping[str, PaidAnswer]) -> None:
+        """Serve these stored answers as well."""
+        self._known.update(known)
 
     async def ask(self, request: ModelRequest, label: CallLabel) -> PaidAnswer:
         """The model's answer, from the cache if this scan has asked before.
@@ -179,6 +187,7 @@ def _row(
         "provider": provider.name,
         "model": request.model,
         "is_simulated": is_simulated(request.model),
+        "is_sealed": label.is_sealed,
         "answer": answer.text,
         "tool_calls": answer.tool_calls,
         "finish_reason": answer.finish_reason,

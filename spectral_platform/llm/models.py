@@ -30,6 +30,8 @@ class ModelCall(Identified, WorkspaceOwned, Created, Base):
     provider: Mapped[str]
     model: Mapped[str]
     is_simulated: Mapped[bool]
+    is_sealed: Mapped[bool]
+    """Whether it is an answer to a case of the holdout, or the judgement of one."""
     answer: Mapped[str]
     tool_calls: Mapped[tuple[ToolCall, ...]] = mapped_column(PydanticJSON(tuple[ToolCall, ...]), default=())
     finish_reason: Mapped[str]

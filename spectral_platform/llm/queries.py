@@ -29,9 +29,16 @@ class Spending:
     unpriced_calls: int
 
 
-async def load_answers(session: AsyncSession, workspace_id: UUID, scan_ids: Sequence[UUID]) -> dict[str, PaidAnswer]:
-    """Every stored answer of these scans by its key: what a resumed or retried scan need not ask again."""
-    rows = await session.scalars(ModelCall.in_workspace(workspace_id).where(ModelCall.scan_id.in_(scan_ids)))
+async def load_answers(
+    session: AsyncSession, workspace_id: UUID, scan_ids: Sequence[UUID], *, sealed: bool
+) -> dict[str, PaidAnswer]:
+    """Stored answers of these scans by their keys: what a resumed or retried scan need not ask again.
+
+    Those about the holdout by themselves: only a transaction that may read it finds any.
+    """
+    rows = await session.scalars(
+        ModelCall.in_workspace(workspace_id).where(ModelCall.scan_id.in_(scan_ids), ModelCall.is_sealed.is_(sealed))
+    )
     return {
         row.key: PaidAnswer(
             answer=ModelAnswer(

@@ -16,6 +16,7 @@ from spectral_platform.core.database import Database, bind_tenant
 from spectral_platform.core.sealing import Seal
 from spectral_platform.core.settings import Settings
 from spectral_platform.portability.inventory import SEALED, Holding, Owner, exported, exported_columns
+from spectral_platform.worlds.readings import Reading, confine
 
 FORMAT = 1
 ROWS_AT_ONCE = 200
@@ -53,6 +54,7 @@ async def export_account(database: Database, account_id: UUID, seal: Seal) -> As
                     rows += 1
         for workspace_id in workspace_ids:
             await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
+            await confine(session, Reading.REGISTRY)
             for holding in tables:
                 if holding.owner is Owner.WORKSPACE:
                     async for line in _rows(session, holding, seal, workspace_id=workspace_id):

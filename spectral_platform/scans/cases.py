@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
+import orjson
 from pydantic import Field
 
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
+from spectral_platform.samples.models import PublishedSample
 from spectral_platform.scans.quoting import DEV_STIMULI, HOLDOUT_STIMULI, TRAIN_STIMULI
 from spectral_platform.worlds.rules import WorldModel
 from spectral_platform.worlds.splits import Split
@@ -54,17 +56,35 @@ def stimulus_case(stimulus: Stimulus, split: Split) -> Case:
     )
 
 
-def fresh_stimuli(world: WorldModel, seed: int) -> tuple[Case, ...]:
-    """The stimuli that the world model issues for this seed, for all three splits."""
-    return tuple(
-        stimulus_case(stimulus, split)
-        for split, count in STIMULUS_COUNTS.items()
-        for stimulus in issue_stimuli(world, seed=derive(seed, "evalset"), purpose=split, count=count)
+def fresh_stimuli(world: WorldModel, seed: int, split: Split) -> tuple[Case, ...]:
+    """The stimuli that the world model issues for this seed and one split."""
+    issued = issue_stimuli(world, seed=derive(seed, "evalset"), purpose=split, count=STIMULUS_COUNTS[split])
+    return tuple(stimulus_case(stimulus, split) for stimulus in issued)
+
+
+def sample_case(sample: PublishedSample, split: Split) -> Case:
+    """A published sample as a case of one split."""
+    return Case(
+        key=sample.content_hash,
+        kind="sample",
+        split=split,
+        content_group=sample.content_group,
+        input=_variables(sample.content.input),
+        context=sample.content.context,
+        expected_output=sample.content.expected_output,
+        metadata=sample.content.metadata,
+        tags=tuple(sample.content.tags),
     )
 
 
+def _variables(value: str | dict[str, object]) -> str | dict[str, str]:
+    if isinstance(value, str):
+        return value
+    return {name: part if isinstance(part, str) else orjson.dumps(part).decode() for name, part in value.items()}
+
+
 class CaseBook(Value):
-    """All cases of a scan, in an order that no id or clock decides."""
+    """Cases of a scan, in an order that no id or clock decides."""
 
     cases: tuple[Case, ...]
 

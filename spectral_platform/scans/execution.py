@@ -9,11 +9,8 @@ the attempt's number.
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.endpoints import open_secret_headers
 from spectral_platform.core import clock
@@ -27,7 +24,7 @@ from spectral_platform.llm.providers.customer_endpoint import EndpointProvider
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import load_answers
 from spectral_platform.scans.material import load_material
-from spectral_platform.scans.models import Scan, ScanCandidate
+from spectral_platform.scans.models import Scan
 from spectral_platform.scans.phases.cluster import cluster
 from spectral_platform.scans.phases.detect import detect
 from spectral_platform.scans.phases.diagnose import diagnose
@@ -35,6 +32,7 @@ from spectral_platform.scans.phases.evaluate import evaluate
 from spectral_platform.scans.phases.generate import generate
 from spectral_platform.scans.phases.observe import observe
 from spectral_platform.scans.phases.safety import safety
+from spectral_platform.scans.queries import list_lineage
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import Bench, OutOfTime
@@ -60,10 +58,10 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
     caller = system_caller(tenant.account_id, tenant.workspace_id)
     async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
         scan = await session.get_one(Scan, tenant.scan_id)
-        material = await load_material(session, caller, scan.settings)
+        material = await load_material(session, caller, scan)
         headers = await open_secret_headers(session, tenant.workspace_id, context.settings.seal, material.configs.values())
-        lineage = await _lineage(session, scan)
-        known = await load_answers(session, tenant.workspace_id, lineage)
+        lineage = await list_lineage(session, scan)
+        known = await load_answers(session, tenant.workspace_id, lineage, sealed=False)
     ledger = Ledger(context.database, tenant)
     started = scan.started_at or clock.now()
     elapsed = (clock.now() - started).total_seconds()
@@ -116,8 +114,6 @@ async def _walk(run: Run) -> None:
             reason = "time" if isinstance(limit, OutOfTime) else "budget"
             run.found.lacks.append(f"The {reason} was spent while observing the baseline.")
             break
-        if phase is Phase.EVALUATE:
-            await _save_candidates(run)
         await run.ledger.drain()
     await run.enter(Phase.SAFETY)
     await safety(run)
@@ -150,42 +146,3 @@ async def _wait_for_cancellation(run: Run) -> None:
         if status is ScanStatus.CANCELLING:
             return
         await asyncio.sleep(CANCEL_POLL_S)
-
-
-async def _save_candidates(run: Run) -> None:
-    rows = [
-        {
-            "id": clock.new_id(),
-            "created_at": clock.now(),
-            "workspace_id": run.tenant.workspace_id,
-            "scan_id": run.tenant.scan_id,
-            "agent_id": contender.agent.agent_id,
-            "position": contender.position,
-            "key": contender.candidate.key,
-            "parent_key": contender.candidate.parent_key,
-            "strategy": contender.candidate.strategy.value,
-            "component": contender.candidate.component.value,
-            "config": contender.candidate.config,
-            "rationale": contender.candidate.rationale,
-            "cluster_signature": contender.candidate.cluster_signature,
-            "fate": contender.fate,
-            "fate_detail": contender.fate_detail,
-            "dev": contender.dev,
-        }
-        for contender in run.found.contenders
-    ]
-    if not rows:
-        return
-    async with run.transaction() as session:
-        statement = insert(ScanCandidate)
-        changed = {name: statement.excluded[name] for name in ("fate", "fate_detail", "dev", "position")}
-        await session.execute(statement.on_conflict_do_update(index_elements=["scan_id", "agent_id", "key"], set_=changed), rows)
-
-
-async def _lineage(session: AsyncSession, scan: Scan) -> list[UUID]:
-    """The scan and those that it retries: their answers need not be asked again."""
-    lineage, parent = [scan.id], scan.retried_from
-    while parent is not None:
-        lineage.append(parent)
-        parent = await session.scalar(select(Scan.retried_from).where(Scan.id == parent, Scan.workspace_id == scan.workspace_id))
-    return lineage

@@ -64,10 +64,9 @@ from spectral_platform.scans.settings import (
 from spectral_platform.statistics.power import minimum_detectable_effect, spread_of_difference
 from spectral_platform.workspaces.commands import hold_workspace
 from spectral_platform.workspaces.queries import get_workspace
-from spectral_platform.worlds.commands import split_groups
+from spectral_platform.worlds.commands import assign_splits
 from spectral_platform.worlds.queries import count_splits
 from spectral_platform.worlds.rules import AppliesTo, load_world
-from spectral_platform.worlds.splits import Split
 
 MOST_AGENTS = 20
 USUAL_INPUT_BYTES = 1_200
@@ -134,7 +133,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         is_seed_given=asked.seed is not None,
         models=models,
     )
-    shape, warnings = await _shape(session, caller, version, len(agents), judges, models)
+    shape, warnings = await _shape(session, caller, version, len(agents), judges, models, is_seed_given=asked.seed is not None)
     if Purpose.CUSTOMER_REPLAY in models:
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
     warnings += _family_warnings(models.get(Purpose.SCORING), configs)
@@ -276,26 +275,29 @@ async def _shape(
     agents: int,
     judges: list[Dimension],
     models: Mapping[Purpose, str],
+    *,
+    is_seed_given: bool,
 ) -> tuple[Shape, list[str]]:
     sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
-    splits = await split_groups(session, caller.workspace, list(sizes))
-    counts = {split: sum(size for group, size in sizes.items() if splits[group] is split) for split in Split}
+    await assign_splits(session, caller.workspace, sizes)
+    counts = await count_splits(session, caller.workspace, sizes)
+    serving = counts.in_verdict(MINIMUM_PAIRS, is_seed_given=is_seed_given)
     warnings = []
-    worn = (await count_splits(session, caller.workspace, list(sizes))).worn
-    if worn:
-        warnings.append(f"{worn} holdout cases have served in ten verdicts or more; add new samples to replace them.")
-    different = sum(split is Split.HOLDOUT for split in splits.values())
-    if different < MINIMUM_PAIRS:
-        more = round((MINIMUM_PAIRS - different) / 0.4)
+    if counts.worn:
+        warnings.append(f"{counts.worn} holdout cases have served in ten verdicts or more; add new samples to replace them.")
+    if serving < counts.groups:
+        warnings.append(f"{serving} of {counts.groups} holdout cases will serve, so that half of them are new to verdicts.")
+    if serving < MINIMUM_PAIRS:
+        more = round((MINIMUM_PAIRS - serving) / 0.4)
         warnings.append(
-            f"The holdout has {different} different cases; a verdict asks for {MINIMUM_PAIRS}: publish about {more} more samples."
+            f"The holdout has {serving} different cases; a verdict asks for {MINIMUM_PAIRS}: publish about {more} more samples."
         )
     shape = Shape(
         agents=agents,
-        train=counts[Split.TRAIN],
-        dev=counts[Split.DEV],
-        holdout=counts[Split.HOLDOUT],
-        holdout_groups=different,
+        train=counts.train,
+        dev=counts.dev,
+        holdout=round(counts.holdout * serving / counts.groups) if counts.groups else 0,
+        holdout_groups=serving,
         selection_votes=sum(votes_of(judge, JudgePrompt.SELECTION) for judge in judges),
         verdict_votes=sum(votes_of(judge, JudgePrompt.VERDICT) for judge in judges),
         has_proposer=Purpose.REASONING in models,

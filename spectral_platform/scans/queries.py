@@ -263,3 +263,12 @@ def _view(scan: Scan, budget: ScanBudget) -> ScanView:
         elapsed = (clock.now() - scan.started_at).total_seconds()
         eta = round(elapsed * (total - done) / done)
     return ScanView(scan=scan, progress=Progress(done=done, total=total, percent=percent, eta_s=eta), budget=budget)
+
+
+async def list_lineage(session: AsyncSession, scan: Scan) -> list[UUID]:
+    """The scan and those that it retries: their answers need not be asked again."""
+    lineage, parent = [scan.id], scan.retried_from
+    while parent is not None:
+        lineage.append(parent)
+        parent = await session.scalar(select(Scan.retried_from).where(Scan.id == parent, Scan.workspace_id == scan.workspace_id))
+    return lineage

@@ -33,17 +33,29 @@ from spectral_platform.scans.settings import PinnedAgent, ResolvedSettings
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Bench, Trial
+from spectral_platform.worlds.readings import Reading, confine
 
 BASELINE = "baseline"
 """What an agent's own config is called among the candidates."""
+READINGS = {
+    Phase.OBSERVE: Reading.DEV,
+    Phase.DETECT: Reading.TRAIN,
+    Phase.CLUSTER: Reading.TRAIN,
+    Phase.GENERATE: Reading.TRAIN,
+    Phase.EVALUATE: Reading.DEV,
+    Phase.DIAGNOSE: Reading.TRAIN,
+}
+"""What of the cases a phase may read. Safety has judged, and sums up what was paid for all of them."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a scan reads before it begins."""
+    """What a scan reads before it begins: of the cases those to learn from and to compare on, of the sealed ones how many."""
 
     standard: Standard
     book: CaseBook
+    sealed_groups: int
+    """Groups of near-duplicates in the holdout that the verdict rests on."""
     configs: Mapping[UUID, AgentConfig]
 
 
@@ -127,10 +139,15 @@ class Run:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
-        """A transaction that only the newest attempt can enter; another one gets ``AttemptSuperseded``."""
+        """A transaction that only the newest attempt can enter; another one gets ``AttemptSuperseded``.
+
+        It reads no more of the cases than the phase may.
+        """
         tenant = self.tenant
         async with self.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
             await claim(session, tenant)
+            if self.phase in READINGS:
+                await confine(session, READINGS[self.phase])
             yield session
 
     async def enter(self, phase: Phase) -> None:

@@ -21,6 +21,7 @@ from spectral_platform.llm.purposes import Purpose
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import SEED_BITS
+from spectral_platform.worlds.readings import keeping
 
 MOST_TRACES = 100
 SHARE = Decimal("0.05")
@@ -34,15 +35,16 @@ async def score_traces(run: Run) -> None:
     judge_model = settings.models.get(Purpose.SCORING) if run.standard.judged else None
     scored = ScoredBy(settings.rubric_id, settings.rubric_version, judge_model, tenant.scan_id)
     async with run.transaction() as session:
-        trace_ids = await list_traces_to_score(
-            session,
-            caller,
-            agent_ids=[agent.agent_id for agent in settings.agents],
-            since=settings.trace_since,
-            until=settings.trace_until,
-            limit=MOST_TRACES,
-            unless=None if settings.is_seed_given else scored,  # with a seed nothing is taken from earlier scans
-        )
+        async with keeping(session):  # which traces became samples
+            trace_ids = await list_traces_to_score(
+                session,
+                caller,
+                agent_ids=[agent.agent_id for agent in settings.agents],
+                since=settings.trace_since,
+                until=settings.trace_until,
+                limit=MOST_TRACES,
+                unless=None if settings.is_seed_given else scored,  # with a seed nothing is taken from earlier scans
+            )
         subjects = await list_subjects(session, caller, trace_ids)
     if not subjects:
         return

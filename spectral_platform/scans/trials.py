@@ -228,6 +228,7 @@ class Bench:
             case_key=case.key,
             repeat=repeat,
             may_use_held=plan.is_sealed or plan.phase is Phase.DIAGNOSE,  # by then the holdout has had its share
+            is_sealed=plan.is_sealed,
         )
 
 

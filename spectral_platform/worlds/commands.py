@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.worlds.models import CaseSplit, HoldoutExposure, HoldoutRegistry
-from spectral_platform.worlds.queries import list_split
+from spectral_platform.worlds.readings import keeping
 from spectral_platform.worlds.splits import EXPOSURE_LIMIT, Split, choose_split
 
 KEY_BYTES = 32
@@ -17,30 +17,26 @@ KEY_BYTES = 32
 
 async def install_split_key(session: AsyncSession, workspace_id: UUID, key: bytes) -> None:
     """Assign the workspace's future cases by this key; those that have a split keep it."""
-    await session.execute(
-        insert(HoldoutRegistry)
-        .values(workspace_id=workspace_id, split_key=key)
-        .on_conflict_do_update(index_elements=[HoldoutRegistry.workspace_id], set_={"split_key": key})
-    )
+    async with keeping(session):
+        await session.execute(
+            insert(HoldoutRegistry)
+            .values(workspace_id=workspace_id, split_key=key)
+            .on_conflict_do_update(index_elements=[HoldoutRegistry.workspace_id], set_={"split_key": key})
+        )
 
 
 async def assign_splits(session: AsyncSession, workspace_id: UUID, content_groups: Collection[str]) -> None:
     """Give each content group that has none its split, for good."""
     if not content_groups:
         return
-    key = await _split_key(session, workspace_id)
-    # In one order, so that two scans that assign the same groups never wait for each other in a ring.
-    rows = [
-        {"workspace_id": workspace_id, "content_group": group, "split": choose_split(key, group)}
-        for group in sorted(set(content_groups))
-    ]
-    await session.execute(insert(CaseSplit).on_conflict_do_nothing(), rows)
-
-
-async def split_groups(session: AsyncSession, workspace_id: UUID, content_groups: Collection[str]) -> dict[str, Split]:
-    """The split of each content group; those that have none yet get theirs."""
-    await assign_splits(session, workspace_id, content_groups)
-    return {group: split for split in Split for group in await list_split(session, workspace_id, list(content_groups), split)}
+    async with keeping(session):
+        key = await _split_key(session, workspace_id)
+        # In one order, so that two scans that assign the same groups never wait for each other in a ring.
+        rows = [
+            {"workspace_id": workspace_id, "content_group": group, "split": choose_split(key, group)}
+            for group in sorted(set(content_groups))
+        ]
+        await session.execute(insert(CaseSplit).on_conflict_do_nothing(), rows)
 
 
 async def record_exposure(session: AsyncSession, workspace_id: UUID, scan_id: UUID, content_groups: Collection[str]) -> None:
@@ -51,6 +47,11 @@ async def record_exposure(session: AsyncSession, workspace_id: UUID, scan_id: UU
     """
     if not content_groups:
         return
+    async with keeping(session):
+        await _expose(session, workspace_id, scan_id, content_groups)
+
+
+async def _expose(session: AsyncSession, workspace_id: UUID, scan_id: UUID, content_groups: Collection[str]) -> None:
     among = any_(cast(list(content_groups), ARRAY(String)))
     own = (CaseSplit.workspace_id == workspace_id) & (CaseSplit.content_group == among)
     # Locked, so that of two verdicts at once the second sees the first one's count.

@@ -23,12 +23,30 @@ class Split(StrEnum):
 
 
 class SplitCounts(Value):
-    """How many content groups are in each split; ``worn`` of the holdout's have served in 10 verdicts or more."""
+    """How many cases are in each split, and how many ``groups`` of near-duplicates those of the holdout are.
+
+    Of these ``fresh`` have served in no verdict yet, ``worn`` in 10 or more.
+    """
 
     train: int
     dev: int
     holdout: int
+    groups: int
+    fresh: int
     worn: int
+
+    def in_verdict(self, least: int, *, is_seed_given: bool) -> int:
+        """How many groups of the holdout the next verdict rests on; see ``serving``."""
+        return self.groups if is_seed_given else serving(self.fresh, self.groups - self.fresh, least)
+
+
+def serving(fresh: int, used: int, least: int) -> int:
+    """Of so many fresh and used groups of the holdout, how many serve in a verdict that needs ``least`` of them.
+
+    At least half are fresh when there are fresh ones enough for that. When there are not, all serve: reuse was measured
+    without inflation up to ``EXPOSURE_LIMIT`` verdicts, and a verdict from fewer cases shows less.
+    """
+    return fresh + min(fresh, used) if 2 * fresh >= least else fresh + used
 
 
 def choose_split(split_key: bytes, content_group: str) -> Split:

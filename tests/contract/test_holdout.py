@@ -24,6 +24,7 @@ from sqlalchemy import text
 from spectral_platform.core.database import Database
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
 from spectral_platform.llm.providers.simulator import SimulatorProvider
+from spectral_platform.worlds.readings import Reading, confine
 from tests.contract.documents import DOCUMENT, Json
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
@@ -195,6 +196,7 @@ class Crawl:
 async def read_holdout(database: Database, owner: Person) -> Holdout:
     """Which cases were sealed, read where nobody but the server reads."""
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await confine(session, Reading.REGISTRY)
         rows = (
             await session.execute(
                 text(

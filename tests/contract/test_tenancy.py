@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from spectral_platform.core import clock, schema
 from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
+from spectral_platform.worlds.readings import Reading, confine
 
 TENANT_TABLES = """
     SELECT c.oid::regclass::text AS name, array_agg(a.attname::text) AS owners, c.relrowsecurity AS is_confined,
@@ -99,6 +100,7 @@ async def count(database: Database, table: str, **tenant: UUID) -> int:
     """How many rows of a table the application sees when it is bound to a tenant, or to none."""
     async with database.transaction(**tenant) as session:
         await session.execute(text("SELECT set_config('spectral.search', 'x', true)"))  # words are seen by who searches for them
+        await confine(session, Reading.REGISTRY)  # and splits by who keeps them
         return int((await session.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
 
 

@@ -177,7 +177,7 @@ async def test_an_answer_is_asked_once_and_stored(database: Database, owner: Per
     assert first == second
     assert provider.asked == 1
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
-        stored = await load_answers(session, owner.workspace_id, [tenant.scan_id])
+        stored = await load_answers(session, owner.workspace_id, [tenant.scan_id], sealed=False)
         hits = await session.scalar(text("SELECT hits FROM model_calls WHERE scan_id = :id"), {"id": tenant.scan_id})
     assert [paid.answer.text for paid in stored.values()] == [first.answer.text]
     assert hits == 1

@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker.runner import run_worker
+from spectral_platform.worlds.readings import Reading, confine
 from tests.fixtures.callers import Person
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
 from tests.fixtures.logs import open_log
@@ -225,7 +226,7 @@ async def test_a_killed_worker_costs_no_stored_call(
     assert len({event["phase"] for event in events if event["type"] == "phase_started"}) == 7
 
 
-async def test_the_proposer_never_sees_a_word_run_that_only_the_holdout_has(
+async def test_the_proposer_never_sees_a_word_run_that_no_train_case_has(
     scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer, database: Database
 ) -> None:
     started = await scannable.start(explore=True, max_candidates=2)
@@ -233,6 +234,7 @@ async def test_the_proposer_never_sees_a_word_run_that_only_the_holdout_has(
     assert (await scannable.get(f"scans/{started['scan_id']}"))["status"] == "completed"
 
     async with database.transaction(account_id=scannable.owner.account_id, workspace_id=scannable.owner.workspace_id) as session:
+        await confine(session, Reading.REGISTRY)
         rows = await session.execute(
             text(
                 "SELECT s.split, p.content::text FROM published_samples p"
@@ -240,8 +242,8 @@ async def test_the_proposer_never_sees_a_word_run_that_only_the_holdout_has(
             )
         )
         contents = [(split, content) for split, content in rows]
-    held = set().union(*(runs(content) for split, content in contents if split == "holdout"))
-    shown = set().union(*(runs(content) for split, content in contents if split != "holdout"))
+    held = set().union(*(runs(content) for split, content in contents if split != "train"))
+    shown = set().union(*(runs(content) for split, content in contents if split == "train"))
     proposals = [json.dumps(body) for body in model_server.bodies if body["model"] == PROPOSER]
     assert proposals
     assert held - shown

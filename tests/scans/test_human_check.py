@@ -8,6 +8,7 @@ from sqlalchemy import text
 from spectral_platform.core.database import Database
 from spectral_platform.scans.bounding import only_look
 from spectral_platform.scans.labelled import LabelledPairs, human_check
+from spectral_platform.worlds.readings import Reading, confine
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
 from tests.scans.workspaces import CODE_RUBRIC, JUDGED, Scannable, make_scannable
@@ -25,6 +26,7 @@ async def scannable(owner: Person, database: Database) -> Scannable:
 async def rows(scannable: Scannable, database: Database, statement: str) -> list[Any]:
     owner = scannable.owner
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await confine(session, Reading.REGISTRY)
         return list(await session.execute(text(statement)))
 
 

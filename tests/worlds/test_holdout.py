@@ -7,9 +7,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.worlds import commands, queries
-from spectral_platform.worlds.splits import EXPOSURE_LIMIT, EXPOSURE_WARNING, Split, SplitCounts, choose_split
+from spectral_platform.worlds.readings import Reading, confine
+from spectral_platform.worlds.splits import EXPOSURE_LIMIT, EXPOSURE_WARNING, Split, SplitCounts, choose_split, serving
 from tests.fixtures.callers import Person
 
 GROUPS = [f"group {number}" for number in range(200)]
@@ -35,12 +37,14 @@ async def assign(database: Database, person: Person, groups: Collection[str], *,
 
 async def members(database: Database, person: Person, split: Split, groups: Collection[str] = GROUPS) -> frozenset[str]:
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
-        return await queries.list_split(session, person.workspace_id, groups, split)
+        await confine(session, Reading.REGISTRY)
+        found = await queries.list_splits(session, person.workspace_id, list(groups))
+    return frozenset(group for group, assigned in found.items() if assigned is split)
 
 
 async def counts(database: Database, person: Person, groups: Collection[str] = GROUPS) -> SplitCounts:
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
-        return await queries.count_splits(session, person.workspace_id, groups)
+        return await queries.count_splits(session, person.workspace_id, dict.fromkeys(groups, 2))
 
 
 async def expose(database: Database, person: Person, groups: Collection[str], *, scan_id: UUID | None = None) -> None:
@@ -56,14 +60,16 @@ async def test_every_group_is_in_one_split(owner: Person, database: Database) ->
     assert frozenset().union(*found) == frozenset(GROUPS)
     assert sum(map(len, found)) == len(GROUPS)
     train, dev, holdout = map(len, found)
-    assert await counts(database, owner) == SplitCounts(train=train, dev=dev, holdout=holdout, worn=0)
+    assert await counts(database, owner) == SplitCounts(
+        train=2 * train, dev=2 * dev, holdout=2 * holdout, groups=holdout, fresh=holdout, worn=0
+    )
 
 
 async def test_a_split_of_some_groups_leaves_the_others_out(owner: Person, database: Database) -> None:
     await assign(database, owner, GROUPS)
 
     assert await members(database, owner, Split.HOLDOUT, GROUPS[:10]) <= frozenset(GROUPS[:10])
-    assert await counts(database, owner, ["never seen"]) == SplitCounts(train=0, dev=0, holdout=0, worn=0)
+    assert await counts(database, owner, ["never seen"]) == SplitCounts(train=0, dev=0, holdout=0, groups=0, fresh=0, worn=0)
 
 
 async def test_a_rotated_key_moves_no_group(owner: Person, database: Database) -> None:
@@ -115,18 +121,48 @@ async def test_a_group_wears_and_then_goes_to_train(owner: Person, database: Dat
     before = await members(database, owner, Split.HOLDOUT)
     await expose(database, owner, worn)
 
-    assert halfway.worn == 2
+    assert (halfway.worn, halfway.fresh, halfway.groups) == (2, len(fresh), len(holdout))
     assert before == frozenset(holdout)
     assert await members(database, owner, Split.HOLDOUT) == frozenset(fresh)
     assert await members(database, owner, Split.TRAIN, worn) == frozenset(worn)
     assert (await counts(database, owner)).worn == 0
 
 
+@pytest.mark.parametrize(
+    ("fresh", "used", "least", "serve"),
+    [
+        (100, 0, 60, 100),
+        (0, 100, 60, 100),  # all have served: reuse is safe up to the limit, and nothing else is there
+        (40, 100, 60, 80),  # half of them fresh
+        (29, 100, 60, 129),  # too few fresh ones for a verdict of which they are half
+        (30, 100, 60, 60),
+        (90, 10, 60, 100),
+        (0, 0, 60, 0),
+    ],
+)
+def test_half_of_a_verdict_is_fresh_where_there_is_enough_to_choose_from(fresh: int, used: int, least: int, serve: int) -> None:
+    assert serving(fresh, used, least) == serve
+
+
+async def test_verdicts_after_a_scan_began_do_not_change_what_it_finds(owner: Person, database: Database) -> None:
+    await assign(database, owner, GROUPS)
+    held = sorted(await members(database, owner, Split.HOLDOUT))
+    began = clock.now()
+    await expose(database, owner, held[:3])
+
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        then = await queries.count_splits(session, owner.workspace_id, dict.fromkeys(GROUPS, 1), before=began)
+
+    assert then.fresh == len(held)
+    assert (await counts(database, owner)).fresh == len(held) - 3
+
+
 async def test_the_registry_of_another_tenant_is_out_of_reach(owner: Person, stranger: Person, database: Database) -> None:
     await assign(database, owner, GROUPS)
 
     async with database.transaction(account_id=stranger.account_id, workspace_id=stranger.workspace_id) as session:
-        assert await queries.list_split(session, owner.workspace_id, GROUPS, Split.HOLDOUT) == frozenset()
+        await confine(session, Reading.REGISTRY)
+        assert await queries.list_splits(session, owner.workspace_id, GROUPS) == {}
     with pytest.raises(ProgrammingError, match="row-level security"):
         async with database.transaction(account_id=stranger.account_id, workspace_id=stranger.workspace_id) as session:
             await commands.assign_splits(session, owner.workspace_id, ["planted"])

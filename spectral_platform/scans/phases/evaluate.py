@@ -1,29 +1,21 @@
 """Evaluate: race the candidates on dev cases, freeze one finalist, and only then open the sealed holdout for it."""
 
-import asyncio
-import math
 from collections.abc import Sequence
-from itertools import chain
 from statistics import fmean
 
-from spectral_platform.agents.configuration import AgentConfig
-from spectral_platform.core.randomness import derive, generator
+from spectral_platform.core.randomness import derive
 from spectral_platform.evaluations.limits import check_limits
-from spectral_platform.llm.calling import settle
 from spectral_platform.llm.errors import BudgetExhausted
-from spectral_platform.scans.bounding import plan_strictness
-from spectral_platform.scans.cases import Case, interleave
-from spectral_platform.scans.gating import conclude
+from spectral_platform.scans.cases import interleave
 from spectral_platform.scans.human_check import check_with_people
 from spectral_platform.scans.pairing import Pairs, pair
 from spectral_platform.scans.phases.generate import emit_dropped
-from spectral_platform.scans.quoting import holdout_repeats
-from spectral_platform.scans.run import BASELINE, Contender, Run
+from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
+from spectral_platform.scans.unsealing import judge_on_holdout, save_candidates
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
-from spectral_platform.statistics.sequential import LOOKS
 from spectral_platform.worlds.splits import Split
 
 BLOCK = 10
@@ -51,7 +43,9 @@ async def evaluate(run: Run) -> None:
     finalist = run.found.finalist
     if finalist is not None:
         await check_with_people(run, finalist)
-        await _open_holdout(run, finalist)
+    await save_candidates(run)
+    if finalist is not None:
+        await judge_on_holdout(run, finalist)
 
 
 class Race:
@@ -151,61 +145,3 @@ class Race:
             "authority_b": fmean(pairs.authority_b) if pairs.authority_b else None,
             "composite": pairs.candidate_means.get("composite"),
         }
-
-
-async def _open_holdout(run: Run, finalist: Contender) -> None:
-    """Run baseline and finalist on the sealed cases, look by look; the baseline is run again, never taken from earlier."""
-    found = run.found
-    groups = run.material.book.groups(Split.HOLDOUT)
-    generator(run.seed, "looks").shuffle(groups)
-    stimuli = run.material.book.select(Split.HOLDOUT, "stimulus")
-    configs = {BASELINE: run.material.configs[finalist.agent.agent_id], finalist.candidate.key[:12]: finalist.candidate.config}
-    repeats = holdout_repeats(len(groups))
-    arms: dict[str, list[Trial]] = {name: [] for name in configs}
-    seen = heard = 0
-    for strictness in plan_strictness(len(groups)):
-        share = math.ceil(len(stimuli) * LOOKS[strictness.look - 1])
-        cases = (*chain.from_iterable(groups[seen : strictness.cases]), *stimuli[heard:share])
-        try:
-            trials = await settle(_arm(run, config, cases, name, repeats) for name, config in configs.items())
-        except (BudgetExhausted, OutOfTime) as limit:
-            reason = "time" if isinstance(limit, OutOfTime) else "budget"
-            found.lacks.append(f"The {reason} was spent after {seen} of {len(groups)} sealed cases.")
-            return
-        seen, heard = strictness.cases, share
-        for arm, more in zip(arms.values(), trials, strict=True):
-            arm += more
-        baseline, candidate = arms.values()
-        found.holdout = pair(baseline, candidate, run.standard, found.references[finalist.agent.agent_id])
-        found.holdout_groups = tuple(sorted(cases[0].content_group for cases in groups[:seen]))
-        found.conclusion = await asyncio.to_thread(
-            conclude,
-            found.holdout,
-            run.standard,
-            seed=run.seed,
-            strictness=strictness,
-            noise=found.noise.disagreement if found.noise else 0.0,
-            dev_gain=finalist.dev.get("mean"),
-            judge_untrusted=found.judge_untrusted,
-            labelled=found.labelled,
-        )
-        stops = found.conclusion.stops or strictness.is_last
-        await run.emit(
-            "holdout_compared",
-            f"Look {strictness.look} of {strictness.looks}: baseline and finalist ran on {seen} of {len(groups)} sealed cases"
-            + ("." if stops else "; more are needed."),
-            subject=str(strictness.look),
-            look=strictness.look,
-            pairs=found.holdout.cases,
-            stimuli=heard,
-            repeats=repeats,
-            unscored=found.holdout.unscored,
-            stops=stops,
-        )
-        if stops:
-            return
-
-
-async def _arm(run: Run, config: AgentConfig, cases: Sequence[Case], name: str, repeats: int) -> list[Trial]:
-    plan = TrialPlan(phase=Phase.EVALUATE, candidate=name, repeats=repeats, is_verdict=True, is_sealed=True)
-    return await run.bench.run(config, cases, plan)

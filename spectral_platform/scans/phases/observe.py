@@ -117,7 +117,7 @@ async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
 async def _settle_readiness(run: Run) -> None:
     """Make the readiness exact now that the noise is known, and see whether the verdict is capped already."""
     found, readiness = run.found, run.readiness
-    holdout = len(run.material.book.groups(Split.HOLDOUT))
+    holdout = run.material.sealed_groups
     variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
     repeats = holdout_repeats(holdout)
     effect = minimum_detectable_effect(holdout, spread_of_difference(repeats, run_variance=variance), alpha=ALPHA)

@@ -133,7 +133,7 @@ def reach_verdict(run: Run) -> Verdict:
     statistics["seed"] = run.seed
     statistics["judges"] = {key: _belief(judge) for key, judge in sorted(found.calibrations.items())}
     variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
-    holdout = len(run.material.book.groups(Split.HOLDOUT))
+    holdout = run.material.sealed_groups
     return Verdict(
         outcome=outcome,
         effect=effect,
