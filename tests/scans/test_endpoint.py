@@ -237,8 +237,9 @@ async def test_the_proposer_never_sees_a_word_run_that_no_train_case_has(
         await confine(session, Reading.REGISTRY)
         rows = await session.execute(
             text(
-                "SELECT s.split, p.content::text FROM published_samples p"
-                " JOIN case_splits s ON s.workspace_id = p.workspace_id AND s.content_group = p.content_group"
+                "SELECT s.split, told FROM published_samples p JOIN case_splits s USING (workspace_id, content_group),"
+                " unnest(ARRAY[p.content->>'input', p.content->>'context', p.content->>'expected_output']) AS told"
+                " WHERE told IS NOT NULL"
             )
         )
         contents = [(split, content) for split, content in rows]

@@ -76,8 +76,8 @@ async def sealed(owner: Person, database: Database) -> Sealed:
                 "INSERT INTO model_calls (id, created_at, workspace_id, scan_id, key, phase, purpose, candidate, case_key,"
                 " repeat, provider, model, is_simulated, is_sealed, answer, tool_calls, finish_reason, input_tokens,"
                 " output_tokens, cached_input_tokens, reasoning_tokens, latency_ms, hits) SELECT gen_random_uuid(), now(),"
-                " :workspace_id, :scan_id, sealed::text, 'evaluate', 'agent_turn', '', '', 0, 'simulator', 'sim/standard', true, sealed, 'yes',"
-                " '[]', 'stop', 1, 1, 0, 0, 1, 0 FROM unnest(ARRAY[true, false]) AS sealed"
+                " :workspace_id, :scan_id, sealed::text, 'evaluate', 'agent_turn', '', '', 0, 'simulator',"
+                " 'sim/standard', true, sealed, 'yes', '[]', 'stop', 1, 1, 0, 0, 1, 0 FROM unnest(ARRAY[true, false]) AS sealed"
             ),
             {"workspace_id": owner.workspace_id, "scan_id": scan_id},
         )
