@@ -1,5 +1,6 @@
 """What is wrong with a running server, asked the way its clients ask: its health, and a span sent over OTLP and read back."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from rich.text import Text
 
 from spectral_api.remote import TIMEOUT_SECONDS, Refused, expect, reason
 from spectral_platform.core.access import Scope
+from spectral_platform.core.errors import SpectralError
 from spectral_platform.core.settings import Settings
-from spectral_platform.llm.providers.availability import has_real_provider
+from spectral_platform.llm.providers.availability import EXTRAS, Extra, extra_of, has_endpoint
 
 PROTOBUF = "application/x-protobuf"
 PUBLIC_PROVIDER_URL = "https://api.openai.com/v1"
@@ -78,7 +80,7 @@ def examine(
                 yield Finding("traces", Outcome.SKIPPED, "give --email or --api-key to send a span")
         except (Refused, httpx.HTTPError) as error:
             yield Finding("access", Outcome.FAILED, str(error))
-    yield examine_provider(settings)
+    yield from examine_providers(settings)
 
 
 def examine_health(client: httpx.Client) -> Iterator[Finding]:
@@ -126,22 +128,44 @@ def read_back(client: httpx.Client, sender: Sender, trace_id: str) -> Finding:
     return Finding("reading", Outcome.PASSED, f"trace {trace_id} read back")
 
 
-def examine_provider(settings: Settings) -> Finding:
-    """Whether the model endpoint that this environment names answers; listing its models costs nothing."""
-    if not has_real_provider(settings):
-        return Finding("provider", Outcome.SKIPPED, "none is configured here: only the simulator's models answer")
-    base = (settings.openai_base_url or PUBLIC_PROVIDER_URL).rstrip("/")
-    key = settings.openai_api_key
-    headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+def examine_providers(settings: Settings) -> Iterator[Finding]:
+    """Whether the model providers that this environment names answer; listing their models costs nothing."""
+    if has_endpoint(settings):
+        base = (settings.openai_base_url or PUBLIC_PROVIDER_URL).rstrip("/")
+        key = settings.openai_api_key
+        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+        usual = settings.usual_model
+        yield ask_for_models("provider", base, headers, usual if usual and extra_of(settings, usual) is None else None)
+    for extra in EXTRAS:
+        if extra.key(settings) is not None:
+            yield asyncio.run(reach(extra, settings))
+    if not has_endpoint(settings) and not any(extra.key(settings) for extra in EXTRAS):
+        yield Finding("provider", Outcome.SKIPPED, "none is configured here: only the simulator's models answer")
+
+
+async def reach(extra: Extra, settings: Settings) -> Finding:
+    """Whether a provider with a library of its own takes the key."""
+    if not extra.is_installed:
+        return Finding(extra.name, Outcome.FAILED, f"a key is set, but its library is missing: {extra.missing_library}")
+    try:
+        async with await extra.load(settings) as provider:
+            await provider.reach()
+    except SpectralError as error:
+        return Finding(extra.name, Outcome.FAILED, error.detail)
+    return Finding(extra.name, Outcome.PASSED, "its key is taken")
+
+
+def ask_for_models(part: str, base: str, headers: dict[str, str], wanted: str | None) -> Finding:
+    """Whether a provider takes the key and lists the model that is wanted."""
     try:
         answer = httpx.get(f"{base}/models", headers=headers, timeout=TIMEOUT_SECONDS)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return Finding("provider", Outcome.FAILED, f"{base} does not answer: {error}")
+        return Finding(part, Outcome.FAILED, f"{base} does not answer: {error}")
     if answer.status_code != 200:
-        return Finding("provider", Outcome.FAILED, f"{base} answers {reason(answer)}")
-    if settings.openai_model and settings.openai_model not in models_in(answer):
-        return Finding("provider", Outcome.FAILED, f"{base} does not list {settings.openai_model}")
-    return Finding("provider", Outcome.PASSED, f"{base} answers")
+        return Finding(part, Outcome.FAILED, f"{base} answers {reason(answer)}")
+    if wanted and wanted not in models_in(answer):
+        return Finding(part, Outcome.FAILED, f"{base} does not list {wanted}")
+    return Finding(part, Outcome.PASSED, f"{base} answers")
 
 
 def models_in(answer: httpx.Response) -> set[str]:

@@ -26,7 +26,7 @@ from spectral_platform.evaluations.rubrics.errors import RubricChanged
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import get_rubric, hold_rubric
 from spectral_platform.llm.calling import CallLabel, ModelCaller
-from spectral_platform.llm.providers.availability import has_real_provider, is_simulated
+from spectral_platform.llm.providers.availability import has_real_provider
 from spectral_platform.llm.providers.catalogue import open_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.purse import Purse
@@ -182,8 +182,8 @@ async def _decide(
 
 def _reasoning_model(profile: dict[Purpose, str] | None, server: Settings) -> str | None:
     """The workspace's model for reasoning, else the server's; None where only the simulator would answer, which cannot read."""
-    model = server.openai_model if profile is None else profile.get(Purpose.REASONING)
-    return model if model is not None and not is_simulated(model) and has_real_provider(server) else None
+    model = server.usual_model if profile is None else profile.get(Purpose.REASONING)
+    return model if model is not None and has_real_provider(server, model) else None
 
 
 async def _ask(

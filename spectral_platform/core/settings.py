@@ -135,6 +135,11 @@ class Settings(BaseSettings):
     openai_base_url: str | None = None
     openai_api_key: SecretStr | None = None
     openai_model: str | None = None
+    anthropic_base_url: str | None = None
+    anthropic_api_key: SecretStr | None = None
+    google_base_url: str | None = None
+    google_api_key: SecretStr | None = None
+    default_model: str | None = None
     model_call_timeout_s: float = Field(default=120.0, gt=0)
     model_concurrency: int = Field(default=32, gt=0)
 
@@ -209,6 +214,11 @@ class Settings(BaseSettings):
         if https_only is None:
             https_only = self.environment is Environment.PRODUCTION
         return Outbound(allowed_networks=self.outbound_allowed_networks, https_only=https_only)
+
+    @property
+    def usual_model(self) -> str | None:
+        """The model that judges and proposes where a workspace names none."""
+        return self.default_model or self.openai_model
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -1,5 +1,7 @@
 """What can go wrong when a model is asked."""
 
+from collections.abc import Iterable
+
 from spectral_platform.core.errors import BusinessRuleViolationError, UnavailableError
 
 
@@ -9,24 +11,37 @@ class ProviderUnconfigured(BusinessRuleViolationError):
     slug = "provider-unconfigured"
     title = "Provider Unconfigured"
 
-    def __init__(self, models: list[str]) -> None:
+    def __init__(self, models: list[str], *, missing: Iterable[str]) -> None:
+        lacking = list(dict.fromkeys(missing))
         super().__init__(
-            f"No provider serves {', '.join(models)}. Set SPECTRAL_OPENAI_BASE_URL, SPECTRAL_OPENAI_API_KEY and "
-            "SPECTRAL_OPENAI_MODEL, or run the agent on a sim/* model.",
+            f"No provider serves {', '.join(models)}. Missing on the server: {'; '.join(lacking)}. "
+            "An agent on a sim/* model needs no provider.",
             models=models,
+            missing=lacking,
         )
 
 
 class ProviderUnavailable(UnavailableError):
-    """The provider does not answer now; the same request may succeed later."""
+    """The provider does not answer now; the same request may succeed later.
 
-    def __init__(self, detail: str, *, retry_after_s: float | None = None) -> None:
+    ``is_throttled`` says that it asks for fewer calls, ``is_charged`` that it may have worked on the call and may bill it.
+    """
+
+    def __init__(
+        self, detail: str, *, retry_after_s: float | None = None, is_throttled: bool = False, is_charged: bool = False
+    ) -> None:
         super().__init__(detail)
         self.retry_after_s = retry_after_s
+        self.is_throttled = is_throttled
+        self.is_charged = is_charged
 
 
 class ProviderRejected(BusinessRuleViolationError):
     """The provider refuses the request, and will refuse it again."""
+
+
+class RequestNotUnderstood(ProviderRejected):
+    """The provider refuses the form of the request; in another form it may take it."""
 
 
 class ProviderDenied(ProviderRejected):

@@ -97,7 +97,9 @@ class ModelRequest(Value):
 
 
 class ModelAnswer(Value):
-    """What a model answered. ``input_tokens`` includes the cached ones, ``output_tokens`` the reasoning ones.
+    """What a model answered.
+
+    ``input_tokens`` includes those read from a cache and written to it, ``output_tokens`` the reasoning ones.
 
     No tokens at all means that nobody counted them: only a customer's endpoint leaves them out. ``cost_usd`` is what such an
     endpoint said that the answer cost it.
@@ -108,6 +110,7 @@ class ModelAnswer(Value):
     input_tokens: int = Field(ge=0)
     output_tokens: int = Field(ge=0)
     cached_input_tokens: int = Field(default=0, ge=0)
+    cache_write_tokens: int = Field(default=0, ge=0, exclude_if=operator.not_)
     reasoning_tokens: int = Field(default=0, ge=0)
     latency_ms: int = Field(ge=0)
     finish_reason: str = "stop"

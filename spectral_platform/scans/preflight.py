@@ -248,7 +248,7 @@ async def _choose_models(
     agents = [config.hyperparameters.model for config in configs]
     chosen = await find_profile(session, caller.workspace)
     if chosen is None:
-        real = server.openai_model or agents[0]
+        real = server.usual_model or agents[0]
         everything_simulated = all(is_simulated(model) for model in agents)
         chosen = SIMULATED_MODELS if everything_simulated else {Purpose.SCORING: real, Purpose.REASONING: real}
     needed = [purpose for purpose, wanted in ((Purpose.SCORING, judged), (Purpose.REASONING, proposes)) if wanted]

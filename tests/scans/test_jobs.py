@@ -39,7 +39,7 @@ async def standing(context: JobContext, order: ExecuteScan) -> Standing:
         return row[0], row[1], row[2], row[3], row[4]
 
 
-@pytest.mark.parametrize("ending", [ProviderUnconfigured(["gpt"]), ScanCancelled()])
+@pytest.mark.parametrize("ending", [ProviderUnconfigured(["gpt"], missing=["a key"]), ScanCancelled()])
 async def test_a_superseded_worker_ends_nothing(
     ending: Exception, order: ExecuteScan, context: JobContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,8 +19,9 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subjec
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.scores.findings import NO_ANSWER, Answer, AnswerSource, Finding, by_code, found
 from spectral_platform.evaluations.scores.models import TraceScore
+from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.llm.messages import ToolCall
-from spectral_platform.llm.providers.availability import has_real_provider, is_simulated
+from spectral_platform.llm.providers.availability import has_real_provider, is_simulated, require_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import find_profile
 from spectral_platform.otel.dialects.conversation import called, instructed
@@ -198,20 +199,22 @@ async def choose_judge(session: AsyncSession, caller: Caller, server: Settings) 
         if model is None:
             return JudgeChoice(None, "The workspace's model profile names no model for scoring.")
     else:
-        model = server.openai_model
+        model = server.usual_model
         if model is None and await _runs_on_the_simulator(session, caller):
             model = SIMULATED_JUDGE
         if model is None:
-            return JudgeChoice(None, "No model is configured that could judge; set SPECTRAL_OPENAI_MODEL and its endpoint.")
-    if not is_simulated(model) and not has_real_provider(server):
-        return JudgeChoice(None, f"No provider serves the judge's model {model}; set SPECTRAL_OPENAI_BASE_URL or its key.")
+            return JudgeChoice(None, "No model is configured that could judge; set SPECTRAL_DEFAULT_MODEL and its provider.")
+    try:
+        require_providers(server, [model])
+    except ProviderUnconfigured as unserved:
+        return JudgeChoice(None, f"The judge's model cannot be asked. {unserved.detail}")
     return JudgeChoice(model)
 
 
 async def find_embedding_model(session: AsyncSession, caller: Caller, server: Settings) -> str | None:
     """The real model that the workspace's profile names for embeddings; None where words are compared instead."""
     model = (await find_profile(session, caller.workspace) or {}).get(Purpose.EMBEDDING)
-    return model if model is not None and not is_simulated(model) and has_real_provider(server) else None
+    return model if model is not None and has_real_provider(server, model) else None
 
 
 async def _runs_on_the_simulator(session: AsyncSession, caller: Caller) -> bool:

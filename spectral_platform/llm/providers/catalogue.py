@@ -1,24 +1,31 @@
 """Which provider serves which model, as the operator configured it."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.llm.messages import ModelRequest
 from spectral_platform.llm.providers import Provider
-from spectral_platform.llm.providers.availability import has_real_provider, is_simulated
+from spectral_platform.llm.providers.availability import ENDPOINT_SETTINGS, EXTRAS, Extra, has_endpoint, is_simulated
 from spectral_platform.llm.providers.openai_compatible import OpenAICompatibleProvider
 from spectral_platform.llm.providers.simulator import SimulatorProvider
 
 
 class Providers:
-    """The providers of one process."""
+    """The providers of one process. ``extras`` are those with a prefix of their own; None stands for a missing library."""
 
-    def __init__(self, simulator: Provider, real: Provider | None, endpoints: Provider | None = None) -> None:
+    def __init__(
+        self,
+        simulator: Provider,
+        real: Provider | None,
+        endpoints: Provider | None = None,
+        extras: Mapping[Extra, Provider | None] | None = None,
+    ) -> None:
         self._simulator = simulator
         self._real = real
         self._endpoints = endpoints
+        self._extras = extras or {}
 
     def serving(self, request: ModelRequest) -> Provider:
         """Who answers a request: the endpoint that it names, else who has its model. Raises ``ProviderUnconfigured``."""
@@ -26,22 +33,32 @@ class Providers:
             return self._endpoints
         if is_simulated(request.model):
             return self._simulator
+        for extra, provider in self._extras.items():
+            if request.model.startswith(extra.prefix):
+                if provider is None:
+                    raise ProviderUnconfigured([request.model], missing=[extra.missing_library])
+                return provider
         if self._real is None:
-            raise ProviderUnconfigured([request.model])
+            raise ProviderUnconfigured([request.model], missing=[ENDPOINT_SETTINGS])
         return self._real
 
 
 @asynccontextmanager
 async def open_providers(settings: Settings, endpoints: Provider | None = None) -> AsyncIterator[Providers]:
     """The configured providers, with their connections open until the block ends; ``endpoints`` calls those of customers."""
-    simulator = SimulatorProvider()
-    if not has_real_provider(settings):
-        yield Providers(simulator, None, endpoints)
-        return
+    async with AsyncExitStack() as opened:
+        real = await opened.enter_async_context(_endpoint(settings)) if has_endpoint(settings) else None
+        extras: dict[Extra, Provider | None] = {}
+        for extra in EXTRAS:
+            if extra.key(settings) is not None:
+                extras[extra] = await opened.enter_async_context(await extra.load(settings)) if extra.is_installed else None
+        yield Providers(SimulatorProvider(), real, endpoints, extras)
+
+
+def _endpoint(settings: Settings) -> OpenAICompatibleProvider:
     key = settings.openai_api_key
-    async with OpenAICompatibleProvider(
+    return OpenAICompatibleProvider(
         base_url=settings.openai_base_url,
         api_key=key.get_secret_value() if key else None,
         timeout_s=settings.model_call_timeout_s,
-    ) as real:
-        yield Providers(simulator, real, endpoints)
+    )

@@ -113,7 +113,7 @@ async def test_without_a_model_the_judge_says_so_and_programs_work(owner: Person
     (result,) = (await post(owner, rubric, "preview", {"trace_ids": traces}))["results"]
 
     assert result["score"] == 1
-    assert "SPECTRAL_OPENAI_MODEL" in of(result)["helpful"]["reason"]
+    assert "SPECTRAL_DEFAULT_MODEL" in of(result)["helpful"]["reason"]
 
 
 async def test_where_agents_run_on_the_simulator_it_judges_and_what_it_said_is_kept(owner: Person) -> None:

@@ -1,0 +1,76 @@
+"""What a provider's error answer means, told by its HTTP status: worth another attempt, refused, or denied altogether."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx2
+
+from spectral_platform.core import clock
+from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable, RequestNotUnderstood
+
+WORTH_ANOTHER_ATTEMPT = {408, 409, 425, 429, 498, 499}
+THROTTLING = {429, 503, 529}
+DENIED = {401, 402, 403, 404}
+NOT_UNDERSTOOD = {400, 422}
+OUT_OF_CREDIT = ("insufficient_quota", "billing_error", "credit balance is too low", "api_key_invalid", "api key not valid")
+"""What providers say with a status that would mean something milder."""
+NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol, httpx2.InvalidURL)
+LONGEST_QUOTE = 300
+
+
+def refusal(status: int, said: str, headers: Mapping[str, str]) -> ProviderUnavailable | ProviderRejected:
+    """The error that an answer of this status stands for."""
+    told = f"The provider answered {status}: {said[:LONGEST_QUOTE]}"
+    if any(words in said.lower() for words in OUT_OF_CREDIT):
+        return ProviderDenied(told)
+    if status in WORTH_ANOTHER_ATTEMPT or status >= 500:
+        return ProviderUnavailable(told, retry_after_s=retry_after(headers), is_throttled=status in THROTTLING)
+    if status in DENIED:
+        return ProviderDenied(told)
+    return RequestNotUnderstood(told) if status in NOT_UNDERSTOOD else ProviderRejected(told)
+
+
+def unreadable(what: str) -> ProviderUnavailable:
+    """The error for an answer that arrived and says nothing; the provider counts its tokens all the same."""
+    return ProviderUnavailable(f"The provider's {what}.", is_charged=True)
+
+
+def unreachable(error: Exception) -> ProviderUnavailable:
+    """The error for a connection that failed; what failed after the request had left may have been worked on."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    named = next((cause for cause in reversed(causes) if isinstance(cause, OSError)), causes[-1])
+    is_charged = not any(isinstance(cause, NOT_SENT) for cause in causes)
+    return ProviderUnavailable(f"The provider cannot be reached: {type(named).__name__}.", is_charged=is_charged)
+
+
+@asynccontextmanager
+async def within(timeout_s: float) -> AsyncIterator[None]:
+    """Give up after so many seconds in all, however busily the provider trickles."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError as error:
+        raise ProviderUnavailable(f"The provider did not answer within {timeout_s:g} s.", is_charged=True) from error
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the provider asks to wait, by RFC 9110 section 10.2.3 or in milliseconds; None = it does not say."""
+    try:
+        return max(0.0, float(headers["retry-after-ms"]) / 1000)
+    except (KeyError, ValueError):
+        pass
+    said = headers.get("retry-after", "")
+    try:
+        return max(0.0, float(said))
+    except ValueError:
+        pass
+    try:
+        moment: datetime = parsedate_to_datetime(said)
+    except ValueError:
+        return None
+    return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - clock.now()).total_seconds())
