@@ -1,28 +1,35 @@
 """Failure clustering without a model: what failed and how it is told, grouped by average linkage.
 
-Failures that read the same once numbers, names and quotes are masked are one row. A row's vector is the TF-IDF of its
-words and character n-grams, reduced to 100 dimensions, beside its fingerprint (failing evaluators, error class, tool)
-weighted by rarity. Rows closer than a cosine distance of .65 on average form a cluster. Density clustering leaves a
-quarter to a half of failures unassigned, and sentence embeddings do no better than TF-IDF on descriptions of failures.
+Up to 3 000 distinct rows are linked: those closer than a cosine distance of .65 on average form a cluster. What was not linked,
+and what fell into a cluster too small to keep, joins the nearest cluster. Density clustering leaves a quarter to a half of
+failures unassigned, and sentence embeddings do no better than TF-IDF on descriptions of failures.
 
 The same failures give the same clusters, whatever their order. Imported by worker processes only.
 """
 
 import hashlib
-import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
-from scipy.sparse import hstack
 from sklearn.cluster import AgglomerativeClustering
-from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.metrics import adjusted_rand_score
-from sklearn.utils.extmath import randomized_svd
 
+from spectral_platform.changesets.clusters.failures import PLACEHOLDERS, Failure
+from spectral_platform.changesets.clusters.features import (
+    WORD,
+    Features,
+    Places,
+    Row,
+    Vectors,
+    distinct_rows,
+    is_filled,
+    unit,
+    vectorize,
+)
 from spectral_platform.core.randomness import generator
 from spectral_platform.core.values import Value
 from spectral_platform.statistics.proportions import wilson_interval
@@ -31,26 +38,11 @@ DISTANCE_THRESHOLD = 0.65
 _MOST_LINKED = 3_000
 """Linkage is quadratic in the rows; those beyond join the nearest cluster."""
 _NEAREST_COSINE = 0.3
-_DIMENSIONS = 100
 _REFITS = 3
-_STABLE_JACCARD = 0.6
+STABLE_JACCARD = 0.6
 
-Vectors = NDArray[np.float64]
 Labels = NDArray[np.int64]
 _UNCLUSTERED = -1
-
-
-class Failure(Value):
-    """One failed case: what the evaluators said of it, and what failed.
-
-    ``fingerprint`` names what is known exactly, the failing evaluators or dimensions first; ``severity`` is the loss
-    in [0, 1].
-    """
-
-    case_key: str
-    text: str
-    fingerprint: tuple[str, ...] = ()
-    severity: float = Field(default=1.0, ge=0, le=1)
 
 
 class Cluster(Value):
@@ -76,7 +68,7 @@ class Cluster(Value):
     @property
     def is_tentative(self) -> bool:
         """Whether refits often dissolve it, so that its bounds are not to be relied on."""
-        return self.stability is None or self.stability < _STABLE_JACCARD
+        return self.stability is None or self.stability < STABLE_JACCARD
 
 
 class Clustering(Value):
@@ -90,127 +82,65 @@ class Clustering(Value):
     stability: float | None
 
 
-class _Row(NamedTuple):
-    """Failures that read the same; rows sort by content."""
-
-    masked: str
-    fingerprint: tuple[str, ...]
-    failures: tuple[Failure, ...]
-
-
 def cluster_failures(failures: Sequence[Failure]) -> Clustering:
     """Group failures by cause. Clusters under three failures or 1 % are left out, unless there is none larger."""
-    rows = _distinct_rows(failures)
+    rows = distinct_rows(failures)
     if not rows:
         return Clustering(clusters=(), unclustered=(), stability=None)
-    vectors = _vectorize(rows)
-    labels = _partition(vectors)
-    refits = _refit(rows)
+    linked = _choose(len(rows), _MOST_LINKED, "linked")
+    features = vectorize(rows, linked)
+    sizes = np.array([len(row.failures) for row in rows])
+    labels = _partition(features, sizes, linked)
+    refits = _refit(features, sizes, linked)
     groups: dict[int, list[int]] = defaultdict(list)
     for place, label in enumerate(labels):
         if label != _UNCLUSTERED:
             groups[int(label)].append(place)
-    sizes = {label: sum(len(rows[place].failures) for place in places) for label, places in groups.items()}
-    largest = max(sizes.values())
-    least = min(largest, max(3, -(-len(failures) // 100)))
-    kept = [places for label, places in groups.items() if sizes[label] >= least]
+    kept = sorted(groups.values(), key=lambda places: (-len(places), places))
     terms = _distinctive_terms([[rows[place] for place in places] for places in kept])
+    vectors = features.joined
     clusters: list[Cluster] = []
-    for places, distinctive in sorted(zip(kept, terms, strict=True), key=lambda pair: (-len(pair[0]), pair[0])):
+    for places, distinctive in zip(kept, terms, strict=True):
         taken = frozenset(cluster.signature for cluster in clusters)
-        clusters.append(_describe(rows, vectors, places, distinctive, len(failures), refits, taken))
-    placed = {place for places in kept for place in places}
+        stability = _stability(np.intersect1d(places, linked), refits)
+        clusters.append(_describe(rows, vectors, places, distinctive, len(failures), stability, taken))
     return Clustering(
         clusters=tuple(sorted(clusters, key=lambda c: (-len(c.members) * c.severity, c.signature))),
-        unclustered=tuple(failure.case_key for place, row in enumerate(rows) if place not in placed for failure in row.failures),
+        unclustered=tuple(failure.key for place in np.flatnonzero(labels == _UNCLUSTERED) for failure in rows[place].failures),
         stability=_agreement(refits),
     )
 
 
-_MASKS = (
-    (re.compile(r"https?://\S+"), " url "),
-    (re.compile(r"\b[\w.+-]+@[\w-]+\.[\w.]+"), " email "),
-    (re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), " id "),
-    (re.compile(r'"[^"\n]*"|“[^”\n]*”|«[^»\n]*»|`[^`\n]*`'), " quote "),
-    (re.compile(r"\b(?=\w*\d)(?=\w*[a-z])\w{6,}\b", re.IGNORECASE), " id "),
-    (re.compile(r"\d+(?:[.,:]\d+)*"), " number "),
-)
-_PLACEHOLDERS = frozenset({"url", "email", "id", "quote", "number"})
-_LONGEST_TEXT = 2_000
-"""Characters that are read; what went wrong is said at the beginning."""
-_WORD = re.compile(r"[^\W\d_]{2,}")
+def _choose(rows: int, most: int, purpose: str) -> Places:
+    """The places of at most so many rows, drawn alike whenever there are so many rows."""
+    if rows <= most:
+        return np.arange(rows)
+    return np.array(sorted(generator(0, "clusters", purpose, rows).sample(range(rows), most)), dtype=np.int64)
 
 
-def mask(text: str) -> str:
-    """Replace what differs from case to case, such as numbers, addresses and quotes, and even out case and spacing."""
-    text = text[:_LONGEST_TEXT]
-    for pattern, placeholder in _MASKS:
-        text = pattern.sub(placeholder, text)
-    return " ".join(text.casefold().split())
+def _partition(features: Features, sizes: Places, linked: Places) -> Labels:
+    """Label all rows: by linkage or, where they were not linked or hardly any are alike, by the nearest of what is kept.
 
-
-def _distinct_rows(failures: Sequence[Failure]) -> list[_Row]:
-    alike: dict[tuple[str, tuple[str, ...]], list[Failure]] = defaultdict(list)
-    for failure in failures:
-        alike[mask(failure.text), tuple(sorted(set(failure.fingerprint)))].append(failure)
-    return [
-        _Row(masked, fingerprint, tuple(sorted(members, key=lambda failure: failure.case_key)))
-        for (masked, fingerprint), members in sorted(alike.items())
-    ]
-
-
-def _vectorize(rows: Sequence[_Row]) -> Vectors:
-    """Place rows so that cosine compares text and fingerprint alike; a row without either stays a zero vector."""
-    return _unit(np.hstack([_text_vectors([row.masked for row in rows]), _fingerprint_vectors(rows)]))
-
-
-def _text_vectors(texts: Sequence[str]) -> Vectors:
-    if not any(_WORD.search(text) for text in texts):
-        return np.zeros((len(texts), 1))
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
-    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True)
-    features = hstack([words.fit_transform(texts), characters.fit_transform(texts)]).tocsr()
-    if min(features.shape) <= _DIMENSIONS:
-        return _unit(features.toarray())
-    left, scale, _ = randomized_svd(features, n_components=_DIMENSIONS, random_state=0)
-    return _unit(left * scale)
-
-
-def _fingerprint_vectors(rows: Sequence[_Row]) -> Vectors:
-    counts = Counter(token for row in rows for token in row.fingerprint)
-    columns = {token: column for column, token in enumerate(sorted(counts))}
-    vectors = np.zeros((len(rows), max(1, len(columns))))
-    for place, row in enumerate(rows):
-        for token in row.fingerprint:
-            vectors[place, columns[token]] = np.log((1 + len(rows)) / (1 + counts[token])) + 1
-    return _unit(vectors)
-
-
-def _unit(vectors: Vectors) -> Vectors:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit = np.zeros(vectors.shape)
-    np.divide(vectors, lengths, out=unit, where=lengths > 1e-12)
-    return unit
-
-
-def _partition(vectors: Vectors) -> Labels:
-    """Label the rows; those without any feature are one group, since cosine cannot compare them."""
+    Rows without any feature are one group, since cosine cannot compare them.
+    """
+    vectors = features.joined
     labels = np.full(len(vectors), _UNCLUSTERED, dtype=np.int64)
-    blank = ~vectors.any(axis=1)
-    filled = np.flatnonzero(~blank)
-    if len(filled) > _MOST_LINKED:
-        chosen = generator(0, "clusters", "linked", len(filled)).sample(range(len(filled)), _MOST_LINKED)
-        linked = filled[np.sort(np.array(chosen))]
-    else:
-        linked = filled
-    labels[linked] = _link(vectors[linked])
-    rest = np.setdiff1d(filled, linked)
-    if len(rest):
-        centroids = _unit(np.stack([vectors[linked][labels[linked] == label].mean(axis=0) for label in range(labels.max() + 1)]))
-        cosines = vectors[rest] @ centroids.T
-        nearest = cosines.argmax(axis=1)
-        labels[rest] = np.where(cosines.max(axis=1) >= _NEAREST_COSINE, nearest, _UNCLUSTERED)
-    labels[blank] = labels.max() + 1
+    blank = ~is_filled(vectors)
+    filled = linked[~blank[linked]]
+    found = _link(vectors[filled])
+    weights = np.bincount(found, weights=sizes[filled])
+    total = sizes[linked].sum()
+    if len(weights):
+        least = min(weights.max(), max(3, -(-int(total) // 100)))
+        names = np.full(len(weights), _UNCLUSTERED, dtype=np.int64)
+        names[weights >= least] = np.arange((weights >= least).sum())
+        labels[filled] = names[found]
+        centroids = unit(np.stack([vectors[labels == label].mean(axis=0) for label in range(names.max() + 1)]))
+        rest = np.flatnonzero((labels == _UNCLUSTERED) & ~blank)
+        cosines = features.among(rest).nearness(centroids)
+        labels[rest] = np.where(cosines.max(axis=1) >= _NEAREST_COSINE, cosines.argmax(axis=1), _UNCLUSTERED)
+    if sizes[blank].sum() >= min(3, sizes.sum()) or not len(filled):
+        labels[blank] = labels.max() + 1
     return labels
 
 
@@ -223,18 +153,16 @@ def _link(vectors: Vectors) -> Labels:
 
 
 class _Refit(NamedTuple):
-    places: NDArray[np.int64]
+    places: Places
     labels: Labels
 
 
-def _refit(rows: Sequence[_Row]) -> list[_Refit]:
-    """Cluster 80 % of the rows anew, features and all, a few times over; none where there are fewer than ten rows."""
-    random = generator(0, "clusters", "refit", len(rows))
-    kept = min(len(rows), _MOST_LINKED) * 4 // 5
+def _refit(features: Features, sizes: Places, linked: Places) -> list[_Refit]:
+    """Link 80 % of what was linked anew, a few times over; none where there are fewer than ten rows."""
     refits = []
-    for _ in range(_REFITS if len(rows) >= 10 else 0):
-        places = np.array(sorted(random.sample(range(len(rows)), kept)), dtype=np.int64)
-        refits.append(_Refit(places, _partition(_vectorize([rows[place] for place in places]))))
+    for number in range(_REFITS if len(linked) >= 10 else 0):
+        places = linked[_choose(len(linked), len(linked) * 4 // 5, f"refit {number}")]
+        refits.append(_Refit(places, _partition(features.among(places), sizes[places], np.arange(len(places)))))
     return refits
 
 
@@ -247,7 +175,7 @@ def _agreement(refits: Sequence[_Refit]) -> float | None:
     return sum(pairs) / len(pairs) if pairs else None
 
 
-def _stability(places: Sequence[int], refits: Sequence[_Refit]) -> float | None:
+def _stability(places: Places, refits: Sequence[_Refit]) -> float | None:
     overlaps = []
     for refit in refits:
         inside = np.isin(refit.places, places)
@@ -261,14 +189,14 @@ def _stability(places: Sequence[int], refits: Sequence[_Refit]) -> float | None:
     return sum(overlaps) / len(overlaps) if overlaps else None
 
 
-def _distinctive_terms(groups: Sequence[Sequence[_Row]]) -> list[tuple[str, ...]]:
+def _distinctive_terms(groups: Sequence[Sequence[Row]]) -> list[tuple[str, ...]]:
     """Name each group by the words it uses more than the others: class-based TF-IDF (Grootendorst 2022, BERTopic)."""
     counts: list[Counter[str]] = []
     for group in groups:
         counter: Counter[str] = Counter()
         for row in group:
-            for word in _WORD.findall(row.masked):
-                if word not in ENGLISH_STOP_WORDS and word not in _PLACEHOLDERS:
+            for word in WORD.findall(row.masked):
+                if word not in ENGLISH_STOP_WORDS and word not in PLACEHOLDERS:
                     counter[word] += len(row.failures)
         counts.append(counter)
     total: Counter[str] = sum(counts, Counter())
@@ -280,12 +208,12 @@ def _distinctive_terms(groups: Sequence[Sequence[_Row]]) -> list[tuple[str, ...]
 
 
 def _describe(
-    rows: Sequence[_Row],
+    rows: Sequence[Row],
     vectors: Vectors,
     places: Sequence[int],
     terms: tuple[str, ...],
     total: int,
-    refits: Sequence[_Refit],
+    stability: float | None,
     taken: frozenset[str],
 ) -> Cluster:
     members = [failure for place in places for failure in rows[place].failures]
@@ -305,14 +233,14 @@ def _describe(
         signature=signature,
         label=f"{common[0]}: {headline}" if common else headline,
         description=f"{len(members)} of {total} failures, such as: {quote[:300] or 'no description'}",
-        members=tuple(failure.case_key for failure in members),
-        medoids=tuple(rows[place].failures[0].case_key for place in typical[:3]),
+        members=tuple(failure.key for failure in members),
+        medoids=tuple(rows[place].failures[0].key for place in typical[:3]),
         fingerprint=tuple(common),
         terms=terms,
         share=len(members) / total,
         share_interval=wilson_interval(len(members), total),
         severity=sum(failure.severity for failure in members) / len(members),
-        stability=_stability(places, refits),
+        stability=stability,
     )
 
 

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from spectral_platform.changesets.clusters.clustering import Failure, cluster_failures
+from spectral_platform.changesets.clusters.clustering import cluster_failures
+from spectral_platform.changesets.clusters.failures import Failure
 from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.run import Run
 from spectral_platform.worlds.splits import Split
@@ -14,7 +15,7 @@ async def cluster(run: Run) -> None:
     for agent in run.settings.agents:
         failures = [
             Failure(
-                case_key=failure.key,
+                key=failure.key,
                 text=f"{failure.feedback} {inputs[failure.case_key][:200]}",
                 fingerprint=(failure.criterion,),
                 severity=max(0.0, min(1.0, failure.severity)),

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from spectral_platform.changesets.clusters import clustering as clustering_module
-from spectral_platform.changesets.clusters.clustering import Clustering, Failure, cluster_failures, mask
+from spectral_platform.changesets.clusters.clustering import Clustering, cluster_failures
+from spectral_platform.changesets.clusters.failures import Failure, mask
 
 _TEMPLATES = """
 dimension:citation | cite {the source,a document,its source} of the {claim,fact,statement}
@@ -39,14 +40,14 @@ def _planted(count: int, *, blurred: float = 0.25, seed: int = 5) -> tuple[list[
         if draw.random() < blurred:
             fingerprint = draw.choice([(), (mode, draw.choice(sorted(MODES)))])
         text = f"The answer must {_fill(MODES[mode], draw)} {draw.choice(CASES)}."
-        failures.append(Failure(case_key=f"case-{number}", text=text, fingerprint=fingerprint, severity=0.5))
+        failures.append(Failure(key=f"case-{number}", text=text, fingerprint=fingerprint, severity=0.5))
         modes.append(mode)
     return failures, modes
 
 
 def _labels(clustering: Clustering, failures: Sequence[Failure]) -> list[str]:
     found = {key: cluster.signature for cluster in clustering.clusters for key in cluster.members}
-    return [found.get(failure.case_key, "none") for failure in failures]
+    return [found.get(failure.key, "none") for failure in failures]
 
 
 @pytest.fixture(scope="module")
@@ -66,14 +67,14 @@ def test_every_failure_is_in_one_cluster_or_unclustered(
 ) -> None:
     failures, _, clustering = planted
     keys = [key for cluster in clustering.clusters for key in cluster.members] + list(clustering.unclustered)
-    assert sorted(keys) == sorted(failure.case_key for failure in failures)
+    assert sorted(keys) == sorted(failure.key for failure in failures)
 
 
 def test_a_card_says_what_failed_how_often_and_shows_typical_cases(
     planted: tuple[list[Failure], list[str], Clustering],
 ) -> None:
     failures, modes, clustering = planted
-    mode_of = dict(zip((failure.case_key for failure in failures), modes, strict=True))
+    mode_of = dict(zip((failure.key for failure in failures), modes, strict=True))
     largest = max(clustering.clusters, key=lambda cluster: len(cluster.members))
     assert largest.label.startswith(largest.fingerprint[0])
     assert len({mode_of[key] for key in largest.medoids}) == 1
@@ -102,7 +103,7 @@ def test_clusters_depend_neither_on_the_order_nor_on_the_run(
 
 def test_a_signature_survives_one_failure_more(planted: tuple[list[Failure], list[str], Clustering]) -> None:
     failures, _, clustering = planted
-    further = failures[0].model_copy(update={"case_key": "further"})
+    further = failures[0].model_copy(update={"key": "further"})
     again = cluster_failures([*failures, further])
     assert {cluster.signature for cluster in again.clusters} == {cluster.signature for cluster in clustering.clusters}
 
@@ -111,6 +112,15 @@ def test_rows_beyond_what_is_linked_join_the_nearest_cluster(monkeypatch: pytest
     monkeypatch.setattr(clustering_module, "_MOST_LINKED", 80)
     failures, modes = _planted(400, seed=6)
     assert adjusted_rand_score(modes, _labels(cluster_failures(failures), failures)) >= 0.8
+
+
+def test_failures_that_lost_their_fingerprint_are_known_by_their_text() -> None:
+    failures, modes = _planted(300, blurred=0, seed=7)
+    lost = [
+        failure.model_copy(update={"fingerprint": ()}) if number % 5 == 0 else failure for number, failure in enumerate(failures)
+    ]
+    clustering = cluster_failures(lost)
+    assert adjusted_rand_score(modes, _labels(clustering, lost)) >= 0.9
 
 
 def test_signatures_differ(planted: tuple[list[Failure], list[str], Clustering]) -> None:
@@ -131,7 +141,7 @@ def test_a_handful_of_failures_still_has_a_cluster(count: int) -> None:
 
 
 def test_identical_failures_are_one_cluster() -> None:
-    failures = [Failure(case_key=f"c{n}", text=f"Order {n} must cite its source.", fingerprint=("x",)) for n in range(40)]
+    failures = [Failure(key=f"c{n}", text=f"Order {n} must cite its source.", fingerprint=("x",)) for n in range(40)]
     (cluster,) = cluster_failures(failures).clusters
     assert len(cluster.members) == 40
     assert cluster.share == 1
@@ -139,26 +149,26 @@ def test_identical_failures_are_one_cluster() -> None:
 
 @pytest.mark.parametrize("texts", [["", "", ""], ["!!!", "???", "..."], ["12", "3.4", "5,6"], ["the", "of it", "and"]])
 def test_texts_without_content_are_harmless(texts: list[str]) -> None:
-    failures = [Failure(case_key=f"c{n}", text=text) for n, text in enumerate(texts)]
+    failures = [Failure(key=f"c{n}", text=text) for n, text in enumerate(texts)]
     clustering = cluster_failures(failures)
     assert sum(len(cluster.members) for cluster in clustering.clusters) + len(clustering.unclustered) == 3
 
 
 def test_blank_failures_beside_told_ones_are_a_group_of_their_own() -> None:
     told, _ = _planted(60, blurred=0)
-    blank = [Failure(case_key=f"blank-{n}", text="") for n in range(5)]
+    blank = [Failure(key=f"blank-{n}", text="") for n in range(5)]
     clustering = cluster_failures([*told, *blank])
-    assert any(set(cluster.members) == {failure.case_key for failure in blank} for cluster in clustering.clusters)
+    assert any(set(cluster.members) == {failure.key for failure in blank} for cluster in clustering.clusters)
 
 
 def test_fingerprints_alone_separate_failures() -> None:
-    failures = [Failure(case_key=f"c{n}", text="", fingerprint=(f"rule:{n % 3}",)) for n in range(30)]
+    failures = [Failure(key=f"c{n}", text="", fingerprint=(f"rule:{n % 3}",)) for n in range(30)]
     assert sorted(len(cluster.members) for cluster in cluster_failures(failures).clusters) == [10, 10, 10]
 
 
 def test_the_most_harmful_cluster_comes_first() -> None:
-    mild = [Failure(case_key=f"m{n}", text="Too long an answer", fingerprint=("a",), severity=0.1) for n in range(20)]
-    grave = [Failure(case_key=f"g{n}", text="Leaks a secret", fingerprint=("b",), severity=1.0) for n in range(5)]
+    mild = [Failure(key=f"m{n}", text="Too long an answer", fingerprint=("a",), severity=0.1) for n in range(20)]
+    grave = [Failure(key=f"g{n}", text="Leaks a secret", fingerprint=("b",), severity=1.0) for n in range(5)]
     first, second = cluster_failures([*mild, *grave]).clusters
     assert (first.fingerprint, second.fingerprint) == (("b",), ("a",))
 
