@@ -19,12 +19,16 @@ from spectral_api.security import (
     authenticate_by_header,
     authenticate_restorer,
     authenticate_sender,
+    authenticate_trigger,
     bearer,
     presented,
     within,
+    within_schedule,
 )
 from spectral_platform.auth.commands import note_visit
 from spectral_platform.core.database import Database
+
+ENTRANCES = {authenticate, authenticate_by_header, authenticate_restorer, authenticate_sender, authenticate_trigger}
 
 
 def query_parameters(dependant: Dependant) -> set[str]:
@@ -38,7 +42,7 @@ def query_parameters(dependant: Dependant) -> set[str]:
 
 def gate(dependant: Dependant) -> Dependant | None:
     """The dependency that lets callers in; None for a public route."""
-    if dependant.call in {authenticate, authenticate_by_header, authenticate_restorer, authenticate_sender}:
+    if dependant.call in ENTRANCES:
         return dependant
     found = (gate(dependency) for dependency in dependant.dependencies)
     return next((each for each in found if each is not None), None)
@@ -104,11 +108,12 @@ async def check_caller(request: Request, entrance: Dependant) -> None:
     credential = await presented(request, await bearer(request), await access_cookie(request))
     holder: Database = request.app.state.database
     async with holder.transaction() as session:
+        resolve = within(request, session, even_deleted=entrance.call is authenticate_restorer)
         caller = await admit(
             request,
             credential,
             list(entrance.own_oauth_scopes or []),
-            within(request, session, even_deleted=entrance.call is authenticate_restorer),
+            within_schedule(request, session) if entrance.call is authenticate_trigger else resolve,
             names_workspace_by_header=entrance.call in {authenticate_by_header, authenticate_sender},
         )
         await note_visit(session, caller)

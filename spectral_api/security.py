@@ -22,6 +22,7 @@ from spectral_platform.auth.verification import Verifier
 from spectral_platform.core.access import Caller, CallerKind
 from spectral_platform.core.errors import BusinessRuleViolationError, ForbiddenError, SpectralError
 from spectral_platform.core.settings import Settings
+from spectral_platform.scans.schedules.queries import TOKEN_PREFIX, resolve_token
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 
 WORKSPACE_HEADER = "X-Workspace-Id"
@@ -158,6 +159,19 @@ async def authenticate_sender(request: Request, required: SecurityScopes) -> Cal
     return await admit(request, credential, required.scopes, verifier.resolve, names_workspace_by_header=True)
 
 
+async def authenticate_trigger(
+    request: Request,
+    required: SecurityScopes,
+    session: Database,
+    credential: Credential,
+) -> Caller:
+    """The caller of a schedule's trigger: anybody who has one of the scopes, or the holder of the schedule's own token."""
+    caller = await admit(request, credential, required.scopes, within_schedule(request, session))
+    await note_visit(session, caller)
+    await hold_request(request, session, caller)
+    return caller
+
+
 async def authenticate_restorer(
     request: Request,
     required: SecurityScopes,
@@ -179,6 +193,19 @@ def within(request: Request, session: AsyncSession, *, even_deleted: bool = Fals
         return await resolve_caller(
             session, credential, keyring=settings.keyring, workspace_id=workspace_id, even_deleted=even_deleted
         )
+
+    return resolve
+
+
+def within_schedule(request: Request, session: AsyncSession) -> Resolve:
+    """The same where the path names a schedule, whose own token is good for this and for nothing else."""
+    resolve_person = within(request, session)
+    schedule_id = _id(request.path_params.get("schedule_id"))
+
+    async def resolve(credential: str, workspace_id: UUID | None) -> Caller:
+        if credential.startswith(TOKEN_PREFIX):
+            return await resolve_token(session, credential, workspace_id=workspace_id, schedule_id=schedule_id)
+        return await resolve_person(credential, workspace_id)
 
     return resolve
 

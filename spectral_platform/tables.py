@@ -24,6 +24,7 @@ from spectral_platform.llm import models as llm
 from spectral_platform.ratelimits import models as ratelimits
 from spectral_platform.samples import models as samples
 from spectral_platform.scans import models as scans
+from spectral_platform.scans.schedules import models as schedules
 from spectral_platform.traces import models as traces
 from spectral_platform.webhooks import models as webhooks
 from spectral_platform.workspaces import models as workspaces
@@ -55,6 +56,7 @@ __all__ = [
     "rubrics",
     "samples",
     "scans",
+    "schedules",
     "scores",
     "templates",
     "traces",

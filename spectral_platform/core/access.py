@@ -90,10 +90,11 @@ class CallerKind(StrEnum):
     USER = "user"
     KEY = "key"
     SYSTEM = "system"
+    SCHEDULE = "schedule"
 
 
 class Caller(Value):
-    """Who is asking, in which account and workspace, with which scopes. ``id`` is a user's or a key's.
+    """Who is asking, in which account and workspace, with which scopes. ``id`` is a user's, a key's or a schedule's.
 
     ``visitor_from`` is the own account of operations staff who came into a workspace of another one.
     """

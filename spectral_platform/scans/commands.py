@@ -19,6 +19,7 @@ from spectral_platform.llm.queries import get_budget
 from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive, ScanNotPossible
 from spectral_platform.scans.models import Scan, ScanAgent, events_topic
 from spectral_platform.scans.news import scan_ended
+from spectral_platform.scans.notices.recipients import check_notify
 from spectral_platform.scans.preflight import Plan, plan_scan
 from spectral_platform.scans.queries import ScanView, find_scan, get_scan
 from spectral_platform.scans.quoting import Readiness
@@ -29,26 +30,39 @@ from spectral_platform.scans.work import ExecuteScan
 
 async def quote_scan(session: AsyncSession, caller: Caller, server: Settings, *, request: ScanSettings) -> Readiness:
     """What a scan with these settings would take and could show; nothing is started."""
+    await check_notify(session, caller, server, request.notify)
     return (await plan_scan(session, caller, server, request)).readiness
 
 
 async def create_scan(session: AsyncSession, caller: Caller, server: Settings, *, request: ScanSettings) -> ScanView:
-    """Schedule a scan; the worker takes it up when this transaction commits.
+    """Start a scan because somebody asks for it.
 
-    Raises what ``plan_scan`` raises, and ``ScanAlreadyActive`` when an agent's last scan has not ended.
+    Raises what ``check_notify`` and ``plan_scan`` raise, and ``ScanAlreadyActive`` when an agent's last scan has not ended.
     """
-    plan = await plan_scan(session, caller, server, request)
+    await check_notify(session, caller, server, request.notify)
+    return await start_scan(session, caller, await plan_scan(session, caller, server, request), trigger=Trigger.MANUAL)
+
+
+async def start_scan(
+    session: AsyncSession, caller: Caller, plan: Plan, *, trigger: Trigger, schedule_id: UUID | None = None
+) -> ScanView:
+    """Schedule a scan as it was planned; the worker takes it up when this transaction commits.
+
+    Raises ``ScanAlreadyActive`` when an agent's last scan has not ended.
+    """
     scan = Scan(
         id=clock.new_id(),
         workspace_id=caller.workspace,
-        trigger=Trigger.MANUAL,
+        trigger=trigger,
         requested_by=f"{caller.kind}:{caller.id}",
         settings=plan.settings,
         readiness=plan.readiness,
         simulated=plan.simulated,
+        schedule_id=schedule_id,
     )
     await _start(session, caller, scan, plan)
-    await record(session, caller, action="scan.created", resource="scan", resource_id=scan.id, seed=plan.settings.seed)
+    origin = {} if schedule_id is None else {"trigger": trigger, "schedule_id": str(schedule_id)}
+    await record(session, caller, action="scan.created", resource="scan", resource_id=scan.id, seed=plan.settings.seed, **origin)
     return await get_scan(session, caller, scan.id)
 
 
@@ -93,6 +107,7 @@ async def retry_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> Sc
         readiness=former.readiness,
         simulated=former.simulated,
         retried_from=former.id,
+        schedule_id=former.schedule_id,
     )
     await _insert(session, caller, scan)
     await open_budget(

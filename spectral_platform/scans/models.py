@@ -23,6 +23,7 @@ class Scan(Identified, WorkspaceOwned, Timestamped, Base):
     """One scan. ``attempt`` counts the workers that took it up; only the newest may write."""
 
     __tablename__ = "scans"
+    __table_args__ = (Index("ix_scans_schedule_id_created_at", "schedule_id", "created_at"),)
     lifecycle: ClassVar[Lifecycle[ScanStatus]] = SCAN
 
     status: Mapped[ScanStatus] = mapped_column(state_column(ScanStatus, "status"), default=ScanStatus.SCHEDULED)
@@ -35,10 +36,12 @@ class Scan(Identified, WorkspaceOwned, Timestamped, Base):
     simulated: Mapped[bool]
     changeset_id: Mapped[UUID | None]
     retried_from: Mapped[UUID | None] = mapped_column(ForeignKey("scans.id", ondelete="SET NULL"))
+    schedule_id: Mapped[UUID | None] = mapped_column(ForeignKey("scan_schedules.id", ondelete="SET NULL"))
     attempt: Mapped[int] = mapped_column(default=0)
     failure: Mapped[dict[str, str] | None] = mapped_column(JSONB)
     started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    notified_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class ScanAgent(WorkspaceOwned, Base):

@@ -92,7 +92,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     Raises ``ScanNotPossible``, ``BudgetTooSmall``, ``ProviderUnconfigured``, ``MixedSimulation`` or ``SecretHeadersUnreadable``.
     """
     workspace = await get_workspace(session, caller)
-    asked = _with_defaults(workspace.scan_defaults, request)
+    asked = with_defaults(workspace.scan_defaults, request)
     agents = await _pin_agents(session, caller, server, asked.agent_ids)
     objective = await _choose_objective(session, caller, asked.objective_id)
     rubric = await _choose_rubric(session, caller, asked.rubric_id, objective)
@@ -131,6 +131,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         explore=bool(asked.explore),
         seed=secrets.randbelow(SEEDS) if asked.seed is None else asked.seed,
         is_seed_given=asked.seed is not None,
+        notify=asked.notify,
         models=models,
     )
     shape, warnings = await _shape(session, caller, version, len(agents), judges, models, is_seed_given=asked.seed is not None)
@@ -140,7 +141,8 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     return _reckon(settings, shape, warnings, configs, version)
 
 
-def _with_defaults(defaults: dict[str, Any], request: ScanSettings) -> ScanSettings:
+def with_defaults(defaults: dict[str, Any], request: ScanSettings) -> ScanSettings:
+    """What is asked for, where what the request does not name is as in the defaults."""
     asked = {**defaults, **request.model_dump(mode="json", exclude_unset=True)}
     if asked.get("budget") is not None:  # a limit that the request does not name keeps the workspace's
         asked["budget"] = {**(defaults.get("budget") or {}), **asked["budget"]}

@@ -35,6 +35,7 @@ class ScanFilter:
     status: ScanStatus | None = None
     agent_id: UUID | None = None
     trigger: Trigger | None = None
+    schedule_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -99,6 +100,8 @@ async def list_scans(session: AsyncSession, caller: Caller, *, filter: ScanFilte
         statement = statement.where(Scan.status == filter.status)
     if filter.trigger is not None:
         statement = statement.where(Scan.trigger == filter.trigger)
+    if filter.schedule_id is not None:
+        statement = statement.where(Scan.schedule_id == filter.schedule_id)
     if filter.agent_id is not None:
         covered = exists().where(ScanAgent.scan_id == Scan.id, ScanAgent.agent_id == filter.agent_id)
         statement = statement.where(covered)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import EmailStr, Field, model_validator
 
 from spectral_platform.core.values import Moment, Value
 from spectral_platform.evaluations.terms import Constraint, ObjectiveTerm
@@ -53,6 +53,43 @@ class Budget(Value):
     max_duration_s: int = Field(default=DEFAULT_DURATION_S, gt=0, le=7 * 86_400, description="Seconds.")
 
 
+class Ending(StrEnum):
+    """How a scan can end: with one of the verdicts, or without any."""
+
+    IMPROVE = "improve"
+    REJECTED_TRADEOFF = "rejected_tradeoff"
+    VALIDATED_NO_CHANGE = "validated_no_change"
+    INSUFFICIENT_EVIDENCE = "insufficient_evidence"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Notify(Value):
+    """Who is told how a scan ended."""
+
+    emails: tuple[EmailStr, ...] = Field(
+        default=(), max_length=20, description="Addresses of people who can read the workspace; each gets a letter."
+    )
+    webhook_ids: tuple[UUID, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Webhooks of the workspace that are told of the end of this scan, whatever else they are told.",
+    )
+    on: tuple[Ending, ...] = Field(
+        default=tuple(ending for ending in Ending if ending is not Ending.CANCELLED),
+        min_length=1,
+        max_length=len(Ending),
+        description="The endings that are told; absent = every one but `cancelled`.",
+    )
+
+    @model_validator(mode="after")
+    def tell_somebody(self) -> "Notify":
+        """Refuse a notice to nobody."""
+        if not self.emails and not self.webhook_ids:
+            raise ValueError("name at least one of emails and webhook_ids")
+        return self
+
+
 class ScanSettings(Value):
     """What a scan is asked for; an absent field is taken from the workspace's ``scan_defaults``, else from the server."""
 
@@ -72,6 +109,7 @@ class ScanSettings(Value):
         default=None, description="Search even where the evidence cannot suffice; the verdict stays insufficient."
     )
     seed: int | None = Field(default=None, ge=0, lt=SEEDS, description="Makes the scan reproducible; absent = drawn.")
+    notify: Notify | None = Field(default=None, description="Who is told how it ended; absent = nobody in particular.")
 
 
 class PinnedAgent(Value):
@@ -104,3 +142,4 @@ class ResolvedSettings(Value):
     seed: int = Field(description="What everything random derives from; repeat it to repeat the scan.")
     is_seed_given: bool = Field(description="Whether the request gave the seed.")
     models: dict[Purpose, str] = Field(description="The model of each purpose.")
+    notify: Notify | None = Field(default=None, description="Who is told how the scan ended; null = nobody in particular.")

@@ -8,14 +8,14 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import cast, delete, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_upkeep
-from spectral_platform.core.jobs import enqueue
+from spectral_platform.core.jobs import Heard, enqueue
 from spectral_platform.core.lifecycle import move, move_all
 from spectral_platform.core.settings import Settings
 from spectral_platform.webhooks import queries
@@ -157,6 +157,34 @@ async def replay_delivery(session: AsyncSession, caller: Caller, delivery_id: UU
     await _order(session, caller, delivery)
     await _record(session, caller, webhook, "replayed", delivery_id=str(delivery.id))
     return delivery
+
+
+async def deliver_news(session: AsyncSession, news: Heard, webhooks: Sequence[Webhook]) -> None:
+    """Make a delivery of news for each of these webhooks of its workspace that has none of it yet."""
+    assert news.workspace_id is not None
+    body = write_message(news.event, news.happened_at, news.workspace_id, news.facts)
+    moment = clock.now()
+    for webhook in webhooks:
+        values = {
+            "id": clock.new_id(),
+            "workspace_id": news.workspace_id,
+            "webhook_id": webhook.id,
+            "news_id": news.news_id,
+            "event": news.event,
+            "payload": body,
+            "next_attempt_at": moment,
+        }
+        statement = insert(WebhookDelivery).values(values).on_conflict_do_nothing().returning(WebhookDelivery.id)
+        delivery_id = await session.scalar(statement)
+        if delivery_id is not None:
+            order = DeliverWebhook(
+                account_id=news.account_id,
+                workspace_id=news.workspace_id,
+                webhook_id=webhook.id,
+                delivery_id=delivery_id,
+                attempt=1,
+            )
+            await enqueue(session, order)
 
 
 async def prune_deliveries(session: AsyncSession) -> bool:

@@ -14,6 +14,8 @@ class EventType(StrEnum):
     SCAN_COMPLETED = "scan.completed"
     SCAN_FAILED = "scan.failed"
     SCAN_CANCELLED = "scan.cancelled"
+    SCHEDULE_DISABLED = "schedule.disabled"
+    SCHEDULE_SLA_MISSED = "schedule.sla_missed"
     CHANGESET_PROPOSED = "changeset.proposed"
     CHANGESET_VALIDATED = "changeset.validated"
     CHANGESET_ACCEPTED = "changeset.accepted"

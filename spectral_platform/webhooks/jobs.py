@@ -6,7 +6,6 @@ At least once: an attempt is written down after it was made, so a worker that di
 
 import structlog
 from sqlalchemy import or_
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.commands import record
@@ -15,8 +14,8 @@ from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import JobContext, enqueue, job, publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
-from spectral_platform.webhooks.commands import DISABLED, abandon_deliveries
-from spectral_platform.webhooks.events import EventType, write_message
+from spectral_platform.webhooks.commands import DISABLED, abandon_deliveries, deliver_news
+from spectral_platform.webhooks.events import EventType
 from spectral_platform.webhooks.models import Attempt, Webhook, WebhookDelivery, unmade
 from spectral_platform.webhooks.news import WebhookDisabled
 from spectral_platform.webhooks.retrying import next_try
@@ -41,29 +40,7 @@ async def notify_webhooks(context: JobContext, work: NotifyWebhooks) -> None:
         wanted = Webhook.in_workspace(work.workspace_id).where(
             Webhook.disabled_at.is_(None), or_(Webhook.events == [], Webhook.events.contains([work.event]))
         )
-        body = write_message(work.event, work.happened_at, work.workspace_id, work.facts)
-        moment = clock.now()
-        for webhook in await session.scalars(wanted):
-            values = {
-                "id": clock.new_id(),
-                "workspace_id": work.workspace_id,
-                "webhook_id": webhook.id,
-                "news_id": work.news_id,
-                "event": work.event,
-                "payload": body,
-                "next_attempt_at": moment,
-            }
-            statement = insert(WebhookDelivery).values(values).on_conflict_do_nothing().returning(WebhookDelivery.id)
-            delivery_id = await session.scalar(statement)
-            if delivery_id is not None:
-                order = DeliverWebhook(
-                    account_id=work.account_id,
-                    workspace_id=work.workspace_id,
-                    webhook_id=webhook.id,
-                    delivery_id=delivery_id,
-                    attempt=1,
-                )
-                await enqueue(session, order)
+        await deliver_news(session, work, (await session.scalars(wanted)).all())
 
 
 async def bury(context: JobContext, work: DeliverWebhook) -> None:

@@ -1,5 +1,6 @@
 """Reading webhooks and deliveries."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -42,6 +43,11 @@ async def get_webhook(session: AsyncSession, caller: Caller, webhook_id: UUID) -
     if webhook is None:
         raise WebhookNotFound(webhook_id)
     return webhook
+
+
+async def find_webhooks(session: AsyncSession, workspace_id: UUID, webhook_ids: Collection[UUID]) -> Sequence[Webhook]:
+    """Those of the ids that are webhooks of the workspace."""
+    return (await session.scalars(Webhook.in_workspace(workspace_id).where(Webhook.id.in_(webhook_ids)))).all()
 
 
 async def list_deliveries(

@@ -10,14 +10,22 @@ from spectral_platform.changesets.autonomy import jobs as autonomy
 from spectral_platform.core.jobs import Announce, Heard, Job, JobContext, enqueue, job, registry
 from spectral_platform.mail import jobs as mail
 from spectral_platform.scans import jobs as scans
+from spectral_platform.scans.notices import jobs as notices
+from spectral_platform.scans.notices.work import TellOfScan
+from spectral_platform.scans.schedules import jobs as schedules
 from spectral_platform.traces import jobs as traces
 from spectral_platform.traces.work import FollowMerge
 from spectral_platform.webhooks import jobs as webhooks
 from spectral_platform.webhooks.events import EventType
 from spectral_platform.webhooks.work import NotifyWebhooks
 
-ROOMS = (autonomy, mail, passwords, scans, traces, webhooks)
-LISTENERS: Mapping[type[Heard], Collection[str]] = {NotifyWebhooks: tuple(EventType), FollowMerge: (AGENT_MERGED,)}
+ROOMS = (autonomy, mail, notices, passwords, scans, schedules, traces, webhooks)
+SCAN_ENDINGS = (EventType.SCAN_COMPLETED, EventType.SCAN_FAILED, EventType.SCAN_CANCELLED)
+LISTENERS: Mapping[type[Heard], Collection[str]] = {
+    NotifyWebhooks: tuple(EventType),
+    TellOfScan: SCAN_ENDINGS,
+    FollowMerge: (AGENT_MERGED,),
+}
 """The events that each listener hears. Each has an order of its own, so that one that fails keeps nothing from the others."""
 
 

@@ -11,6 +11,7 @@ from spectral_platform.core.jobs import JobContext
 from spectral_platform.idempotency.commands import prune_kept_answers
 from spectral_platform.portability.commands import erase_deleted, expire_traces
 from spectral_platform.ratelimits.commands import prune_rate_windows
+from spectral_platform.scans.schedules.dispatching import dispatch_schedules, forget_runs
 from spectral_platform.traces.commands import fold_counts, index_words, prune_erased
 from spectral_platform.traces.partitions import make_partitions
 from spectral_platform.webhooks.commands import prune_deliveries
@@ -93,6 +94,8 @@ async def index_traces(context: JobContext) -> None:
 SCHEDULE = (
     Periodic(every=timedelta(seconds=2), run=rescue_jobs),
     Periodic(every=timedelta(seconds=2), run=index_traces),
+    Periodic(every=timedelta(seconds=2), run=dispatch_schedules),
+    Periodic(every=timedelta(hours=1), run=forget_runs),
     Periodic(every=timedelta(hours=1), run=prune_jobs),
     Periodic(every=timedelta(hours=1), run=forget_answers),
     Periodic(every=timedelta(hours=1), run=forget_deliveries),

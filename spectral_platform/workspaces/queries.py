@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, text
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute, joinedload
 
@@ -77,6 +77,11 @@ def holds_scope(scope: Scope, *, workspace_id: UUID, user_id: InstrumentedAttrib
     )
 
 
+async def is_open(session: AsyncSession, workspace_id: UUID) -> bool:
+    """Whether the workspace of the bound account is there and may be served."""
+    return bool(await session.scalar(select(is_workspace_open(workspace_id))))
+
+
 def _is_restorable() -> ColumnElement[bool]:
     return or_(Workspace.deleted_at.is_(None), Workspace.deleted_at > clock.now() - RESTORABLE_FOR)
 
@@ -142,6 +147,15 @@ async def get_workspace_member(session: AsyncSession, caller: Caller, user_id: U
     if member is None:
         raise WorkspaceMemberNotFound(user_id)
     return member
+
+
+async def find_readers(session: AsyncSession, caller: Caller, emails: Collection[str]) -> dict[str, str]:
+    """Those of the addresses whose owners may come into the workspace now: in lower case, each with the way its owner has it."""
+    may_read = holds_scope(Scope.READ_WORKSPACE, workspace_id=caller.workspace, user_id=User.id)
+    found = await session.scalars(
+        select(User.email).where(func.lower(User.email).in_([email.lower() for email in emails]), may_read)
+    )
+    return {email.lower(): email for email in found}
 
 
 def _members(caller: Caller) -> Select[WorkspaceMember]:

@@ -45,6 +45,7 @@ MADE = {
     "sample_id",
     "sample_set_id",
     "scan_id",
+    "schedule_id",
     "session_id",
     "step_id",
     "suggestion_id",

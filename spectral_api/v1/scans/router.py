@@ -14,6 +14,7 @@ from spectral_api.routing import Router
 from spectral_api.security import Credential, authenticate, let_in_again
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import artifacts, schemas, steps
+from spectral_api.v1.scans.schedules.router import router as schedules
 from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, stream_events
 from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.access import Caller, Scope
@@ -21,6 +22,7 @@ from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.values import Moment
 from spectral_platform.llm.errors import ProviderUnconfigured
+from spectral_platform.mail.errors import MailUnconfigured
 from spectral_platform.scans import commands, queries
 from spectral_platform.scans.errors import (
     ArtifactNotFound,
@@ -35,6 +37,7 @@ from spectral_platform.scans.quoting import Readiness
 from spectral_platform.scans.states import ScanStatus, Trigger
 
 router = Router()
+router.include_router(schedules)  # before /scans/{scan_id}
 router.include_router(artifacts.router)
 router.include_router(steps.router)
 Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
@@ -46,6 +49,7 @@ PLANNING = (
     MixedSimulation,
     ProviderUnconfigured,
     SecretHeadersUnreadable,
+    MailUnconfigured,
 )
 
 
@@ -53,11 +57,14 @@ async def scan_filter(
     status: Annotated[ScanStatus | None, Query(description="Only scans that stand here.")] = None,
     agent_id: Annotated[UUID | None, Query(description="Only scans that cover this agent.")] = None,
     trigger: Annotated[Trigger | None, Query(description="Only scans started so.")] = None,
+    schedule_id: Annotated[UUID | None, Query(description="Only scans that this schedule started.")] = None,
     since: Annotated[Moment | None, Query(description="Asked for at this time or later.")] = None,
     until: Annotated[Moment | None, Query(description="Asked for before this time.")] = None,
 ) -> queries.ScanFilter:
     """Which scans to list."""
-    return queries.ScanFilter(status=status, agent_id=agent_id, trigger=trigger, since=since, until=until)
+    return queries.ScanFilter(
+        status=status, agent_id=agent_id, trigger=trigger, schedule_id=schedule_id, since=since, until=until
+    )
 
 
 def _located(view: queries.ScanView, workspace_id: UUID, response: Response) -> schemas.Scan:

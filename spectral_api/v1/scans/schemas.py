@@ -62,6 +62,7 @@ class Scan(Output):
     verdict: Verdict | None = Field(description="What it concluded; null until then.")
     changeset_id: UUID | None = Field(description="The changeset that it made, if any.")
     retried_from: UUID | None = Field(description="The scan that it tries again, if any.")
+    schedule_id: UUID | None = Field(description="The schedule that started it, if any.")
     cost_usd: Usd | None = Field(description="Spent so far in US dollars, by known prices; null when no call has one.")
     created_at: Time = Field(description="When it was asked for.")
     started_at: Time | None = Field(description="When a worker first took it up.")

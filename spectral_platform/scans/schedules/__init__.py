@@ -1,0 +1,1 @@
+"""Schedules: scans that start by the clock, or when somebody outside calls."""
