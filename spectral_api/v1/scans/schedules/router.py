@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Response, Security
+from fastapi import Body, Depends, Query, Response, Security
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.etags import ConditionalWrite, etag
@@ -168,7 +168,7 @@ async def trigger_schedule(
     database: Database,
     settings: CurrentSettings,
     response: Response,
-    body: schemas.ScheduleTrigger | None = None,
+    body: Annotated[schemas.ScheduleTrigger | None, Body(examples=[schemas.TRIGGER_EXAMPLE])] = None,
 ) -> scans.Scan:
     """Start a scan of the schedule now, whatever its quiet hours; answers as `POST scans` does.
 
