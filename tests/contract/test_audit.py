@@ -169,6 +169,7 @@ PREPARED: dict[str, Preparation] = {
     "merge_agent": with_two_names,
     "promote_config_version": with_second_version,
     "retry_scan": with_cancelled_scan,
+    "trigger_schedule": with_cancelled_scan,
     "replay_delivery": with_delivered_message,
     "apply_changeset": with_accepted_changeset,
     "rollback_changeset": with_accepted_changeset,
