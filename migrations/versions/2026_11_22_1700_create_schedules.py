@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from spectral_platform.core.schema import tenant_policy
 
 revision = "0037"
-down_revision = "0041"
+down_revision = "0040"
 branch_labels = None
 depends_on = None
 
