@@ -17,7 +17,9 @@ def run(connection: Connection) -> None:
         target_metadata=metadata,
         transaction_per_migration=True,
         compare_server_default=False,
-        include_name=lambda name, kind, parents: kind != "table" or not (name or "").startswith(("procrastinate_", "spans_")),
+        include_name=lambda name, kind, parents: (
+            kind != "table" or not (name or "").startswith(("procrastinate_", "queue_", "spans_"))
+        ),
     )
     with context.begin_transaction():
         context.run_migrations()

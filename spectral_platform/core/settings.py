@@ -105,6 +105,7 @@ class Settings(BaseSettings):
     disk_min_free_percent: float = Field(default=0, ge=0, le=100)
     database_limit_bytes: int | None = Field(default=None, gt=0)
     workers: int = Field(default=1, ge=0)
+    scans_per_workspace: int = Field(default=3, gt=0)
     secret_key: SecretStr | None = None
     previous_secret_keys: tuple[SecretStr, ...] = ()
     jwt_algorithm: Algorithm = Algorithm.HS256

@@ -1,6 +1,7 @@
 """The queue as workers use it: an order belongs to the try that took it up, and comes back until it has found an end."""
 
 import asyncio
+from collections.abc import Iterable
 from datetime import datetime
 
 from procrastinate import App, BaseRetryStrategy, RetryDecision
@@ -13,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spectral_platform.core import clock
 from spectral_platform.core.errors import UnavailableError
-from spectral_platform.core.jobs import queue_app
+from spectral_platform.core.jobs import Lane, queue_app
 
 TRIES = 8
 LONGEST_WAIT_S = 60
@@ -27,18 +28,41 @@ WITH own AS (
 """
 _FINISH = f"{_OWN} SELECT procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) FROM own"
 _RETRY = f"{_OWN} SELECT procrastinate_retry_job_v2(id, %(retry_at)s, NULL, NULL, NULL) FROM own"
+_TAKE_IN_TURN = "SELECT * FROM queue_take_in_turn(%(lane)s, %(worker_id)s, %(most)s)"
+KEEP_TURNS_HOURS = 24
+_FORGET_TURNS = "DELETE FROM queue_turns WHERE taken_at < now() - make_interval(hours => %(hours)s)"
 
 
 class Unended(Exception):
     """An order failed for good, and so did the attempt to say so; it has to come back."""
 
 
-class FencedJobs(JobManager):
-    """Moves an order only for the try that holds it.
+class FairJobs(JobManager):
+    """Takes long orders in turn, and moves an order only for the try that holds it.
+
+    Whoever runs the fewest of them comes first, then whoever was served longest ago: many orders of one workspace take no place
+    from another one's only order. The database decides that for all workers together, one after the other.
 
     A worker that was thought dead, and whose order another one has taken up, would else end the order for that one too: should
     the other die then, nobody would take the order up again.
     """
+
+    def __init__(self, app: App, *, long_orders_each: int) -> None:
+        super().__init__(app.connector)  # type: ignore[no-untyped-call] # it is annotated, save for what it returns
+        self._long_orders_each = long_orders_each
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """The next order of these lanes; a workspace that runs as many long ones as it may has to wait."""
+        if queues is None or list(queues) != [Lane.LONG]:
+            return await super().fetch_job(queues, worker_id)
+        row = await self.connector.execute_query_one_async(
+            query=_TAKE_IN_TURN, lane=Lane.LONG.value, worker_id=worker_id, most=self._long_orders_each
+        )
+        return None if row["id"] is None else Job.from_row(row)
+
+    async def forget_turns(self) -> None:
+        """Forget whose turn it was so long ago that it tells nothing any more."""
+        await self.connector.execute_query_async(query=_FORGET_TURNS, hours=KEEP_TURNS_HOURS)
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """End the order, unless another try has it."""
@@ -77,8 +101,8 @@ def is_last_try(job: Job) -> bool:
     return job.attempts + 1 >= TRIES
 
 
-def open_queue(url: str) -> App:
-    """The queue of a database; it has to be opened before use."""
+def open_queue(url: str, *, long_orders_each: int) -> App:
+    """The queue of a database, where each workspace runs so many long orders at once; it has to be opened before use."""
     app = queue_app(url)
-    app.job_manager = FencedJobs(app.connector)
+    app.job_manager = FairJobs(app, long_orders_each=long_orders_each)
     return app

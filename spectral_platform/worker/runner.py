@@ -39,7 +39,7 @@ FOREVER_S = 86_400.0
 async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) -> None:
     """Carry out jobs until the process is told to stop, or, with ``until_idle``, until the queue is empty."""
     database = Database(url, pool_size=settings.database_pool_size)
-    app = open_queue(url)
+    app = open_queue(url, long_orders_each=settings.scans_per_workspace)
     context = WorkerContext(database=database, settings=settings, queue=app)
     for known in list_jobs():
         _register(app, known, context)

@@ -15,6 +15,7 @@ from spectral_platform.scans.schedules.dispatching import dispatch_schedules, fo
 from spectral_platform.traces.commands import fold_counts, index_words, prune_erased
 from spectral_platform.traces.partitions import make_partitions
 from spectral_platform.webhooks.commands import prune_deliveries
+from spectral_platform.worker.queue import FairJobs
 
 DEAD_AFTER = timedelta(seconds=8)
 KEEP_FINISHED_HOURS = 24
@@ -47,6 +48,8 @@ async def prune_jobs(context: WorkerContext) -> None:
     await context.queue.job_manager.delete_old_jobs(
         nb_hours=KEEP_FINISHED_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
+    if isinstance(context.queue.job_manager, FairJobs):
+        await context.queue.job_manager.forget_turns()
 
 
 async def forget_answers(context: WorkerContext) -> None:

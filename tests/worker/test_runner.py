@@ -197,7 +197,7 @@ async def test_the_orders_of_a_dead_worker_go_back_to_the_queue_however_many_loo
     await office.sql("INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 minute')")
     await office.sql("UPDATE procrastinate_jobs SET status = 'doing', worker_id = (SELECT id FROM procrastinate_workers)")
 
-    queues = [open_queue(office.url) for _ in range(3)]
+    queues = [open_queue(office.url, long_orders_each=1) for _ in range(3)]
     for queue in queues:
         await queue.open_async()
     await asyncio.gather(*(office.rescue(queue) for queue in queues))
@@ -210,7 +210,7 @@ async def test_the_orders_of_a_dead_worker_go_back_to_the_queue_however_many_loo
 
 
 async def test_the_orders_of_a_living_worker_stay_with_it(busy: Office) -> None:
-    async with open_queue(busy.url).open_async() as queue:
+    async with open_queue(busy.url, long_orders_each=1).open_async() as queue:
         await busy.rescue(queue)
 
     assert await busy.rows() == [("doing", 0, True)]
