@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Response, Security
 
-from spectral_api.dependencies import Database
+from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope
 from spectral_api.problems import problems
 from spectral_api.routing import Router
@@ -14,7 +14,9 @@ from spectral_api.v1.refusals import IN_ACCOUNT, IN_WORKSPACE
 from spectral_api.v1.workspaces import schemas
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
+from spectral_platform.mail.errors import MailUnconfigured
 from spectral_platform.scans.errors import ScanNotPossible
+from spectral_platform.scans.notices.recipients import check_notify
 from spectral_platform.scans.preflight import check_named
 from spectral_platform.workspaces import commands, queries
 
@@ -61,9 +63,12 @@ async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) 
     "/{workspace_id}",
     response_model=schemas.Workspace,
     summary="Change a workspace",
-    responses=problems(*IN_WORKSPACE, ScanNotPossible),
+    responses=problems(*IN_WORKSPACE, ScanNotPossible, MailUnconfigured),
 )
-async def update_workspace(workspace_id: UUID, body: schemas.WorkspaceUpdate, caller: Admin, database: Database) -> Any:
+async def update_workspace(
+    workspace_id: UUID, body: schemas.WorkspaceUpdate, caller: Admin, database: Database, settings: CurrentSettings
+) -> Any:
     """Change the named fields; the others stay as they are. What `scan_defaults` name must be there."""
     await check_named(database, caller, body.scan_defaults)
+    await check_notify(database, caller, settings, body.scan_defaults.notify)
     return await commands.update_workspace(database, caller, changes=body.model_dump(mode="json", exclude_unset=True))

@@ -112,9 +112,10 @@ async def order_run(session: AsyncSession, pending: queries.Pending) -> None:
 async def settle_sla(session: AsyncSession, pending: queries.Pending) -> None:
     """Look whether a run whose time is up had ended by then, and tell of one that had not."""
     run = await session.get(ScheduleRun, pending.id, with_for_update={"skip_locked": True})
-    if run is None or run.sla_settled_at is not None or run.sla_due_at is None:
+    moment = clock.now()
+    if run is None or run.sla_settled_at is not None or run.sla_due_at is None or run.sla_due_at > moment:
         return
-    run.sla_settled_at = clock.now()
+    run.sla_settled_at = moment
     scan = await session.get(Scan, run.scan_id) if run.scan_id is not None else None
     if scan is None or scan.finished_at is None or scan.finished_at > run.sla_due_at:
         run.sla_missed_at = run.sla_due_at

@@ -1,5 +1,6 @@
 """A workspace with schedules, and the clock's work on them."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -107,9 +108,12 @@ class Schedules:
 
 
 @pytest.fixture
-async def scannable(owner: Person, database: Database) -> Scannable:
-    """A workspace in which scans can start; without samples they are over soon."""
-    return await make_scannable(owner, database, samples=0)
+async def scannable(owner: Person, database: Database) -> AsyncIterator[Scannable]:
+    """A workspace in which scans can start, and whose scans keep no other test's worker busy afterwards."""
+    yield await make_scannable(owner, database, samples=0)
+    async with database.transaction() as session:
+        own = {"id": str(owner.workspace_id)}
+        await session.execute(text("DELETE FROM procrastinate_jobs WHERE args->'work'->>'workspace_id' = :id"), own)
 
 
 @pytest.fixture
