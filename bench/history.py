@@ -115,7 +115,7 @@ JOIN texts AS answered ON answered.number = (n * 7 + n / {TEXTS}) %% {TEXTS}
 # What triggers make for every trace, made for all of them.
 MAKE_LABELS = """
 INSERT INTO trace_labels (workspace_id, kind, label, started_at, trace_id)
-SELECT workspace_id, kind, label, started_at, trace_id FROM traces, labels_of(models, tags)
+SELECT workspace_id, kind, label, started_at, trace_id FROM traces, labels_of(models, tags, status)
 WHERE workspace_id = %(workspace_id)s
 """
 MAKE_COUNT = """

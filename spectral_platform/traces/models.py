@@ -124,9 +124,14 @@ Index(
 )
 
 
+FAILED = "failed "
+"""What the kind of a label begins with that is of a failed trace."""
+
+
 class TraceLabel(WorkspaceOwned, Base):
     """A model or tag of a trace, by which it is found in the order of time. Triggers on traces keep these rows true.
 
+    A trace that failed has each label once more, as ``failed model`` or ``failed tag``: failures are few and asked for often.
     An array on the trace could be indexed too; but under row-level security no index is used for asking what is in it. Of a label
     the first 200 characters are here, because an index takes no more than some thousand bytes.
     """

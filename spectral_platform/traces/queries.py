@@ -35,7 +35,15 @@ from spectral_platform.traces.counting import Measure, beginning_of, reason_and_
 from spectral_platform.traces.errors import FeedbackLinkNotFound, SearchTooBroad, TraceNotFound
 from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount
-from spectral_platform.traces.selection import PLACES, Position, TraceFilter, TraceSort, bind_search, conditions_of
+from spectral_platform.traces.selection import (
+    PLACES,
+    Position,
+    TraceFilter,
+    TraceSort,
+    bind_search,
+    conditions_of,
+    found_without_traces,
+)
 from spectral_platform.traces.spans import SpanKind
 from spectral_platform.workspaces.queries import is_workspace_open
 
@@ -53,6 +61,9 @@ PLAN_FOR_VALUES = text(
 )
 """How a value is best found depends on how many have it, so no plan is kept. And no more is wanted than is counted:
 who goes from one row to the next can stop there, where other joins would gather everything first."""
+
+MERGE_LABELS = text("SET LOCAL enable_mergejoin = on")
+"""Rows of labels lie in the order of time already: those of two are merged along it, and none is read beyond what is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,15 +135,21 @@ async def _list_traces(
     session: AsyncSession, caller: Caller, where: TraceFilter, among: Collection[str] | None, window: Window
 ) -> TracePage:
     await bind_search(session, caller.workspace, where)
-    conditions = conditions_of(where, caller.workspace)
+    further: list[ColumnElement[bool]] = []
     if where.min_cost_usd is not None:
-        conditions += await among_the_dearest(session, caller.workspace, where.min_cost_usd)
+        further += await among_the_dearest(session, caller.workspace, where.min_cost_usd)
     if among is not None:
-        conditions.append(Trace.trace_id == _among(list(among)))
-    listed = select(*window.columns).where(Trace.workspace_id == caller.workspace, *conditions)
+        further.append(Trace.trace_id == _among(list(among)))
+    conditions = [*conditions_of(where, caller.workspace), *further]
+    every_trace = select(*window.columns).where(Trace.workspace_id == caller.workspace)
+    listed = every_trace.where(*conditions_of(where, caller.workspace, along_order=True), *further)
     trace_ids: Sequence[str] = ()
     if conditions:
-        total, trace_ids = await _look_up(session, listed, window)
+        found = None if further else found_without_traces(where, caller.workspace, order=window.sort.key)
+        if found is not None and "place" in found.selected_columns:
+            listed = found
+            await session.execute(MERGE_LABELS)
+        total, trace_ids = await _look_up(session, caller, every_trace.where(*conditions) if found is None else found, window)
     else:
         kept = select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == caller.workspace)
         total = int(await session.scalar(kept) or 0)
@@ -161,14 +178,18 @@ async def among_the_dearest(session: AsyncSession, workspace_id: UUID, least: De
     return [trace_id.in_(select(dearest.c.trace_id).where(dearest.c.place >= least))]
 
 
-async def _look_up(session: AsyncSession, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:
+async def _look_up(session: AsyncSession, caller: Caller, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:
     """How many traces are found, counted to one more than 10 000, and the ids of the part that is wanted if these are all.
 
     To gather them first takes the same time wherever they lie; to look for a page of them along the order could take forever.
     """
     matching = found.limit(COUNTED_EXACTLY + 1).cte("matching")
     total = select(func.count()).select_from(matching).scalar_subquery()
-    wanted = window.of(matching).where(total <= COUNTED_EXACTLY)
+    placed: Subquery | CTE = matching
+    if "place" not in matching.c:
+        own = Trace.workspace_id == caller.workspace, Trace.trace_id == matching.c.trace_id
+        placed = select(*window.columns).join(matching, and_(*own)).subquery()
+    wanted = window.of(placed).where(total <= COUNTED_EXACTLY)
     row = (await session.execute(select(total, func.array(wanted.scalar_subquery())))).one()
     return row[0], row[1]
 

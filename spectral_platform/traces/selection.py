@@ -11,12 +11,12 @@ from uuid import UUID
 
 import orjson
 from pydantic import AwareDatetime, Field, TypeAdapter
-from sqlalchemy import ColumnElement, String, and_, exists, func, literal, select, text, tuple_, union_all
+from sqlalchemy import ColumnElement, Select, String, exists, func, literal, select, text, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import aliased
 
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.models import Trace, TraceLabel, TraceStatus, TraceWords
+from spectral_platform.traces.models import FAILED, Trace, TraceLabel, TraceStatus, TraceWords
 from spectral_platform.traces.spans import LONGEST_LABEL
 
 UNKNOWN = -1
@@ -92,26 +92,14 @@ class TraceFilter(Value):
     )
 
 
-def _is_labelled(kind: str, label: str, labels: InstrumentedAttribute[list[str]]) -> ColumnElement[bool]:
-    """Whether a trace has a label among those of a kind, told by an index whose rows it is a whole key of."""
-    found = exists().where(
-        TraceLabel.workspace_id == Trace.workspace_id,
-        TraceLabel.kind == kind,
-        TraceLabel.label == label[:LONGEST_LABEL],
-        TraceLabel.started_at == Trace.started_at,
-        TraceLabel.trace_id == Trace.trace_id,
-    )
-    return found if len(label) < LONGEST_LABEL else and_(found, labels.contains([label]))
-
-
+_LABELS = ("model", "tag")
+"""The filters by what a trace may have many of, which lies in a table of its own. Labels are stored and asked for cut."""
 _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "agent_id": lambda value: Trace.agent_id == value,
     "status": lambda value: Trace.status == value,
-    "workflow": lambda value: Trace.workflow == value,
-    "model": lambda value: _is_labelled("model", value, Trace.models),
-    "session_id": lambda value: Trace.session_id == value,
-    "user_id": lambda value: Trace.user_id == value,
-    "tag": lambda value: _is_labelled("tag", value, Trace.tags),
+    "workflow": lambda value: Trace.workflow == value[:LONGEST_LABEL],
+    "session_id": lambda value: Trace.session_id == value[:LONGEST_LABEL],
+    "user_id": lambda value: Trace.user_id == value[:LONGEST_LABEL],
     "since": lambda value: Trace.started_at >= value,
     "until": lambda value: Trace.started_at < value,
     "min_duration_ms": lambda value: Trace.duration_ms >= value,
@@ -143,14 +131,61 @@ async def bind_search(session: AsyncSession, workspace_id: UUID, where: TraceFil
         await session.execute(_SEARCH, {"search": where.search, "workspace_id": workspace_id})
 
 
-def conditions_of(where: TraceFilter, workspace_id: UUID) -> list[ColumnElement[bool]]:
-    """What a filter demands of traces of a workspace. A search has to be bound before (``bind_search``)."""
+def conditions_of(where: TraceFilter, workspace_id: UUID, *, along_order: bool = False) -> list[ColumnElement[bool]]:
+    """What a filter demands of traces of a workspace. A search has to be bound before (``bind_search``).
+
+    Labels and words lie in tables of their own, at which Postgres may begin. With ``along_order`` it may not, and asks them about
+    one trace after the other: where many traces are found, a few are soon met along any order.
+    """
     conditions = [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
+    for kind in _LABELS:
+        if (label := getattr(where, kind)) is not None:
+            at_trace = TraceLabel.started_at == Trace.started_at, TraceLabel.trace_id == Trace.trace_id
+            has = select(literal(True)).where(*_carried(TraceLabel, kind, label, workspace_id), *at_trace)
+            conditions.append(has.scalar_subquery() if along_order else has.exists())
     if where.search is not None:
         said = select(TraceWords.trace_id).where(TraceWords.workspace_id == workspace_id)
-        is_id = _TRACE_ID.fullmatch(where.search) is not None
-        conditions.append(Trace.trace_id.in_(union_all(said, select(literal(where.search.lower()))) if is_id else said))
+        if _is_id(where.search):
+            conditions.append(Trace.trace_id.in_(union_all(said, select(literal(where.search.lower())))))
+        elif along_order:
+            says = said.with_only_columns(literal(True)).where(TraceWords.trace_id == Trace.trace_id)
+            conditions.append(says.scalar_subquery())
+        else:
+            conditions.append(Trace.trace_id.in_(said))
     return conditions
+
+
+def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) -> Select[Any] | None:
+    """The ids of the traces that a filter finds, if a table of labels or words alone tells them; None otherwise.
+
+    Each of its rows is of a trace that is there. Labels tell also when it began, which is its ``place`` in the order of time.
+    """
+    asked = {name for name in TraceFilter.model_fields if getattr(where, name) is not None}
+    labels = [(kind, label) for kind in _LABELS if (label := getattr(where, kind)) is not None]
+    if asked == {"search"} and not _is_id(where.search or ""):
+        return select(TraceWords.trace_id).where(TraceWords.workspace_id == workspace_id)
+    if not labels or not asked <= {*_LABELS, "status", "since", "until"} or where.status is TraceStatus.OK:
+        return None
+    failed = FAILED if where.status is TraceStatus.ERROR else ""
+    (kind, label), *others = labels
+    found = select(TraceLabel.trace_id, *([TraceLabel.started_at.label("place")] if order == "started_at" else []))
+    found = found.where(*_carried(TraceLabel, failed + kind, label, workspace_id))
+    for kind, label in others:
+        other = aliased(TraceLabel)
+        at_trace = other.started_at == TraceLabel.started_at, other.trace_id == TraceLabel.trace_id
+        found = found.where(exists().where(*_carried(other, failed + kind, label, workspace_id), *at_trace))
+    if where.since is not None:
+        found = found.where(TraceLabel.started_at >= where.since)
+    return found if where.until is None else found.where(TraceLabel.started_at < where.until)
+
+
+def _carried(labels: type[TraceLabel], kind: str, label: str, workspace_id: UUID) -> tuple[ColumnElement[bool], ...]:
+    """Where the rows of a label lie: one after the other, in the order in which their traces began."""
+    return labels.workspace_id == workspace_id, labels.kind == kind, labels.label == label[:LONGEST_LABEL]
+
+
+def _is_id(search: str) -> bool:
+    return _TRACE_ID.fullmatch(search) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Models, tags and costs: traces are found by them through indexes, which the policies let be used."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,15 +11,17 @@ from sqlalchemy import select, text
 from spectral_platform.core.database import Database, connection_string
 from spectral_platform.traces import queries
 from spectral_platform.traces.models import Trace
-from spectral_platform.traces.selection import TraceFilter, conditions_of
-from spectral_platform.traces.spans import SpanKind
+from spectral_platform.traces.selection import TraceFilter, TraceSort, conditions_of
+from spectral_platform.traces.spans import SpanKind, SpanStatus
 from tests.fixtures.callers import Person
-from tests.traces.factories import START, call, draft, new_trace_id, store
+from tests.traces.factories import START, call, draft, index, new_trace_id, store
 
 DIFFERENCE = """
 WITH said AS (
     SELECT workspace_id, kind, label, started_at, trace_id FROM traces,
-        LATERAL (SELECT 'model' AS kind, unnest(models) AS label UNION ALL SELECT 'tag', unnest(tags)) AS labels
+        LATERAL (SELECT 'model' AS kind, unnest(models) AS label UNION ALL SELECT 'tag', unnest(tags)
+                 UNION ALL SELECT 'failed model', unnest(models) WHERE status = 'error'
+                 UNION ALL SELECT 'failed tag', unnest(tags) WHERE status = 'error') AS labels
 ), kept AS (SELECT workspace_id, kind, label, started_at, trace_id FROM trace_labels)
 (SELECT * FROM said EXCEPT SELECT * FROM kept) UNION ALL (SELECT * FROM kept EXCEPT SELECT * FROM said)
 """
@@ -64,14 +67,65 @@ async def test_labels_follow_their_trace_whatever_comes_and_goes(owner: Person, 
     assert await differences(database, owner) == 0
 
 
-async def test_labels_are_told_apart_however_long_they_are(owner: Person, database: Database) -> None:
+@pytest.mark.parametrize("kind", ["tag", "model", "session_id", "user_id", "workflow"])
+async def test_labels_are_kept_and_found_by_their_first_200_characters(owner: Person, database: Database, kind: str) -> None:
     long = "ü" * 3_000
-    await store(database, owner, [draft(new_trace_id(), 1, name="a", tags=(long + "a", long + "b"))])
-    await store(database, owner, [draft(new_trace_id(), 2, name="b", tags=(long + "b",))])
+    said: dict[str, Any] = {"tags": (long + "a", long + "b")} if kind == "tag" else {kind: long}
+    await store(database, owner, [call(new_trace_id(), 1, name="long", **said)])
 
-    assert await names(owner, tag=long + "a") == ["a"]
-    assert await names(owner, tag=long + "b") == ["a", "b"]
-    assert await names(owner, tag=long) == await names(owner, tag=long[:200]) == []
+    assert await names(owner, **{kind: long}) == await names(owner, **{kind: long[:200]}) == ["long"]
+    assert await names(owner, **{kind: long[:199]}) == []
+    assert await differences(database, owner) == 0
+
+
+async def test_failures_are_found_by_labels_from_when_they_failed_to_when_they_are_mended(
+    owner: Person, database: Database
+) -> None:
+    failed, fine = new_trace_id(), new_trace_id()
+    labels: dict[str, Any] = {"tags": ("x",), "model": "small"}
+    await store(database, owner, [call(failed, 1, name="root", **labels), call(fine, 3, name="fine", **labels)])
+    queries_of_both: list[dict[str, str]] = [{"tag": "x"}, {"model": "small"}, {"tag": "x", "model": "small"}]
+    assert [await names(owner, status="error", **query) for query in queries_of_both] == [[], [], []]
+
+    await store(database, owner, [draft(failed, 2, 1, status=SpanStatus.ERROR)])
+
+    for query in queries_of_both:
+        assert await names(owner, status="error", **query) == ["root"]
+        assert await names(owner, status="ok", **query) == ["fine"]
+        assert await names(owner, status="error", until=START.isoformat(), **query) == []
+    assert await names(owner, status="error", tag="x", model="large") == []
+    await store(database, owner, [call(failed, 1, name="root", status=SpanStatus.OK, output="all is well after all", **labels)])
+    assert await names(owner, status="error", tag="x") == []
+    assert await differences(database, owner) == 0
+
+
+async def test_many_are_found_in_any_order_as_few_are(owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(12):
+        said: dict[str, Any] = {"tags": ("x",) if number % 3 else (), "model": "m" if number % 4 else "n", "input": "word"}
+        status = SpanStatus.ERROR if number % 2 else SpanStatus.UNSET
+        ends = START + timedelta(milliseconds=7 * number % 12 + 20)
+        spans = [call(new_trace_id(), number, name=str(number), status=status, ended_at=ends, cost_usd=number % 5, **said)]
+        await store(database, owner, spans)
+    await index(database)
+    asked = ({"tag": "x"}, {"tag": "x", "model": "m"}, {"tag": "x", "status": "error"}, {"search": "word"})
+
+    async def pages(**query: str) -> tuple[list[str], bool]:
+        found: list[str] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = (await owner.client.get(f"{owner.w}/traces", params={"limit": "3", **query, **cursor})).json()
+            found += [each["name"] for each in page["results"]]
+            if (following := page["pagination"]["next_cursor"]) is None:
+                return found, page["pagination"]["total_capped"]
+            cursor = {"cursor": following}
+
+    gathered = {(sort, number): await pages(sort=sort, **query) for sort in TraceSort for number, query in enumerate(asked)}
+    monkeypatch.setattr(queries, "COUNTED_EXACTLY", 1)
+
+    for (sort, number), (found, is_capped) in gathered.items():
+        assert not is_capped
+        assert len(found) == len(set(found)) >= 4
+        assert await pages(sort=sort, **asked[number]) == (found, True)
 
 
 async def test_labels_are_their_workspaces_own(owner: Person, stranger: Person, database: Database) -> None:
