@@ -1,9 +1,9 @@
-"""Find failed traces by the models that they called and by their tags."""
+"""Find failed traces by their labels, and traces by words that most of them say."""
 
 from alembic import op
 
 revision = "0044"
-down_revision = "0035"
+down_revision = "0043"
 branch_labels = None
 depends_on = None
 
@@ -56,3 +56,4 @@ def upgrade() -> None:
         " SELECT workspace_id, kind, label, started_at, trace_id FROM traces, labels_of(models, tags, status)"
         " WHERE status = 'error' AND starts_with(kind, 'failed ')"
     )
+    op.create_index("ix_trace_words_workspace_id", "trace_words", ["workspace_id"])

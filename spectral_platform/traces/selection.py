@@ -168,8 +168,8 @@ def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) 
         return None
     failed = FAILED if where.status is TraceStatus.ERROR else ""
     (kind, label), *others = labels
-    found = select(TraceLabel.trace_id, *([TraceLabel.started_at.label("place")] if order == "started_at" else []))
-    found = found.where(*_carried(TraceLabel, failed + kind, label, workspace_id))
+    columns: list[Any] = [TraceLabel.trace_id, *([TraceLabel.started_at.label("place")] if order == "started_at" else [])]
+    found = select(*columns).where(*_carried(TraceLabel, failed + kind, label, workspace_id))
     for kind, label in others:
         other = aliased(TraceLabel)
         at_trace = other.started_at == TraceLabel.started_at, other.trace_id == TraceLabel.trace_id

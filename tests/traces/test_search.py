@@ -203,14 +203,18 @@ async def test_words_are_looked_up_by_their_index_under_the_policies(
             superuser.execute(MANY, {"workspace_id": person.workspace_id, "said": said})
         superuser.execute("ANALYZE trace_words")
 
-    for search in ("rare", "rar", '"all rare"', "all rare", "others", "all -own"):
+    frequent, few = ("all", "others", "all -own"), ("rare", "rar", '"all rare"', "all rare")
+    for search in (*frequent, *few):
         async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
             await bind_search(session, owner.workspace_id, TraceFilter(search=search))
             planned = await session.scalars(
                 text("EXPLAIN SELECT trace_id FROM trace_words WHERE workspace_id = :workspace_id"),
                 {"workspace_id": owner.workspace_id},
             )
-            assert "Bitmap Index Scan on ix_trace_words_words" in "\n".join(planned), search
+            plan = "\n".join(planned)
+            # What many rows say may also be read off the rows of the workspace, in the order in which they lie.
+            assert "Bitmap Index Scan on ix_trace_words_words" in plan or search in frequent, search
+            assert "Seq Scan" not in plan, search
 
 
 @pytest.mark.own_database
