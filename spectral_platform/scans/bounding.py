@@ -6,9 +6,10 @@ from statistics import fmean
 
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
-from spectral_platform.scans.quoting import ALPHA
+from spectral_platform.scans.quoting import USUAL_RIGOR
 from spectral_platform.statistics.bounds import DRAWS, gaffke_lower_bound, gaffke_p_value, gaffke_upper_bound
 from spectral_platform.statistics.sequential import LOOKS, plan_looks
+from spectral_platform.workspaces.policies.autonomy import Rigor
 
 HARM_ALPHA = 0.05
 """One-sided level of harm, and of an effect too small to matter, over all looks."""
@@ -23,6 +24,8 @@ class Strictness(Value):
     of_cases: int
     alpha: float
     """Of what is good about a change."""
+    minimum_pairs: int
+    """Sealed pairs without which nothing is decided."""
     harm_alpha: float
     """Of harm, and of there being no change worth making."""
 
@@ -32,7 +35,7 @@ class Strictness(Value):
         return self.look == self.looks
 
 
-def plan_strictness(cases: int) -> tuple[Strictness, ...]:
+def plan_strictness(cases: int, rigor: Rigor = USUAL_RIGOR) -> tuple[Strictness, ...]:
     """The looks at a holdout of so many samples."""
     return tuple(
         Strictness(
@@ -41,15 +44,24 @@ def plan_strictness(cases: int) -> tuple[Strictness, ...]:
             cases=good.cases,
             of_cases=cases,
             alpha=good.alpha,
+            minimum_pairs=rigor.minimum_pairs,
             harm_alpha=harm.alpha,
         )
-        for good, harm in zip(plan_looks(cases, ALPHA), plan_looks(cases, HARM_ALPHA), strict=True)
+        for good, harm in zip(plan_looks(cases, rigor.alpha), plan_looks(cases, HARM_ALPHA), strict=True)
     )
 
 
-def only_look(cases: int) -> Strictness:
+def only_look(cases: int, rigor: Rigor = USUAL_RIGOR) -> Strictness:
     """A single look at all cases, which has the levels to itself."""
-    return Strictness(look=1, looks=1, cases=cases, of_cases=cases, alpha=ALPHA, harm_alpha=HARM_ALPHA)
+    return Strictness(
+        look=1,
+        looks=1,
+        cases=cases,
+        of_cases=cases,
+        alpha=rigor.alpha,
+        minimum_pairs=rigor.minimum_pairs,
+        harm_alpha=HARM_ALPHA,
+    )
 
 
 class Bounds(Value):
@@ -88,6 +100,13 @@ class Bounding:
         """
         seed = derive(self.seed, "bound", name)
         return gaffke_upper_bound(differences, HARM_ALPHA, seed=seed, draws=self.draws)
+
+    def confidence(self, differences: Sequence[float], name: str) -> float:
+        """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""
+        if not differences:
+            return 0.0
+        p_value = gaffke_p_value(differences, seed=derive(self.seed, "bound", name), draws=self.draws)
+        return max(0.0, 1 - self.strictness.looks * max(p_value, 1 / self.draws))
 
     def harm_p_value(self, differences: Sequence[float], name: str) -> float:
         """One-sided p-value that the differences lie below 0."""

@@ -7,9 +7,11 @@ from pydantic import JsonValue
 
 from spectral_platform.changesets.explainability import NO_CHANGES_WARRANTED, Decision, Evidence, Explainability
 from spectral_platform.changesets.proposals import Attempt, FrameworkSnapshot, Measurement, PerformanceCard, ProposedChange
-from spectral_platform.changesets.states import Outcome, Risk
+from spectral_platform.changesets.states import EvidenceLevel, Outcome, Risk
 from spectral_platform.core import clock
 from spectral_platform.evaluations.calibration.certificates import CalibrationState
+from spectral_platform.scans.evidence import LIMITS
+from spectral_platform.scans.lengths import length_covariate
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
@@ -105,6 +107,11 @@ def _evidence(run: Run, verdict: Verdict) -> tuple[Evidence, ...]:
                 figures={"clusters": clusters, "newly_failing": run.found.newly_failing},
             )
         )
+    holdout = run.found.holdout
+    length = length_covariate(holdout.composite, holdout.lengths) if holdout else None
+    if length is not None:
+        figures: dict[str, JsonValue] = length.model_dump()
+        evidence.append(Evidence(key="length", statement=length.sentence, figures=figures))
     return tuple(evidence)
 
 
@@ -121,6 +128,8 @@ def _limitations(run: Run, verdict: Verdict) -> tuple[str, ...]:
         )
     if verdict.minimum_detectable_effect is not None:
         limits.append(f"These cases show effects of {verdict.minimum_detectable_effect:.0%} or more, in four scans of five.")
+    if (level := EvidenceLevel(verdict.evidence_level)) in LIMITS:
+        limits.append(LIMITS[level])
     limits.append("The estimate holds for cases like those of the sample set; traffic that has moved on since is not covered.")
     for key, judge in sorted(run.found.calibrations.items()):
         if judge.state is not CalibrationState.CALIBRATED:

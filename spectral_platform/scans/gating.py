@@ -15,14 +15,16 @@ from spectral_platform.core.values import Value
 from spectral_platform.evaluations.limits import check_limits
 from spectral_platform.scans.bounding import HARM_ALPHA, Bounding, Bounds, Strictness, only_look
 from spectral_platform.scans.labelled import LabelledPairs, human_check
+from spectral_platform.scans.lengths import length_covariate
 from spectral_platform.scans.pairing import Pairs
-from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS
+from spectral_platform.scans.quoting import USUAL_RIGOR
 from spectral_platform.scans.regressions import dimension_gates, severe_regression_gates, slice_gates
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdict import NO_CHANGE_EFFECT, Effect, Gate, GateResult, Need
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import DRAWS, ratio_upper_bound
 from spectral_platform.statistics.power import cases_needed, repeats_needed
+from spectral_platform.workspaces.policies.autonomy import Rigor
 
 MEANINGFUL_EFFECT = 0.02
 MOST_UNSCORED = 0.05
@@ -49,7 +51,7 @@ class Conclusion(Value):
         """
         if all(gate.passed for gate in self.gates if gate.gate is not Gate.TRANSFER):
             return True
-        enough = self.strictness.cases >= MINIMUM_PAIRS
+        enough = self.strictness.cases >= self.strictness.minimum_pairs
         return enough and self.effect.estimate < 0 and self.effect.upper_bound < NO_CHANGE_EFFECT
 
 
@@ -58,17 +60,17 @@ def tolerance(cases: int) -> float:
     return TOLERANCE_MANY if cases >= MANY_CASES else TOLERANCE_FEW
 
 
-def missing_evidence(pairs: Pairs, *, judge_untrusted: bool) -> tuple[GateResult, ...]:
+def missing_evidence(pairs: Pairs, *, minimum: int, judge_untrusted: bool) -> tuple[GateResult, ...]:
     """Gate G0: enough pairs, nearly all scored, by a judge that can be trusted."""
     return (
         GateResult(
             gate=Gate.EVIDENCE,
             name="pairs",
             value=float(pairs.cases),
-            threshold=float(MINIMUM_PAIRS),
-            passed=pairs.cases >= MINIMUM_PAIRS,
+            threshold=float(minimum),
+            passed=pairs.cases >= minimum,
             harm=False,
-            detail=f"{pairs.cases} holdout pairs; a decision by people asks for {MINIMUM_PAIRS}.",
+            detail=f"{pairs.cases} holdout pairs; the workspace's autonomy asks for {minimum}.",
         ),
         _scored("unscored_share", pairs.unscored, pairs.cases, "pairs could not be scored; they count at their worst."),
         _scored("unscored_stimuli_share", pairs.unscored_stimuli, pairs.stimuli, "stimuli could not be scored."),
@@ -123,7 +125,10 @@ def conclude(
     }
     divergence = authorities["authority_b"].mean - authorities["authority_a"].mean
     transfer = effect.mean / dev_gain if dev_gain and pairs.composite else None
-    results = [*missing_evidence(pairs, judge_untrusted=judge_untrusted), *_improvement(effect, strictness)]
+    results = [
+        *missing_evidence(pairs, minimum=strictness.minimum_pairs, judge_untrusted=judge_untrusted),
+        *_improvement(effect, strictness),
+    ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
     results += dimension_gates(pairs, standard, bounding)
     results += severe_regression_gates(pairs, strictness, noise=noise)
@@ -132,6 +137,7 @@ def conclude(
     results += _transfer(transfer, divergence)
     checked, human = human_check(labelled, pairs.composite, strictness)
     results += checked
+    length = length_covariate(pairs.composite, pairs.lengths) if pairs.lengths else None
     statistics: dict[str, JsonValue] = {
         "composite": effect.model_dump(),
         **{name: bounds.model_dump() for name, bounds in authorities.items()},
@@ -148,6 +154,8 @@ def conclude(
         "transfer_ratio": transfer,
         "human_check": human,
         "look": strictness.model_dump(),
+        "length": length.model_dump() if length else None,
+        "confidence": bounding.confidence(pairs.composite, "composite"),
     }
     return Conclusion(
         strictness=strictness,
@@ -163,18 +171,25 @@ def conclude(
     )
 
 
-def need(differences: Sequence[float], *, run_variance: float, cases: int, labels: int | None = None) -> Need:
+def need(
+    differences: Sequence[float],
+    *,
+    run_variance: float,
+    cases: int,
+    labels: int | None = None,
+    rigor: Rigor = USUAL_RIGOR,
+) -> Need:
     """What would show the effect that was seen, or one worth having, with the spread that was seen.
 
     ``labels`` are those that gate G8 asks for.
     """
     spread = stdev(differences) if len(differences) > 1 else (2 * run_variance) ** 0.5
     effect = max(fmean(differences) if differences else 0.0, PLANNED_EFFECT)
-    wanted = max(MINIMUM_PAIRS, cases_needed(effect, spread, alpha=ALPHA))
+    wanted = max(rigor.minimum_pairs, cases_needed(effect, spread, alpha=rigor.alpha))
     return Need(
         cases=wanted if wanted > cases else None,
         labels=labels,
-        repeats=repeats_needed(effect, cases, run_variance=run_variance, alpha=ALPHA) if cases else None,
+        repeats=repeats_needed(effect, cases, run_variance=run_variance, alpha=rigor.alpha) if cases else None,
     )
 
 

@@ -8,7 +8,6 @@ from spectral_platform.evaluations.rubrics.queries import get_rubric_version
 from spectral_platform.samples.queries import count_version_groups, list_version_samples
 from spectral_platform.scans.cases import CaseBook, fresh_stimuli, sample_case
 from spectral_platform.scans.models import Scan
-from spectral_platform.scans.quoting import MINIMUM_PAIRS
 from spectral_platform.scans.run import Material
 from spectral_platform.scans.standard import Standard
 from spectral_platform.worlds.commands import assign_splits
@@ -51,6 +50,6 @@ async def load_material(session: AsyncSession, caller: Caller, scan: Scan) -> Ma
                 *fresh_stimuli(world, settings.seed, Split.DEV),
             )
         ),
-        sealed_groups=counts.in_verdict(MINIMUM_PAIRS, is_seed_given=settings.is_seed_given),
+        sealed_groups=counts.in_verdict(settings.rigor.minimum_pairs, is_seed_given=settings.is_seed_given),
         configs=configs,
     )

@@ -28,10 +28,12 @@ class Pairs(Value):
     that could not be scored enters the composite at its worst, the baseline's score against 0, and is counted in ``unscored``. A
     stimulus that could not be scored is left out and counted in ``unscored_stimuli``. ``dimensions`` are over the samples that
     both arms scored, by key; ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
-    `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one.
+    `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one. ``lengths`` are those of
+    the answers that the composites are of, in characters.
     """
 
     composites: tuple[tuple[float, float], ...]
+    lengths: tuple[tuple[float, float], ...] = ()
     authority_a: tuple[float, ...]
     authority_b: tuple[float, ...]
     dimensions: dict[str, tuple[float, ...]] = Field(default_factory=dict)
@@ -83,6 +85,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
     """Pair two arms that ran the same cases."""
     arms = [_by_case(arm, standard, references) for arm in (baseline, candidate)]
     before, after = Groups(), Groups()
+    lengths = Groups(), Groups()
     differences = {"a": Groups(), "b": Groups()}
     dimensions: dict[str, Groups] = defaultdict(Groups)
     slices: dict[str, Groups] = defaultdict(Groups)
@@ -100,6 +103,8 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
             if compared is not None:
                 before.add(group, compared[0])
                 after.add(group, compared[1])
+                for written, arm in zip(lengths, (base, other), strict=True):
+                    written.add(group, fmean(len(trial.output) for trial, _ in arm))
                 for tag in case.tags:
                     slices[tag].add(group, compared[1] - compared[0])
             for name, change in _dimension_changes(base, other).items():
@@ -119,6 +124,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         mended += broke[0] and not broke[1]
     return Pairs(
         composites=tuple(zip(before.means, after.means, strict=True)),
+        lengths=tuple(zip(*(written.means for written in lengths), strict=True)),
         authority_a=differences["a"].means,
         authority_b=differences["b"].means,
         dimensions={name: found.means for name, found in sorted(dimensions.items())},

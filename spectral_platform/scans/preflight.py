@@ -40,9 +40,8 @@ from spectral_platform.llm.queries import find_profile
 from spectral_platform.samples.models import SampleSetVersion
 from spectral_platform.samples.queries import count_version_groups, find_published_version
 from spectral_platform.scans.errors import BudgetTooSmall, MixedSimulation, ScanNotPossible
+from spectral_platform.scans.evidence import LIMITS, evidence_level
 from spectral_platform.scans.quoting import (
-    ALPHA,
-    MINIMUM_PAIRS,
     USUAL_OUTPUT_TOKENS,
     Quote,
     Readiness,
@@ -63,6 +62,8 @@ from spectral_platform.scans.settings import (
 )
 from spectral_platform.statistics.power import minimum_detectable_effect, spread_of_difference
 from spectral_platform.workspaces.commands import hold_workspace
+from spectral_platform.workspaces.policies.autonomy import Autonomy
+from spectral_platform.workspaces.policies.queries import get_policy
 from spectral_platform.workspaces.queries import get_workspace
 from spectral_platform.worlds.commands import assign_splits
 from spectral_platform.worlds.queries import count_splits
@@ -133,10 +134,22 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         is_seed_given=asked.seed is not None,
         notify=asked.notify,
         models=models,
+        autonomy=(await get_policy(session, caller, Autonomy)).mode,
     )
-    shape, warnings = await _shape(session, caller, version, len(agents), judges, models, is_seed_given=asked.seed is not None)
+    shape, warnings = await _shape(
+        session,
+        caller,
+        version,
+        len(agents),
+        judges,
+        models,
+        minimum_pairs=settings.rigor.minimum_pairs,
+        is_seed_given=settings.is_seed_given,
+    )
     if Purpose.CUSTOMER_REPLAY in models:
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
+    if (level := evidence_level(*configs)) in LIMITS:
+        warnings.append(LIMITS[level])
     warnings += _family_warnings(models.get(Purpose.SCORING), configs)
     return _reckon(settings, shape, warnings, configs, version)
 
@@ -279,20 +292,21 @@ async def _shape(
     models: Mapping[Purpose, str],
     *,
     is_seed_given: bool,
+    minimum_pairs: int,
 ) -> tuple[Shape, list[str]]:
     sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
     await assign_splits(session, caller.workspace, sizes)
     counts = await count_splits(session, caller.workspace, sizes)
-    serving = counts.in_verdict(MINIMUM_PAIRS, is_seed_given=is_seed_given)
+    serving = counts.in_verdict(minimum_pairs, is_seed_given=is_seed_given)
     warnings = []
     if counts.worn:
         warnings.append(f"{counts.worn} holdout cases have served in ten verdicts or more; add new samples to replace them.")
     if serving < counts.groups:
         warnings.append(f"{serving} of {counts.groups} holdout cases will serve, so that half of them are new to verdicts.")
-    if serving < MINIMUM_PAIRS:
-        more = round((MINIMUM_PAIRS - serving) / 0.4)
+    if serving < minimum_pairs:
+        more = round((minimum_pairs - serving) / 0.4)
         warnings.append(
-            f"The holdout has {serving} different cases; a verdict asks for {MINIMUM_PAIRS}: publish about {more} more samples."
+            f"The holdout has {serving} different cases; a verdict asks for {minimum_pairs}: publish about {more} more samples."
         )
     shape = Shape(
         agents=agents,
@@ -327,7 +341,7 @@ def _reckon(
 ) -> Plan:
     usd_per_call = _usd_per_call(settings, configs)
     budget = settings.budget
-    searches = settings.explore or shape.holdout_groups >= MINIMUM_PAIRS
+    searches = settings.explore or shape.holdout_groups >= settings.rigor.minimum_pairs
     candidates = shape.affordable(
         settings.max_candidates,
         max_calls=budget.max_model_calls,
@@ -350,7 +364,7 @@ def _reckon(
         mode="full" if version else "synthetic_only",
         curation_samples_count=version.sample_count if version else 0,
         evalset_available=bool(world.active_rules(AppliesTo.OWN_STIMULI)),
-        minimum_detectable_effect=minimum_detectable_effect(shape.holdout_groups, spread, alpha=ALPHA),
+        minimum_detectable_effect=minimum_detectable_effect(shape.holdout_groups, spread, alpha=settings.rigor.alpha),
         noise=None,
         quote=Quote(max_candidates=candidates if searches else 0, max_usd=_usd(usd_per_call, calls), model_calls=calls),
         warnings=tuple(warnings),

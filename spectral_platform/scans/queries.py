@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, func, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import undefer
 
@@ -19,8 +20,11 @@ from spectral_platform.llm.queries import Spending, get_budget, sum_spending
 from spectral_platform.scans.errors import ArtifactLinkNotFound, ArtifactNotFound, ScanNotFound, StepNotFound
 from spectral_platform.scans.links import ArtifactLink
 from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact, ScanCandidate, ScanDocument, ScanEvent
+from spectral_platform.scans.outlook import WINDOW, AutonomyOutlook, look_ahead
 from spectral_platform.scans.states import ScanStatus, Trigger
 from spectral_platform.scans.steps import Step, list_steps, step_events
+from spectral_platform.workspaces.policies.autonomy import Autonomy
+from spectral_platform.workspaces.policies.queries import get_policy
 from spectral_platform.workspaces.queries import is_workspace_open
 
 COLUMNS = {"created_at": Scan.created_at}
@@ -91,6 +95,21 @@ async def get_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> Scan
     """One scan of the workspace."""
     scan = await find_scan(session, caller, scan_id)
     return _view(scan, await get_budget(session, caller.workspace, scan_id))
+
+
+async def get_autonomy_outlook(session: AsyncSession, caller: Caller) -> AutonomyOutlook:
+    """What every mode of autonomy would let through at the pace of the last weeks."""
+    now = clock.now()
+    has_effect = func.jsonb_typeof(type_coerce(Scan.verdict, JSONB)["effect"]) == "object"
+    comparisons, since = (
+        await session.execute(
+            select(func.count(), func.min(Scan.created_at)).where(
+                Scan.workspace_id == caller.workspace, Scan.created_at > now - WINDOW, has_effect
+            )
+        )
+    ).one()
+    mode = (await get_policy(session, caller, Autonomy)).mode
+    return look_ahead(mode, comparisons=comparisons, since=since, now=now)
 
 
 async def list_scans(session: AsyncSession, caller: Caller, *, filter: ScanFilter, page: PageRequest) -> Page[ScanView]:

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from spectral_platform.core.values import Value
+from spectral_platform.workspaces.policies.autonomy import RIGOR, AutonomyMode
 
 NOISE_CASES = 15
 CANARY_CALLS = 12
@@ -18,9 +19,8 @@ SCARCE_HOLDOUT = 60
 SCARCE_REPEATS = 3
 SLACK = 1.1
 USUAL_OUTPUT_TOKENS = 256
-MINIMUM_PAIRS = 60
-ALPHA = 0.025
-"""One-sided level of a verdict that people decide on."""
+USUAL_RIGOR = RIGOR[AutonomyMode.MANUAL]
+"""What a verdict that people decide on is held to."""
 
 
 class Noise(Value):

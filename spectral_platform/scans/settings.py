@@ -10,6 +10,7 @@ from pydantic import EmailStr, Field, model_validator
 from spectral_platform.core.values import Moment, Value
 from spectral_platform.evaluations.terms import Constraint, ObjectiveTerm
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.workspaces.policies.autonomy import RIGOR, AutonomyMode, Rigor
 
 DEFAULT_USD = Decimal(5)
 DEFAULT_CALLS = 2_000
@@ -143,3 +144,12 @@ class ResolvedSettings(Value):
     is_seed_given: bool = Field(description="Whether the request gave the seed.")
     models: dict[Purpose, str] = Field(description="The model of each purpose.")
     notify: Notify | None = Field(default=None, description="Who is told how the scan ended; null = nobody in particular.")
+    autonomy: AutonomyMode = Field(
+        default=AutonomyMode.MANUAL,
+        description="The workspace's autonomy mode when the scan was asked for: the verdict is held to its rigor.",
+    )
+
+    @property
+    def rigor(self) -> Rigor:
+        """What the verdict is held to."""
+        return RIGOR[self.autonomy]

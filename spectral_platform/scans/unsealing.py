@@ -72,7 +72,7 @@ async def judge_on_holdout(run: Run, finalist: Contender) -> None:
     repeats = holdout_repeats(len(groups))
     arms: dict[str, list[Trial]] = {name: [] for name in configs}
     seen = heard = 0
-    for strictness in plan_strictness(len(groups)):
+    for strictness in plan_strictness(len(groups), run.settings.rigor):
         share = math.ceil(len(stimuli) * LOOKS[strictness.look - 1])
         cases = (*chain.from_iterable(groups[seen : strictness.cases]), *stimuli[heard:share])
         try:

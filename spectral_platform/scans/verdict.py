@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
-from spectral_platform.changesets.states import Outcome
+from spectral_platform.changesets.states import EvidenceLevel, Outcome
 from spectral_platform.core.values import Value
 
 
@@ -64,7 +64,11 @@ class Verdict(Value):
     )
     need: Need | None = Field(description="What is missing, when the evidence is insufficient.")
     reasons: tuple[str, ...] = Field(description="Why this outcome and no other.")
-    evidence_level: str = Field(description="L3 = agents were re-run whole.", examples=["L3"])
+    evidence_level: EvidenceLevel = Field(
+        description="`L3`: agents were run whole. `L1`: an agent with tools was asked for its next turn; such a change can be "
+        "recommended, and is not applied by Spectral.",
+        examples=["L3"],
+    )
     simulated: bool = Field(description="Whether the simulator played the models.")
     statistics: dict[str, JsonValue] = Field(description="Every further figure that was computed, by name.")
 

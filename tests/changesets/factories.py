@@ -83,6 +83,8 @@ async def make_changeset(
     clusters: tuple[ClusterFinding, ...] = (),
     cards: tuple[PerformanceCard, ...] = (),
     reason: str | None = None,
+    risk: Risk = Risk.LOW,
+    verdict: dict[str, Any] | None = None,
 ) -> UUID:
     """A changeset of a scan of its own; the scan is Spectral's work, not a person's."""
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
@@ -93,10 +95,10 @@ async def make_changeset(
             outcome=outcome,
             items=changes,
             explainability=explainability(),
-            verdict={"outcome": outcome.value, "effect": {"estimate": 0.2}},
+            verdict=verdict or {"outcome": outcome.value, "effect": {"estimate": 0.2}},
             performance_cards=cards,
             framework_snapshot=SNAPSHOT,
-            risk=Risk.LOW,
+            risk=risk,
             simulated=simulated,
             clusters=clusters,
             reason=reason,

@@ -149,7 +149,7 @@ def test_stimuli_that_could_not_be_scored_leave_too_little_evidence() -> None:
     lost = [trial(f"p{number}", 0.0, stimulus=True, status=TrialStatus.UNSCORED) for number in range(2)]
     candidate = [*samples, *lost, *(trial(f"p{number}", 0.0, stimulus=True) for number in range(2, 20))]
 
-    evidence = missing_evidence(pair(baseline, candidate, STANDARD, References()), judge_untrusted=False)
+    evidence = missing_evidence(pair(baseline, candidate, STANDARD, References()), minimum=60, judge_untrusted=False)
 
     assert [result.name for result in evidence if not result.passed] == ["unscored_stimuli_share"]
 

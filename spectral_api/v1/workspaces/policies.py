@@ -12,6 +12,8 @@ from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_platform.core.access import Caller, Scope
+from spectral_platform.scans.outlook import AutonomyOutlook
+from spectral_platform.scans.queries import get_autonomy_outlook as get_outlook
 from spectral_platform.workspaces.policies import commands, queries
 from spectral_platform.workspaces.policies.autonomy import Autonomy
 from spectral_platform.workspaces.policies.errors import PolicyChanged
@@ -147,3 +149,18 @@ async def replace_autonomy(
     scan is held to the rigor of the mode in which it was asked for: the less people have a say, the more evidence it takes.
     """
     return conditional.show(await commands.replace_policy(database, caller, body, expected=conditional.expected))
+
+
+@router.get(
+    "/autonomy/outlook",
+    response_model=AutonomyOutlook,
+    summary="See what each mode lets through",
+    responses=problems(*IN_WORKSPACE),
+)
+async def get_autonomy_outlook(workspace_id: UUID, caller: Reader, database: Database) -> Any:
+    """Show how many false improvements a year each mode is expected to let through at most, at the pace of the last 90 days.
+
+    Every verdict has a level: how often a worthless candidate passes. The more scans compare something, the more often that
+    happens, which is why `bounded_auto` holds them to a stricter one.
+    """
+    return await get_outlook(database, caller)

@@ -93,8 +93,8 @@ async def _tally(session: AsyncSession, traces: Subquery, agent_id: UUID, limits
     bad: dict[Metric, tuple[ColumnElement[Any], ColumnElement[bool]]] = {
         Metric.ERRORS: (traces.c["status"], traces.c["status"] == TraceStatus.ERROR),
         Metric.FEEDBACK: (traces.c["feedback_score"], traces.c["feedback_score"] < 0),
-        Metric.COST: (traces.c["cost_usd"], traces.c["cost_usd"] > limits.get(Metric.COST)),
-        Metric.LATENCY: (traces.c["duration_ms"], traces.c["duration_ms"] > limits.get(Metric.LATENCY)),
+        Metric.COST: (traces.c["cost_usd"], traces.c["cost_usd"] > limits.get(Metric.COST, 0.0)),
+        Metric.LATENCY: (traces.c["duration_ms"], traces.c["duration_ms"] > limits.get(Metric.LATENCY, 0.0)),
     }
     counts = [
         count

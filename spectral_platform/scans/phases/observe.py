@@ -11,7 +11,7 @@ from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.scans.models import Scan
 from spectral_platform.scans.pairing import trial_composites
-from spectral_platform.scans.quoting import ALPHA, MINIMUM_PAIRS, NOISE_CASES, Noise, holdout_repeats
+from spectral_platform.scans.quoting import NOISE_CASES, Noise, holdout_repeats
 from spectral_platform.scans.run import BASELINE, Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
@@ -116,13 +116,13 @@ async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
 
 async def _settle_readiness(run: Run) -> None:
     """Make the readiness exact now that the noise is known, and see whether the verdict is capped already."""
-    found, readiness = run.found, run.readiness
+    found, readiness, rigor = run.found, run.readiness, run.settings.rigor
     holdout = run.material.sealed_groups
     variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
     repeats = holdout_repeats(holdout)
-    effect = minimum_detectable_effect(holdout, spread_of_difference(repeats, run_variance=variance), alpha=ALPHA)
-    if holdout < MINIMUM_PAIRS:
-        found.lacks.append(f"The holdout has {holdout} cases; a decision by people asks for {MINIMUM_PAIRS}.")
+    effect = minimum_detectable_effect(holdout, spread_of_difference(repeats, run_variance=variance), alpha=rigor.alpha)
+    if holdout < rigor.minimum_pairs:
+        found.lacks.append(f"The holdout has {holdout} cases; the workspace's autonomy asks for {rigor.minimum_pairs}.")
     if found.judge_untrusted:
         found.lacks.append("The judge failed more than one canary, so its scores cannot decide.")
     found.is_capped = bool(found.lacks)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_platform.changesets import commands as changesets
 from spectral_platform.changesets.clusters.commands import record_clusters
 from spectral_platform.changesets.clusters.findings import ClusterFinding
-from spectral_platform.changesets.states import Outcome
+from spectral_platform.changesets.states import EvidenceLevel, Outcome
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
@@ -19,6 +19,7 @@ from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.llm.models import ModelCall
 from spectral_platform.llm.queries import sum_spending
 from spectral_platform.scans import explaining
+from spectral_platform.scans.evidence import evidence_level
 from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.gating import need
 from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact
@@ -35,7 +36,6 @@ from spectral_platform.worlds.splits import Split
 
 ADEQUATE_CANDIDATES = 6
 TOP_CLUSTERS = 3
-LEVEL = "L3"
 
 
 async def safety(run: Run) -> None:
@@ -131,6 +131,7 @@ def reach_verdict(run: Run) -> Verdict:
     statistics["candidates"] = len(found.contenders)
     statistics["search_adequate"] = _is_search_adequate(run)
     statistics["seed"] = run.seed
+    statistics["rigor"] = {"mode": run.settings.autonomy.value, **run.settings.rigor.model_dump()}
     statistics["judges"] = {key: _belief(judge) for key, judge in sorted(found.calibrations.items())}
     variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
     holdout = run.material.sealed_groups
@@ -139,14 +140,28 @@ def reach_verdict(run: Run) -> Verdict:
         effect=effect,
         gates=tuple(gates),
         minimum_detectable_effect=run.readiness.minimum_detectable_effect,
-        need=need(pairs.composite if pairs else (), run_variance=variance, cases=holdout, labels=_labels_needed(statistics))
+        need=need(
+            pairs.composite if pairs else (),
+            run_variance=variance,
+            cases=holdout,
+            rigor=run.settings.rigor,
+            labels=_labels_needed(statistics),
+        )
         if outcome is Outcome.INSUFFICIENT_EVIDENCE
         else None,
         reasons=reasons,
-        evidence_level=LEVEL,
+        evidence_level=_evidence_level(run),
         simulated=run.simulated,
         statistics=statistics,
     )
+
+
+def _evidence_level(run: Run) -> EvidenceLevel:
+    """The level of what decided: of the finalist and what it was compared with, else of all that was run."""
+    finalist, configs = run.found.finalist, run.material.configs
+    if finalist is None:
+        return evidence_level(*configs.values())
+    return evidence_level(configs[finalist.agent.agent_id], finalist.candidate.config)
 
 
 def _belief(calibration: Calibration) -> dict[str, JsonValue]:
