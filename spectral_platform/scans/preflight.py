@@ -1,7 +1,7 @@
 """What a scan would do, found out before it starts and by arithmetic alone: choices made, versions pinned, readiness, quote."""
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -136,16 +136,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         models=models,
         autonomy=(await get_policy(session, caller, Autonomy)).mode,
     )
-    shape, warnings = await _shape(
-        session,
-        caller,
-        version,
-        len(agents),
-        judges,
-        models,
-        minimum_pairs=settings.rigor.minimum_pairs,
-        is_seed_given=settings.is_seed_given,
-    )
+    shape, warnings = await _shape(session, caller, version, judges, settings)
     if Purpose.CUSTOMER_REPLAY in models:
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
     if (level := evidence_level(*configs)) in LIMITS:
@@ -284,20 +275,13 @@ async def _choose_models(
 
 
 async def _shape(
-    session: AsyncSession,
-    caller: Caller,
-    version: SampleSetVersion | None,
-    agents: int,
-    judges: list[Dimension],
-    models: Mapping[Purpose, str],
-    *,
-    is_seed_given: bool,
-    minimum_pairs: int,
+    session: AsyncSession, caller: Caller, version: SampleSetVersion | None, judges: list[Dimension], settings: ResolvedSettings
 ) -> tuple[Shape, list[str]]:
     sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
     await assign_splits(session, caller.workspace, sizes)
     counts = await count_splits(session, caller.workspace, sizes)
-    serving = counts.in_verdict(minimum_pairs, is_seed_given=is_seed_given)
+    minimum_pairs = settings.rigor.minimum_pairs
+    serving = counts.in_verdict(minimum_pairs, is_seed_given=settings.is_seed_given)
     warnings = []
     if counts.worn:
         warnings.append(f"{counts.worn} holdout cases have served in ten verdicts or more; add new samples to replace them.")
@@ -309,15 +293,15 @@ async def _shape(
             f"The holdout has {serving} different cases; a verdict asks for {minimum_pairs}: publish about {more} more samples."
         )
     shape = Shape(
-        agents=agents,
+        agents=len(settings.agents),
         train=counts.train,
         dev=counts.dev,
         holdout=round(counts.holdout * serving / counts.groups) if counts.groups else 0,
         holdout_groups=serving,
         selection_votes=sum(votes_of(judge, JudgePrompt.SELECTION) for judge in judges),
         verdict_votes=sum(votes_of(judge, JudgePrompt.VERDICT) for judge in judges),
-        has_proposer=Purpose.REASONING in models,
-        comparisons=int(Purpose.EMBEDDING in models),
+        has_proposer=Purpose.REASONING in settings.models,
+        comparisons=int(Purpose.EMBEDDING in settings.models),
     )
     return shape, warnings
 
