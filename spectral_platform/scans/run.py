@@ -179,6 +179,13 @@ class Run:
                 )
             )
 
+    async def settle_readiness(self, readiness: Readiness) -> None:
+        """Say what the cases can show, now that the baseline was observed."""
+        self.readiness = readiness
+        async with self.transaction() as session:
+            scan = await session.get_one(Scan, self.tenant.scan_id)
+            scan.readiness = readiness
+
     def baseline_trials(self, agent: PinnedAgent, cases: tuple[Case, ...]) -> list[Trial]:
         """The baseline's trials on cases that ``observe`` has run."""
         found = self.found.baseline[agent.agent_id]

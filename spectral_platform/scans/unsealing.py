@@ -61,10 +61,9 @@ async def save_candidates(run: Run) -> None:
         await session.execute(statement.on_conflict_do_update(index_elements=["scan_id", "agent_id", "key"], set_=changed), rows)
 
 
-async def judge_on_holdout(run: Run, finalist: Contender) -> None:
+async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> None:
     """Run baseline and finalist on the sealed cases, look by look; the baseline is run again, never taken from earlier."""
     found = run.found
-    sealed = await _unseal(run)
     groups = sealed.groups(Split.HOLDOUT)
     generator(run.seed, "looks").shuffle(groups)
     stimuli = sealed.select(Split.HOLDOUT, "stimulus")
@@ -120,7 +119,7 @@ async def _arm(run: Run, config: AgentConfig, cases: Sequence[Case], name: str, 
     return await run.bench.run(config, cases, plan)
 
 
-async def _unseal(run: Run) -> CaseBook:
+async def unseal(run: Run) -> CaseBook:
     """The sealed cases that serve in this verdict, with the answers about them that an earlier attempt was given."""
     tenant, settings = run.tenant, run.settings
     version_id = settings.sample_set_version_id

@@ -10,6 +10,13 @@ from spectral_platform.worlds.splits import Split
 
 
 async def detect(run: Run) -> None:
+    """Fill in what fails, and how far the judges that say so can be believed."""
+    await find_failures(run)
+    await score_traces(run)
+    await recall_calibration(run)
+
+
+async def find_failures(run: Run) -> None:
     """Fill in the failures of each agent's baseline, on training cases only: dev and holdout stay unseen by the search."""
     train = run.material.book.select(Split.TRAIN)
     for agent in run.settings.agents:
@@ -27,5 +34,3 @@ async def detect(run: Run) -> None:
             failed_cases=failed_cases,
             by_criterion=dict(by_criterion.most_common()),
         )
-    await score_traces(run)
-    await recall_calibration(run)

@@ -13,7 +13,7 @@ from spectral_platform.scans.phases.generate import emit_dropped
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
-from spectral_platform.scans.unsealing import judge_on_holdout, save_candidates
+from spectral_platform.scans.unsealing import judge_on_holdout, save_candidates, unseal
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
 from spectral_platform.worlds.splits import Split
@@ -28,24 +28,29 @@ FINALIST = "finalist"
 
 async def evaluate(run: Run) -> None:
     """Fill in what became of every contender, the finalist, and its pairs on the holdout."""
-    race = Race(run)
-    try:
-        for contender in run.found.contenders:
-            if contender.is_alive:
-                await race.enter(contender)
-    except (BudgetExhausted, OutOfTime):
-        run.found.is_cut_short = True
-        for contender in run.found.contenders:
-            if contender.is_alive and len(contender.dev_trials) < len(race.cases):
-                contender.drop("out_of_budget", "The budget was spent before it had run on all dev cases.")
-                await emit_dropped(run, contender)
-    await race.choose()
+    await race(run)
     finalist = run.found.finalist
     if finalist is not None:
         await check_with_people(run, finalist)
     await save_candidates(run)
     if finalist is not None:
-        await judge_on_holdout(run, finalist)
+        await judge_on_holdout(run, finalist, await unseal(run))
+
+
+async def race(run: Run) -> None:
+    """Compare the contenders on dev cases and freeze the finalist, if one is left."""
+    track = Race(run)
+    try:
+        for contender in run.found.contenders:
+            if contender.is_alive:
+                await track.enter(contender)
+    except (BudgetExhausted, OutOfTime):
+        run.found.is_cut_short = True
+        for contender in run.found.contenders:
+            if contender.is_alive and len(contender.dev_trials) < len(track.cases):
+                contender.drop("out_of_budget", "The budget was spent before it had run on all dev cases.")
+                await emit_dropped(run, contender)
+    await track.choose()
 
 
 class Race:

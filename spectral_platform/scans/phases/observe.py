@@ -9,7 +9,6 @@ from spectral_platform.evaluations.scoring import reference_measures
 from spectral_platform.llm.calling import CallLabel, settle
 from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.purposes import Purpose
-from spectral_platform.scans.models import Scan
 from spectral_platform.scans.pairing import trial_composites
 from spectral_platform.scans.quoting import NOISE_CASES, Noise, holdout_repeats
 from spectral_platform.scans.run import BASELINE, Run
@@ -126,13 +125,12 @@ async def _settle_readiness(run: Run) -> None:
     if found.judge_untrusted:
         found.lacks.append("The judge failed more than one canary, so its scores cannot decide.")
     found.is_capped = bool(found.lacks)
-    run.readiness = readiness.model_copy(
-        update={
-            "noise": found.noise,
-            "minimum_detectable_effect": effect,
-            "warnings": tuple(dict.fromkeys((*readiness.warnings, *found.lacks))),
-        }
+    await run.settle_readiness(
+        readiness.model_copy(
+            update={
+                "noise": found.noise,
+                "minimum_detectable_effect": effect,
+                "warnings": tuple(dict.fromkeys((*readiness.warnings, *found.lacks))),
+            }
+        )
     )
-    async with run.transaction() as session:
-        scan = await session.get_one(Scan, run.tenant.scan_id)
-        scan.readiness = run.readiness
