@@ -23,6 +23,7 @@ from spectral_platform.scans.notices.recipients import check_notify
 from spectral_platform.scans.preflight import Plan, plan_scan
 from spectral_platform.scans.queries import ScanView, find_scan, get_scan
 from spectral_platform.scans.quoting import Readiness
+from spectral_platform.scans.seeding import settle_seed
 from spectral_platform.scans.settings import ScanSettings
 from spectral_platform.scans.states import ScanStatus, Trigger
 from spectral_platform.scans.work import ExecuteScan
@@ -50,19 +51,20 @@ async def start_scan(
 
     Raises ``ScanAlreadyActive`` when an agent's last scan has not ended.
     """
+    settings = await settle_seed(session, caller.workspace, plan.settings)
     scan = Scan(
         id=clock.new_id(),
         workspace_id=caller.workspace,
         trigger=trigger,
         requested_by=f"{caller.kind}:{caller.id}",
-        settings=plan.settings,
+        settings=settings,
         readiness=plan.readiness,
         simulated=plan.simulated,
         schedule_id=schedule_id,
     )
     await _start(session, caller, scan, plan)
     origin = {} if schedule_id is None else {"trigger": trigger, "schedule_id": str(schedule_id)}
-    await record(session, caller, action="scan.created", resource="scan", resource_id=scan.id, seed=plan.settings.seed, **origin)
+    await record(session, caller, action="scan.created", resource="scan", resource_id=scan.id, seed=settings.seed, **origin)
     return await get_scan(session, caller, scan.id)
 
 

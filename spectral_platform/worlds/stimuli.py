@@ -4,7 +4,8 @@ import hashlib
 import itertools
 import random
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -60,6 +61,23 @@ def similarity(one: frozenset[str], other: frozenset[str]) -> float:
     """The Jaccard similarity of two texts' 5-grams of words: 0 = nothing in common, 1 = the same."""
     shared = len(one & other)
     return shared / (len(one) + len(other) - shared)
+
+
+NEAR_TWIN = 0.5
+"""Two stimuli more alike than this are near twins."""
+
+
+def share_of_repeats(issued: Sequence[frozenset[str]], earlier: Sequence[frozenset[str]]) -> float:
+    """The share of the issued stimuli that have a near twin among earlier ones, each given by its 5-grams."""
+    holders: dict[str, list[int]] = defaultdict(list)
+    for index, grams in enumerate(earlier):
+        for gram in grams:
+            holders[gram].append(index)
+    repeats = 0
+    for grams in issued:
+        met = Counter(index for gram in grams for index in holders.get(gram, ()))
+        repeats += any(shared / (len(grams) + len(earlier[index]) - shared) > NEAR_TWIN for index, shared in met.items())
+    return repeats / len(issued) if issued else 0.0
 
 
 class Crowd:

@@ -18,7 +18,7 @@ from spectral_platform.worlds.authority import evaluate_rules
 from spectral_platform.worlds.mutations import MUTATIONS
 from spectral_platform.worlds.rules import DEFAULT_WORLD, AppliesTo, WorldModel, list_worlds, load_world
 from spectral_platform.worlds.splits import Split
-from spectral_platform.worlds.stimuli import Stimulus, issue_stimuli, similarity
+from spectral_platform.worlds.stimuli import NEAR_TWIN, Stimulus, issue_stimuli, share_of_repeats, similarity
 
 WORLD = load_world(DEFAULT_WORLD)
 RULES = WORLD.active_rules(AppliesTo.OWN_STIMULI)
@@ -149,3 +149,14 @@ def test_an_agent_that_may_never_refuse_breaks_the_critical_rules() -> None:
     for key in ("declines-harmful-requests", "keeps-secrets"):
         assert before[key] == 1.0
         assert after[key] < 0.5
+
+
+@WORLDS
+def test_repeats_are_those_that_a_comparison_with_every_earlier_one_finds(world: WorldModel) -> None:
+    issued = [shingles(stimulus.text) for stimulus in issue(1, count=60, world=world)]
+    earlier = [shingles(stimulus.text) for stimulus in (*issue(2, count=150, world=world), *issue(1, count=9, world=world))]
+
+    repeats = [any(similarity(one, other) > NEAR_TWIN for other in earlier) for one in issued]
+
+    assert share_of_repeats(issued, earlier) == sum(repeats) / 60 >= 9 / 60
+    assert share_of_repeats(issued, []) == share_of_repeats([], earlier) == 0
