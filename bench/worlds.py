@@ -43,7 +43,7 @@ from spectral_platform.scans.phases.evaluate import race
 from spectral_platform.scans.phases.generate import generate
 from spectral_platform.scans.phases.observe import observe
 from spectral_platform.scans.phases.safety import reach_verdict
-from spectral_platform.scans.quoting import ALPHA, Quote, Readiness
+from spectral_platform.scans.quoting import Quote, Readiness
 from spectral_platform.scans.run import BASELINE, Contender, Material, Run
 from spectral_platform.scans.settings import Budget, PinnedAgent, ResolvedSettings, SearchStrategy
 from spectral_platform.scans.standard import Standard
@@ -51,6 +51,7 @@ from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Bench, TrialPlan
 from spectral_platform.scans.unsealing import judge_on_holdout
 from spectral_platform.statistics.bounds import gaffke_lower_bound
+from spectral_platform.workspaces.policies.autonomy import RIGOR, AutonomyMode
 from spectral_platform.worlds.rules import (
     AppliesTo,
     Provenance,
@@ -65,6 +66,7 @@ from spectral_platform.worlds.splits import Split
 
 CASES = {Split.TRAIN: 80, Split.DEV: 40, Split.HOLDOUT: 80}
 CANDIDATES = 8
+ALPHA = RIGOR[AutonomyMode.MANUAL].alpha
 ANYTHING = 0.003
 """A true change of the composite below this is none."""
 HARM = -0.03
