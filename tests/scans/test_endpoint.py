@@ -1,10 +1,7 @@
-"""Scans on a real OpenAI-compatible endpoint: slow, failing, cancelled, and killed."""
+"""Scans on a real OpenAI-compatible endpoint: slow, failing, and cancelled."""
 
 import asyncio
 import json
-import os
-import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -22,18 +19,10 @@ from spectral_platform.worker.runner import run_worker
 from spectral_platform.worlds.readings import Reading, confine
 from tests.fixtures.callers import Person
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
-from tests.fixtures.logs import open_log
 from tests.scans.workspaces import Scannable, make_scannable
 
 CONCURRENCY = 8
 PATIENCE_S = 240
-
-
-async def start_worker(environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """A worker as a process of its own."""
-    with open_log("worker") as log:
-        command = [sys.executable, "-m", "spectral_platform.worker"]
-        return await asyncio.create_subprocess_exec(*command, env=environment, stderr=log)
 
 
 @pytest.fixture
@@ -170,60 +159,6 @@ async def test_a_retry_inherits_what_the_cancelled_scan_was_answered(
     assert answered > 0
     assert asked_again <= CONCURRENCY
     assert (await scannable.get(f"scans/{retried.json()['scan_id']}"))["status"] == "completed"
-
-
-@pytest.mark.own_database
-async def test_a_killed_worker_costs_no_stored_call(
-    scannable: Scannable, settings: Settings, database: Database, model_server: ModelServer
-) -> None:
-    model_server.latency_s = 0.15  # so that no phase is over before it has been seen
-    started = await scannable.start(explore=True, max_candidates=2)
-    path = f"scans/{started['scan_id']}"
-    environment = {
-        **os.environ,
-        "SPECTRAL_DATABASE_URL": str(settings.database_url),
-        "SPECTRAL_DATA_DIR": str(settings.data_dir),
-        "SPECTRAL_OPENAI_BASE_URL": model_server.url,
-        "SPECTRAL_OPENAI_API_KEY": "secret",
-        "SPECTRAL_OPENAI_MODEL": JUDGE,
-        "SPECTRAL_MODEL_CONCURRENCY": str(CONCURRENCY),
-        "SPECTRAL_LOG_LEVEL": "error",
-    }
-    kills = 0
-    for phase in ("observe", "generate", "evaluate"):
-        worker = await start_worker(environment)
-
-        async def is_in_phase(phase: str = phase) -> bool:
-            scan = await scannable.get(path)
-            assert scan["status"] in {"scheduled", "running"}, scan
-            return bool(scan["phase"] == phase and model_server.in_flight > 0)
-
-        await until(is_in_phase)
-        worker.send_signal(signal.SIGKILL)
-        await worker.wait()
-        kills += 1
-
-    model_server.latency_s = 0
-    worker = await start_worker(environment)
-
-    async def is_over() -> bool:
-        return bool((await scannable.get(path))["status"] == "completed")
-
-    await until(is_over)
-    worker.send_signal(signal.SIGTERM)
-    await worker.wait()
-
-    async with database.transaction(account_id=scannable.owner.account_id, workspace_id=scannable.owner.workspace_id) as session:
-        stored = await session.scalar(text("SELECT count(*) FROM model_calls"))
-    bodies = Counter(json.dumps(body, sort_keys=True) for body in model_server.bodies)
-    repeated = sum(count - 1 for count in bodies.values())
-    assert stored == len(bodies)
-    assert repeated <= kills * CONCURRENCY
-    assert model_server.received - stored == repeated
-    assert (await scannable.get(path))["attempt"] == kills + 1
-    events = (await scannable.get(f"{path}/events?limit=200"))["results"]
-    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
-    assert len({event["phase"] for event in events if event["type"] == "phase_started"}) == 7
 
 
 async def test_the_proposer_never_sees_a_word_run_that_no_train_case_has(

@@ -1,5 +1,7 @@
 """What the worker does with a scan's order when somebody else was faster, or when the work breaks off."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
@@ -9,6 +11,7 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnavailable, ProviderUnconfigured
 from spectral_platform.llm.ledger import Entry, Ledger, Tenant
 from spectral_platform.scans import jobs
+from spectral_platform.scans.errors import ScanAlreadyActive
 from spectral_platform.scans.execution import ScanCancelled
 from spectral_platform.scans.work import ExecuteScan
 from tests.fixtures.callers import Person
@@ -95,3 +98,15 @@ async def test_a_scan_that_was_cancelled_while_nobody_ran_it_ends_when_it_is_tak
     assert (await standing(context, order))[0] == "cancelled"
     again = await owner.client.post(f"{owner.w}/scans/{order.scan_id}/retry")
     assert again.status_code == 202
+
+
+async def test_of_two_scans_of_an_agent_that_are_asked_for_at_once_one_begins(
+    order: ExecuteScan, context: JobContext, owner: Person
+) -> None:
+    await jobs.fail_scan(context, order)
+
+    answers = await asyncio.gather(*(owner.client.post(f"{owner.w}/scans", json={"seed": 2}) for _ in range(2)))
+
+    assert sorted(answer.status_code for answer in answers) == [202, 400]
+    refused = next(answer.json() for answer in answers if answer.status_code == 400)
+    assert refused["type"].endswith(ScanAlreadyActive.slug)
