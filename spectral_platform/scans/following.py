@@ -9,7 +9,7 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database
 from spectral_platform.core.watching import Watch
 from spectral_platform.scans import queries
-from spectral_platform.scans.models import Scan, ScanEvent, events_topic
+from spectral_platform.scans.models import ScanEvent, events_topic
 
 EVENTS_AT_ONCE = 200
 
@@ -26,7 +26,7 @@ async def follow(
         while True:
             changed.clear()
             async with database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
-                has_ended = (await queries.find_scan(session, caller, scan_id)).status in Scan.lifecycle.terminal
+                has_ended = await queries.has_ended(session, caller, scan_id)
                 events = await queries.list_events_after(session, caller, scan_id, after=after, limit=EVENTS_AT_ONCE)
             if events:
                 after = events[-1].sequence

@@ -91,6 +91,15 @@ async def find_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> Sca
     return scan
 
 
+async def has_ended(session: AsyncSession, caller: Caller, scan_id: UUID) -> bool:
+    """Whether a scan has ended, read without its settings and findings: whoever follows it asks at every event."""
+    statement = select(Scan.status).where(Scan.id == scan_id, Scan.workspace_id == caller.workspace)
+    status = await session.scalar(statement)
+    if status is None:
+        raise ScanNotFound(scan_id)
+    return status in Scan.lifecycle.terminal
+
+
 async def get_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> ScanView:
     """One scan of the workspace."""
     scan = await find_scan(session, caller, scan_id)
