@@ -19,13 +19,13 @@ ARTICLES_SHOWN = 3
 PERSONAL_SHARE = 0.42
 
 
-def build_samples() -> bytes:
+def build_samples(per_article: int = SAMPLES_PER_ARTICLE) -> bytes:
     """All samples as JSON lines: input, context, expected output where an article has the answer, and tags."""
     knowledge = yaml.safe_load((importlib.resources.files("spectral_platform.demo") / "knowledge.yaml").read_text("utf-8"))
     draw = generator(SEED, "demo samples")
     rows = []
     for article in knowledge["articles"]:
-        for number in range(SAMPLES_PER_ARTICLE):
+        for number in range(per_article):
             question = article["questions"][number % len(article["questions"])]
             # The plain question is asked once; asked again, it comes with a story of the customer's own.
             rows.append(_sample(knowledge, draw, question, article, has_detail=number >= len(article["questions"])))

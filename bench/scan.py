@@ -1,0 +1,295 @@
+"""What a scan costs beside the models that it asks, and how it fills endpoints and workers: uv run python -m bench.scan
+
+Every case starts worker processes as operators do, over a Postgres of the measurement's own, in workspaces that are made through
+the commands that the API calls. Times are those that the scans' own rows tell, so that the start of a process is in none of them.
+"""
+
+import asyncio
+import itertools
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+from uuid import UUID
+
+import psutil
+import psycopg
+import typer
+from psycopg.rows import dict_row
+
+from bench.endpoint import answering
+from bench.machine import Report
+from bench.server import scratch_directory
+from spectral_platform.accounts.commands import create_account
+from spectral_platform.agents.commands import create_agent
+from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.core import schema
+from spectral_platform.core.access import Caller
+from spectral_platform.core.database import Database, bind_tenant, connection_string
+from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
+from spectral_platform.core.settings import Settings
+from spectral_platform.demo import content
+from spectral_platform.demo.commands import MODELS
+from spectral_platform.demo.sample_builder import build_samples
+from spectral_platform.evaluations.objectives.commands import create_objective
+from spectral_platform.evaluations.rubrics.commands import create_rubric
+from spectral_platform.llm.commands import choose_models
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.samples.commands import add_samples, create_sample_set, publish_sample_set
+from spectral_platform.samples.content import SampleContent
+from spectral_platform.samples.parsing import AcceptedLine
+from spectral_platform.scans.commands import create_scan
+from spectral_platform.scans.settings import Budget, ScanSettings, SearchStrategy
+from spectral_platform.workspaces.commands import create_workspace
+from spectral_platform.worlds.commands import install_split_key
+
+POLL_S = 0.1
+PATIENCE_S = 600
+LATENCY_S = 0.5
+IN_FLIGHT = 64
+SLOW_S = 0.3
+QUEUE = 8
+MANY_SAMPLES_PER_ARTICLE = 17
+MANY_SAMPLES = 500
+BUDGET = Budget(max_usd=Decimal(1000), max_model_calls=100_000, max_duration_s=PATIENCE_S)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server's database, and the settings that its workers get."""
+
+    url: str
+    settings: Settings
+
+    def environment(self) -> dict[str, str]:
+        """What a worker of this place is started with."""
+        return self.settings.environment_of_child(database_url=self.url)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What became of the scans of a case."""
+
+    seconds: float
+    outcomes: tuple[str, ...]
+    calls: int
+    evaluations: int
+    worker_cpu_s: float
+    postgres_cpu_s: float
+    largest_mib: float
+
+
+@contextmanager
+def place(**settings: Any) -> Iterator[Place]:
+    """A fresh database with the schema in it."""
+    with scratch_directory() as directory, EmbeddedPostgres(directory) as server:
+        schema.upgrade(server.url)
+        home = directory / "home"
+        home.mkdir()
+        yield Place(server.url, Settings(data_dir=home, workers=0, log_level="error", **settings))
+
+
+async def make_workspace(
+    database: Database, server: Settings, number: int, samples: Sequence[SampleContent], *, endpoint: bool = False
+) -> Caller:
+    """A workspace like the demo's, with these samples; with ``endpoint`` its models are those of the configured endpoint."""
+    async with database.transaction() as session:
+        owner = await create_account(session, name="Bench", email=f"bench-{number}@example.com", password_hash=None)
+        workspace = await create_workspace(session, owner, name="Bench")
+        await bind_tenant(session, account_id=owner.account_id, workspace_id=workspace.id)
+        caller = owner.model_copy(update={"workspace_id": workspace.id})
+        purposes = {purpose: served(model, endpoint) for purpose, model in MODELS.items()}
+        await choose_models(session, workspace_id=workspace.id, purposes=purposes)
+        config = content.agent_config()
+        hyperparameters = config.hyperparameters.model_copy(update={"model": purposes[Purpose.AGENT_TURN]})
+        config = AgentConfig.model_validate(config.model_dump() | {"hyperparameters": hyperparameters.model_dump()})
+        await create_agent(session, caller, server, name=content.AGENT_NAME, config=config)
+        await install_split_key(session, workspace.id, content.SPLIT_KEY)
+        sample_set = await create_sample_set(session, caller, name=content.SAMPLE_SET_NAME, description=None)
+        lines = [AcceptedLine(line=line, content=sample) for line, sample in enumerate(samples, 1)]
+        await add_samples(session, caller, sample_set.id, lines=lines)
+        await publish_sample_set(session, caller, sample_set.id)
+        rubric = await create_rubric(session, caller, name=content.RUBRIC_NAME, dimensions=content.rubric_dimensions())
+        await create_objective(
+            session,
+            caller,
+            name=content.OBJECTIVE_NAME,
+            rubric_id=rubric.rubric_id,
+            terms=content.objective_terms(),
+            is_default=True,
+        )
+    return caller
+
+
+def served(model: str, endpoint: bool) -> str:
+    """What a simulated model is called where the endpoint plays it."""
+    return model.removeprefix("sim/") if endpoint else model
+
+
+async def order(database: Database, server: Settings, caller: Caller, *, candidates: int) -> UUID:
+    """Schedule a scan."""
+    request = ScanSettings(seed=1, max_candidates=candidates, strategies=(SearchStrategy.REFLECTIVE,), budget=BUDGET)
+    async with database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
+        return (await create_scan(session, caller, server, request=request)).scan.id
+
+
+async def fill(
+    place: Place, *, workspaces: int, candidates: int, samples: Sequence[SampleContent], endpoint: bool = False
+) -> None:
+    """Make workspaces and schedule a scan in each."""
+    database = Database(place.url)
+    try:
+        callers = [
+            await make_workspace(database, place.settings, number, samples, endpoint=endpoint) for number in range(workspaces)
+        ]
+        for caller in callers:
+            await order(database, place.settings, caller, candidates=candidates)
+    finally:
+        await database.close()
+
+
+@contextmanager
+def working(place: Place, workers: int) -> Iterator[list[psutil.Process]]:
+    """Worker processes over the place's queue."""
+    with ExitStack() as running:
+        processes = []
+        for _ in range(workers):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "spectral_platform.worker"],
+                env=place.environment(),
+                preexec_fn=end_with_parent(signal.SIGTERM),
+            )
+            running.callback(process.wait)
+            running.callback(process.terminate)
+            processes.append(psutil.Process(process.pid))
+        yield processes
+
+
+def run(place: Place, workers: int) -> Ran:
+    """Work until every scan has ended."""
+    with psycopg.connect(connection_string(place.url), autocommit=True, row_factory=dict_row) as connection:
+        before = postgres_cpu()
+        largest = 0.0
+        with working(place, workers) as processes:
+            for _ in itertools.count():
+                scans = connection.execute("SELECT status, verdict, started_at, finished_at FROM scans").fetchall()
+                largest = max(largest, *(process.memory_info().rss / 2**20 for process in processes))
+                if all(scan["finished_at"] for scan in scans):
+                    break
+                time.sleep(POLL_S)
+            cpu = sum(sum(process.cpu_times()[:2]) for process in processes)
+            postgres = postgres_cpu() - before
+        counted = connection.execute(
+            "SELECT count(*) AS calls, count(*) FILTER (WHERE purpose = 'agent_turn') AS evaluations FROM model_calls"
+        ).fetchone()
+    assert counted is not None
+    begun: list[datetime] = [scan["started_at"] for scan in scans]
+    ended: list[datetime] = [scan["finished_at"] for scan in scans]
+    return Ran(
+        seconds=(max(ended) - min(begun)).total_seconds(),
+        outcomes=tuple(scan["verdict"]["outcome"] if scan["verdict"] else scan["status"] for scan in scans),
+        calls=counted["calls"],
+        evaluations=counted["evaluations"],
+        worker_cpu_s=cpu,
+        postgres_cpu_s=postgres,
+        largest_mib=largest,
+    )
+
+
+def postgres_cpu() -> float:
+    """Seconds of processor that this process' Postgres has used."""
+    total = 0.0
+    for child in psutil.Process().children():
+        if child.name() == "postgres":
+            own = child.cpu_times()
+            total += own.user + own.system + own.children_user + own.children_system
+            total += sum(sum(each.cpu_times()[:2]) for each in child.children(recursive=True))
+    return total
+
+
+def rate_of_baseline(place: Place) -> float:
+    """Calls answered a second while the baseline ran on all cases, the widest stretch of a scan."""
+    with psycopg.connect(connection_string(place.url), autocommit=True) as connection:
+        row = connection.execute(
+            "SELECT count(*), extract(epoch FROM max(created_at) - min(created_at)) FROM model_calls"
+            " WHERE phase = 'observe' AND candidate = 'baseline' AND repeat = 0"
+        ).fetchone()
+    assert row is not None
+    return row[0] / (float(row[1]) + LATENCY_S)
+
+
+def many_samples() -> list[SampleContent]:
+    """Samples like the demo's, as many as the largest case asks for."""
+    lines = build_samples(MANY_SAMPLES_PER_ARTICLE).splitlines()[:MANY_SAMPLES]
+    return [SampleContent.model_validate_json(line) for line in lines]
+
+
+def overhead(report: Report) -> None:
+    """The demo's scan on the simulator: nobody waits for a model."""
+    with place() as made:
+        asyncio.run(fill(made, workspaces=1, candidates=8, samples=content.load_samples()))
+        ran = run(made, 1)
+    each = f"{1000 * ran.seconds / ran.evaluations:.1f} ms an evaluation, {1000 * ran.seconds / ran.calls:.1f} ms a call"
+    report.add("demo scan, simulator", described(ran), each)
+
+
+def many(report: Report) -> None:
+    """Many samples and candidates on the simulator."""
+    with place() as made:
+        asyncio.run(fill(made, workspaces=1, candidates=12, samples=many_samples()))
+        ran = run(made, 1)
+    each = f"{1000 * ran.seconds / ran.evaluations:.1f} ms an evaluation; at most {ran.largest_mib:.0f} MiB"
+    report.add(f"{MANY_SAMPLES} samples, 12 candidates, simulator", described(ran), each)
+
+
+def in_flight(report: Report) -> None:
+    """An endpoint of fixed latency, asked as often at once as the operator allows."""
+    with answering(LATENCY_S) as url, place(openai_base_url=url, openai_model="judge", model_concurrency=IN_FLIGHT) as made:
+        asyncio.run(fill(made, workspaces=1, candidates=1, samples=many_samples(), endpoint=True))
+        ran = run(made, 1)
+        rate = rate_of_baseline(made)
+    ideal = IN_FLIGHT / LATENCY_S
+    what = f"baseline: {rate:.0f} calls/s of {ideal:.0f} ({rate / ideal:.0%}); whole scan {ran.calls / ran.seconds:.0f} calls/s"
+    report.add(f"{IN_FLIGHT} in flight, {LATENCY_S * 1000:.0f} ms each", described(ran), what)
+
+
+def workers(report: Report) -> None:
+    """A queue of scans on an endpoint, by one worker and by two."""
+    seconds = []
+    for count in (1, 2):
+        with answering(SLOW_S) as url, place(openai_base_url=url, openai_model="judge", model_concurrency=4) as made:
+            asyncio.run(fill(made, workspaces=QUEUE, candidates=1, samples=content.load_samples()[:40], endpoint=True))
+            ran = run(made, count)
+        seconds.append(ran.seconds)
+        report.add(f"{QUEUE} scans, {count} workers", described(ran), f"{seconds[0] / ran.seconds:.2f} x one worker")
+
+
+def described(ran: Ran) -> str:
+    """What a case came to, in a line."""
+    outcomes = ", ".join(sorted(set(ran.outcomes)))
+    return (
+        f"{ran.seconds:.1f} s, {ran.evaluations} evaluations, {ran.calls} calls, processor {ran.worker_cpu_s:.1f} s"
+        f" and {ran.postgres_cpu_s:.1f} s in Postgres; {outcomes}"
+    )
+
+
+CASES = {"overhead": overhead, "in-flight": in_flight, "workers": workers, "many": many}
+
+
+def main(only: Annotated[list[str] | None, typer.Option(help=f"Cases to measure: {', '.join(CASES)}.")] = None) -> None:
+    """Measure every case, or only those that are named."""
+    report = Report("", "took", "which is")
+    for name, case in CASES.items():
+        if only is None or name in only:
+            case(report)
+    report.print()
+
+
+if __name__ == "__main__":
+    typer.run(main)
