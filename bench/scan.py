@@ -221,7 +221,7 @@ def rate_of_baseline(place: Place) -> float:
             " WHERE phase = 'observe' AND candidate = 'baseline' AND repeat = 0"
         ).fetchone()
     assert row is not None
-    return row[0] / (float(row[1]) + LATENCY_S)
+    return float(row[0]) / (float(row[1]) + LATENCY_S)
 
 
 def many_samples() -> list[SampleContent]:
