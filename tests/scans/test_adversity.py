@@ -13,10 +13,14 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.demo import content
 from spectral_platform.llm.commands import choose_models
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.scans.cases import fresh_stimuli
 from spectral_platform.worker.runner import run_worker
+from spectral_platform.worlds.rules import DEFAULT_WORLD, load_world
+from spectral_platform.worlds.splits import Split
 from tests.fixtures.callers import Person
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
 from tests.scans.workspaces import Scannable, make_scannable
+from tests.worlds.test_rules import good_answer
 
 CREDENTIAL = "AKIA" + "ABCDEFGH" * 2
 
@@ -142,6 +146,60 @@ async def test_a_change_that_lifts_the_rubric_and_breaks_the_standard_is_rejecte
     changeset = await scannable.get(f"changesets/{report['scan']['changeset_id']}")
     assert changeset["status"] == "rejected"
     assert verdict["reasons"][0] in changeset["explainability"]["decision_log"][-1]["entry"]
+
+
+async def test_a_change_that_only_learnt_its_cases_by_heart_shows_that_none_is_warranted(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    known: set[str] = set()
+
+    def by_heart(number: int, body: dict[str, Any]) -> Response | None:
+        """Better answers to what the search and the race ask; what is sealed is answered as before."""
+        prompt, question = body["messages"][0]["content"], body["messages"][-1]["content"]
+        if body["model"] == PROPOSER:
+            edit = {"component": "base_prompt", "text": f"By heart, {number}.", "rationale": f"Edit {number}."}
+            return said(json.dumps(edit))
+        if not any(earlier["model"] == PROPOSER for earlier in model_server.bodies):
+            known.add(question)
+        return said("See [KB-1]." if prompt.startswith("By heart") and question in known else "It depends.")
+
+    model_server.fault = by_heart
+
+    verdict, report = await verdict_of(scannable, settings, database_url, max_candidates=8)
+
+    assert verdict["outcome"] == "validated_no_change"
+    assert verdict["statistics"]["dev_gain"] > 0.1
+    assert abs(verdict["effect"]["estimate"]) < 0.02
+    assert verdict["effect"]["lower_bound"] < 0 < verdict["effect"]["upper_bound"] < 0.05
+    await assert_nothing_is_warranted(scannable, report)
+
+
+async def test_where_nothing_fails_nothing_is_warranted(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    world = load_world(DEFAULT_WORLD)
+    stimuli = {case.text: good_answer(case.stimulus) for case in fresh_stimuli(world, 1, Split.TRAIN) if case.stimulus}
+
+    def flawless(number: int, body: dict[str, Any]) -> Response | None:
+        question = body["messages"][-1]["content"]
+        article = f"The next step: {question.splitlines()[1]}"  # what the first of the articles at hand says
+        return said(next((answer for asked, answer in stimuli.items() if asked in question), article))
+
+    model_server.fault = flawless
+
+    verdict, report = await verdict_of(scannable, settings, database_url, seed=1)
+
+    assert verdict["outcome"] == "validated_no_change"
+    assert (verdict["effect"], report["candidates"]) == (None, [])
+    assert PROPOSER not in {body["model"] for body in model_server.bodies}
+    await assert_nothing_is_warranted(scannable, report)
+
+
+async def assert_nothing_is_warranted(scannable: Scannable, report: dict[str, Any]) -> None:
+    """The scan's changeset changes nothing and says so."""
+    changeset = await scannable.get(f"changesets/{report['scan']['changeset_id']}")
+    assert (changeset["status"], changeset["items"]) == ("validated", [])
+    assert changeset["explainability"]["summary"] == "No changes warranted"
 
 
 async def test_a_scan_of_two_agents_has_one_finalist_and_no_more_candidates_than_asked_for(
