@@ -31,6 +31,8 @@ from spectral_platform.llm.providers.catalogue import open_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.purse import Purse
 from spectral_platform.llm.queries import find_profile
+from spectral_platform.workspaces.policies.prices import Prices
+from spectral_platform.workspaces.policies.queries import find_policy
 from spectral_platform.workspaces.queries import get_workspace
 from spectral_platform.worlds.rules import WorldModel, load_world
 
@@ -73,11 +75,12 @@ async def generate_rubric(
         observed = await queries.observe_agent(session, caller, agent_id)
         world = load_world((await get_workspace(session, caller)).world_model)
         model = _reasoning_model(await find_profile(session, caller.workspace), server)
+        prices = await find_policy(session, caller.workspace, Prices)
     drafted = draft_dimensions(observed, world, goal)
     written = (
         _Written(None, "No real model is configured for reasoning; rules wrote the draft.", None)
         if model is None
-        else await _ask(server, model, observed, world, goal, drafted)
+        else await _ask(server, model, prices, observed, world, goal, drafted)
     )
     proposal = written.proposal
     name = (proposal.name if proposal else "") or f"Quality of {observed.agent_name}"[:200]
@@ -189,6 +192,7 @@ def _reasoning_model(profile: dict[Purpose, str] | None, server: Settings) -> st
 async def _ask(
     server: Settings,
     model: str,
+    prices: Prices | None,
     observed: Observed,
     world: WorldModel,
     goal: str | None,
@@ -199,7 +203,7 @@ async def _ask(
     purse = Purse(max_usd=MOST_USD, max_calls=1)
     try:
         async with asyncio.timeout(LONGEST_S), open_providers(server) as providers:
-            caller = ModelCaller(providers, purse, known={}, concurrency=1)
+            caller = ModelCaller(providers, purse, known={}, concurrency=1, prices=prices)
             paid = await caller.ask(request, CallLabel("generate", Purpose.REASONING))
     except TimeoutError:
         return _Written(None, f"{model} did not answer within {LONGEST_S} s, so rules wrote the draft.", purse.spent_usd or None)

@@ -143,6 +143,8 @@ class Settings(BaseSettings):
     default_model: str | None = None
     model_call_timeout_s: float = Field(default=120.0, gt=0)
     model_concurrency: int = Field(default=32, gt=0)
+    provider_concurrency: int = Field(default=64, gt=0)
+    provider_patience_s: float = Field(default=300.0, ge=0)
 
     @model_validator(mode="after")
     def refuse_weak_production_secret(self) -> "Settings":

@@ -5,8 +5,10 @@ repeats no call whose answer was stored, and only calls in flight at a crash can
 """
 
 import asyncio
+import math
 import random
-from collections.abc import Coroutine, Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -17,10 +19,11 @@ import orjson
 from spectral_platform.core import clock
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.errors import SpectralError
-from spectral_platform.llm.errors import ProviderUnavailable
+from spectral_platform.llm.errors import ProviderGivenUp, ProviderUnavailable
 from spectral_platform.llm.ledger import Entry, Ledger
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
-from spectral_platform.llm.prices import price_call
+from spectral_platform.llm.pacing import Line, Outage
+from spectral_platform.llm.prices import PriceList, price_asked
 from spectral_platform.llm.providers import Provider
 from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.llm.providers.catalogue import Providers
@@ -32,6 +35,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 20.0
 MESSAGE_OVERHEAD_TOKENS = 16
 T = TypeVar("T")
+OnOutage = Callable[[Outage, bool], Awaitable[None]]
+"""Hears of an outage when a call meets it, and again, with true, when it is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,41 @@ class PaidAnswer:
     cost_usd: Decimal | None
 
 
+@dataclass(slots=True)
+class Tries:
+    """What one call has been through, which says whether it is worth another attempt."""
+
+    patience_s: float
+    failed: int = 0
+    throttled: int = 0
+    since: float = math.inf
+
+    def pause_s(self, error: ProviderUnavailable, *, is_paced: bool, is_out: bool, now: float) -> float:
+        """Seconds before the next attempt. Raises the error when there is to be none.
+
+        While the provider is out the line holds everybody, and no attempt is counted. Being throttled is no failure; it is borne
+        for as long as anybody waits.
+        """
+        if is_out:
+            return 0.0
+        self.since = min(self.since, now)
+        if is_paced and error.is_throttled:
+            self.throttled += 1
+            if now - self.since > self.patience_s:
+                raise error
+        else:
+            self.failed += 1
+            if self.failed == ATTEMPTS:
+                raise error
+        pause: float = FIRST_PAUSE_S * 2 ** (self.failed + self.throttled - 1) * random.uniform(0.5, 1.5)
+        return min(LONGEST_PAUSE_S, max(pause, error.retry_after_s or 0.0))
+
+
 class ModelCaller:
-    """Asks models for one scan attempt, or for one request, at most ``concurrency`` at a time."""
+    """Asks models for one scan attempt, or for one request, at most ``concurrency`` at a time.
+
+    After ``deadline``, in seconds of the monotonic clock, no call waits for its turn. ``prices`` are the workspace's own.
+    """
 
     def __init__(
         self,
@@ -68,12 +106,23 @@ class ModelCaller:
         *,
         known: dict[str, PaidAnswer],
         concurrency: int,
+        deadline: float = math.inf,
+        prices: PriceList | None = None,
     ) -> None:
         self._providers = providers
         self._ledger = ledger
         self._known = known
         self._slots = asyncio.Semaphore(concurrency)
         self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._deadline = deadline
+        self._prices = prices
+        self._outages: dict[str, Outage] = {}
+        self.on_outage: OnOutage | None = None
+
+    @property
+    def outages(self) -> tuple[Outage, ...]:
+        """Providers that calls are waiting for."""
+        return tuple(self._outages.values())
 
     def recall(self, known: Mapping[str, PaidAnswer]) -> None:
         """Serve these stored answers as well."""
@@ -97,14 +146,28 @@ class ModelCaller:
         return paid
 
     async def _pay(self, provider: Provider, request: ModelRequest, label: CallLabel, key: str) -> PaidAnswer:
-        bound = self._upper_bound(request)
-        await self._ledger.write(Entry(reserve_usd=bound, reserve_calls=1, may_use_held=label.may_use_held))
-        try:
-            answer = await _with_retries(provider, request)
-        except SpectralError:  # a cancelled call may still be answered and billed, so its reservation stays and is charged
-            await self._ledger.write(Entry(reserve_usd=-bound, reserve_calls=-1))
-            raise
-        cost = _cost(request, answer)
+        bound = self._upper_bound(provider, request)
+        line = self._providers.line(provider, request)
+        tries = Tries(patience_s=line.patience_s if line is not None else 0.0)
+        while True:
+            await self._ledger.write(Entry(reserve_usd=bound, reserve_calls=1, may_use_held=label.may_use_held))
+            try:
+                answer = await self._attempt(provider, request, line)
+            except (
+                SpectralError
+            ) as error:  # a cancelled call may still be answered and billed: its reservation stays and is charged
+                is_charged = isinstance(error, ProviderUnavailable) and error.is_charged
+                charge = Entry(spend_usd=bound, spend_calls=1) if is_charged else Entry()
+                charge.reserve_usd, charge.reserve_calls = -bound, -1
+                await self._ledger.write(charge)
+                if not isinstance(error, ProviderUnavailable) or isinstance(error, ProviderGivenUp):
+                    raise
+                is_out = line is not None and line.pace.is_out
+                pause_s = tries.pause_s(error, is_paced=line is not None, is_out=is_out, now=time.monotonic())
+            else:
+                break
+            await asyncio.sleep(pause_s)
+        cost = self._cost(provider, request, answer)
         await self._ledger.write(
             Entry(
                 reserve_usd=-bound,
@@ -116,19 +179,67 @@ class ModelCaller:
         )
         return PaidAnswer(answer, cost)
 
-    def _upper_bound(self, request: ModelRequest) -> Decimal:
+    async def _attempt(self, provider: Provider, request: ModelRequest, line: Line | None) -> ModelAnswer:
+        """Ask once, when it is this call's turn."""
+        if line is None:
+            return await provider.complete(request)
+        if line.pace.outage is not None:
+            await self._tell(line.name, line.pace.outage)
+        async with line.turn(until=self._deadline):
+            answer = await provider.complete(request)
+        await self._tell(line.name, None)
+        return answer
+
+    async def _tell(self, provider: str, outage: Outage | None) -> None:
+        """Say once that a provider is out, and once that it is back."""
+        told = self._outages.get(provider)
+        if outage is not None and (told is None or told.since != outage.since):
+            self._outages[provider] = outage
+            if self.on_outage is not None:
+                await self.on_outage(outage, False)
+        elif outage is None and told is not None:
+            del self._outages[provider]
+            if self.on_outage is not None:
+                await self.on_outage(told, True)
+
+    def _upper_bound(self, provider: Provider, request: ModelRequest) -> Decimal:
         """The most that the call can cost: a token is never less than a byte. Without a price only calls are counted.
 
         What a customer's endpoint spends is its own affair: one call of its model is reserved, and what it reports is booked.
         """
         size = sum(len(message.content.encode()) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
         size += len(orjson.dumps(request.tools))
-        bound = price_call(
+        kinds: list[dict[str, int]] = [{}]
+        if self._prices is not None:  # by which reading from a cache may cost more
+            kinds.append({"cached_input_tokens": size})
+        if self._prices is not None or request.extra:  # which may ask for writing to one
+            kinds.append({"cache_write_tokens": size})
+        bounds = [
+            price_asked(
+                request.model,
+                provider=provider.name,
+                own=self._prices,
+                input_tokens=size,
+                output_tokens=request.max_output_tokens,
+                **kind,
+            )
+            for kind in kinds
+        ]
+        return max((bound for bound in bounds if bound is not None), default=Decimal(0))
+
+    def _cost(self, provider: Provider, request: ModelRequest, answer: ModelAnswer) -> Decimal | None:
+        """What the answer cost: what the endpoint said, else by its tokens; None when nobody can tell."""
+        if answer.cost_usd is not None or answer.total_tokens is None:
+            return answer.cost_usd
+        return price_asked(
             request.model,
-            input_tokens=size,
-            output_tokens=request.max_output_tokens,
+            provider=provider.name,
+            own=self._prices,
+            input_tokens=answer.input_tokens,
+            output_tokens=answer.output_tokens,
+            cached_input_tokens=answer.cached_input_tokens,
+            cache_write_tokens=answer.cache_write_tokens,
         )
-        return bound or Decimal(0)
 
 
 def call_key(request: ModelRequest, label: CallLabel, *, provider: str) -> str:
@@ -146,30 +257,6 @@ async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
         if isinstance(result, BaseException):
             raise result
     return [result for result in results if not isinstance(result, BaseException)]
-
-
-async def _with_retries(provider: Provider, request: ModelRequest) -> ModelAnswer:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return await provider.complete(request)
-        except ProviderUnavailable as error:
-            if attempt == ATTEMPTS:
-                raise
-            pause = FIRST_PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1.5)
-            await asyncio.sleep(min(LONGEST_PAUSE_S, max(pause, error.retry_after_s or 0)))
-    raise AssertionError("the last attempt returns or raises")
-
-
-def _cost(request: ModelRequest, answer: ModelAnswer) -> Decimal | None:
-    """What the answer cost: what the endpoint said, else by its tokens; None when nobody can tell."""
-    if answer.cost_usd is not None or answer.total_tokens is None:
-        return answer.cost_usd
-    return price_call(
-        request.model,
-        input_tokens=answer.input_tokens,
-        output_tokens=answer.output_tokens,
-        cached_input_tokens=answer.cached_input_tokens,
-    )
 
 
 def _row(

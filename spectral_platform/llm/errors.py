@@ -36,6 +36,10 @@ class ProviderUnavailable(UnavailableError):
         self.is_charged = is_charged
 
 
+class ProviderGivenUp(ProviderUnavailable):
+    """The provider was waited for as long as is worth it, or as there is time."""
+
+
 class ProviderRejected(BusinessRuleViolationError):
     """The provider refuses the request, and will refuse it again."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
+from typing import Protocol
 
 from genai_prices import Usage, calc_price
 from genai_prices.data_snapshot import get_snapshot
@@ -45,6 +46,56 @@ def price_call(
                 cost += rates.cached_input * cached_input_tokens + rates.cache_write * cache_write_tokens
             return cost
     return None
+
+
+class TokenPrice(Protocol):
+    """What tokens of a model cost by somebody's own reckoning."""
+
+    def of_call(
+        self, *, input_tokens: int, output_tokens: int, cached_input_tokens: int = 0, cache_write_tokens: int = 0
+    ) -> Decimal:
+        """The cost of a call in US dollars."""
+
+
+class PriceList(Protocol):
+    """Prices that hold before the price book's, such as a workspace's own."""
+
+    def find(self, model: str, provider: str | None) -> TokenPrice | None:
+        """The price of a model from a provider."""
+
+
+def price_asked(
+    model: str,
+    *,
+    provider: str,
+    own: PriceList | None,
+    input_tokens: int,
+    output_tokens: int,
+    cached_input_tokens: int = 0,
+    cache_write_tokens: int = 0,
+) -> Decimal | None:
+    """The cost of a call of ours by the own prices, else as ``price_call`` says.
+
+    Where the model's name begins with its provider, the own price may go by either name, and the book has the provider's price.
+    """
+    bare = model.removeprefix(f"{provider}/")
+    if own is not None and model not in MODELS:
+        found = own.find(model, provider) or own.find(bare, provider)
+        if found is not None:
+            return found.of_call(
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
+                cached_input_tokens=cached_input_tokens,
+                cache_write_tokens=cache_write_tokens,
+            )
+    return price_call(
+        bare,
+        provider=provider if bare != model else None,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cached_input_tokens=cached_input_tokens,
+        cache_write_tokens=cache_write_tokens,
+    )
 
 
 def load_price_book() -> None:

@@ -36,6 +36,8 @@ from spectral_platform.scans.queries import list_lineage
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import Bench, OutOfTime
+from spectral_platform.workspaces.policies.prices import Prices
+from spectral_platform.workspaces.policies.queries import find_policy
 
 CANCEL_POLL_S = 0.3
 BEFORE_THE_VERDICT: tuple[tuple[Phase, Callable[[Run], Awaitable[None]]], ...] = (
@@ -62,6 +64,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
         headers = await open_secret_headers(session, tenant.workspace_id, context.settings.seal, material.configs.values())
         lineage = await list_lineage(session, scan)
         known = await load_answers(session, tenant.workspace_id, lineage, sealed=False)
+        prices = await find_policy(session, tenant.workspace_id, Prices)
     ledger = Ledger(context.database, tenant)
     started = scan.started_at or clock.now()
     elapsed = (clock.now() - started).total_seconds()
@@ -74,14 +77,22 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
         ) as endpoints,
         open_providers(context.settings, endpoints) as providers,
     ):
-        asker = ModelCaller(providers, ledger, known=known, concurrency=context.settings.model_concurrency)
+        deadline = time.monotonic() + scan.settings.budget.max_duration_s - elapsed
+        asker = ModelCaller(
+            providers,
+            ledger,
+            known=known,
+            concurrency=context.settings.model_concurrency,
+            deadline=deadline,
+            prices=prices,
+        )
         bench = Bench(
             asker,
             material.standard,
             judge_model=scan.settings.models.get(Purpose.SCORING),
             embedding_model=scan.settings.models.get(Purpose.EMBEDDING),
             seed=scan.settings.seed,
-            deadline=time.monotonic() + scan.settings.budget.max_duration_s - elapsed,
+            deadline=deadline,
         )
         run = Run(
             database=context.database,
@@ -94,6 +105,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
             caller=asker,
             bench=bench,
         )
+        asker.on_outage = run.tell_outage
         await _until_cancelled(run, _walk(run))
 
 
@@ -113,6 +125,7 @@ async def _walk(run: Run) -> None:
         except (BudgetExhausted, OutOfTime) as limit:
             reason = "time" if isinstance(limit, OutOfTime) else "budget"
             run.found.lacks.append(f"The {reason} was spent while observing the baseline.")
+            run.found.lacks += [f"{outage.provider} did not answer. {outage.problem}" for outage in run.caller.outages]
             break
         await run.ledger.drain()
     await run.enter(Phase.SAFETY)

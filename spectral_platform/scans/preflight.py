@@ -33,8 +33,8 @@ from spectral_platform.evaluations.objectives.queries import find_default_object
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import find_newest_rubric, get_rubric_version
 from spectral_platform.llm.families import model_family
-from spectral_platform.llm.prices import price_call
-from spectral_platform.llm.providers.availability import is_simulated, require_providers
+from spectral_platform.llm.prices import price_asked
+from spectral_platform.llm.providers.availability import is_simulated, provider_name, require_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import find_profile
 from spectral_platform.samples.models import SampleSetVersion
@@ -63,7 +63,8 @@ from spectral_platform.scans.settings import (
 from spectral_platform.statistics.power import minimum_detectable_effect, spread_of_difference
 from spectral_platform.workspaces.commands import hold_workspace
 from spectral_platform.workspaces.policies.autonomy import Autonomy
-from spectral_platform.workspaces.policies.queries import get_policy
+from spectral_platform.workspaces.policies.prices import Prices
+from spectral_platform.workspaces.policies.queries import find_policy, get_policy
 from spectral_platform.workspaces.queries import get_workspace
 from spectral_platform.worlds.commands import assign_splits
 from spectral_platform.worlds.queries import count_splits
@@ -142,7 +143,8 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     if (level := evidence_level(*configs)) in LIMITS:
         warnings.append(LIMITS[level])
     warnings += _family_warnings(models.get(Purpose.SCORING), configs)
-    return _reckon(settings, shape, warnings, configs, version)
+    usd_per_call = _usd_per_call(server, await find_policy(session, caller.workspace, Prices), settings, configs)
+    return _reckon(settings, shape, warnings, configs, version, usd_per_call)
 
 
 def with_defaults(defaults: dict[str, Any], request: ScanSettings) -> ScanSettings:
@@ -322,8 +324,8 @@ def _reckon(
     warnings: list[str],
     configs: list[AgentConfig],
     version: SampleSetVersion | None,
+    usd_per_call: Decimal | None,
 ) -> Plan:
-    usd_per_call = _usd_per_call(settings, configs)
     budget = settings.budget
     searches = settings.explore or shape.holdout_groups >= settings.rigor.minimum_pairs
     candidates = shape.affordable(
@@ -363,13 +365,17 @@ def _reckon(
     )
 
 
-def _usd_per_call(settings: ResolvedSettings, configs: list[AgentConfig]) -> Decimal | None:
+def _usd_per_call(
+    server: Settings, prices: Prices | None, settings: ResolvedSettings, configs: list[AgentConfig]
+) -> Decimal | None:
     """The mean estimated cost of a call over the scan's models; None when one has no known price."""
     prompt = max(len(config.template.base_prompt.encode()) for config in configs)
     models = {*settings.models.values(), *(config.hyperparameters.model for config in configs)}
     costs = [
-        price_call(
+        price_asked(
             model,
+            provider=provider_name(server, model),
+            own=prices,
             input_tokens=(prompt + USUAL_INPUT_BYTES) // BYTES_PER_TOKEN,
             output_tokens=USUAL_OUTPUT_TOKENS,
         )

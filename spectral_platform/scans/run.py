@@ -21,6 +21,7 @@ from spectral_platform.evaluations.scoring import References
 from spectral_platform.llm.calling import ModelCaller
 from spectral_platform.llm.errors import AttemptSuperseded
 from spectral_platform.llm.ledger import Ledger, Tenant
+from spectral_platform.llm.pacing import Outage
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
@@ -165,6 +166,23 @@ class Run:
         """Add an event, once: a resumed scan that comes by here again adds nothing."""
         async with self.transaction() as session:
             await add_event(session, self.tenant, self.phase, type, subject, message, level=level, data=data)
+
+    async def tell_outage(self, outage: Outage, is_over: bool) -> None:
+        """Say that calls wait for a provider, and that it answers again."""
+        since = outage.since.isoformat(timespec="seconds")
+        message = (
+            f"{outage.provider} answers again; it had not since {since}."
+            if is_over
+            else f"{outage.provider} does not answer, and calls wait until it does. {outage.problem}"
+        )
+        await self.emit(
+            "provider_recovered" if is_over else "provider_unavailable",
+            message,
+            subject=f"{outage.provider}:{since}",
+            level="info" if is_over else "warning",
+            provider=outage.provider,
+            since=since,
+        )
 
     async def save(self, name: str, document: BaseModel | dict[str, Any]) -> None:
         """Keep what a phase found; the same phase of a resumed scan writes the same again."""

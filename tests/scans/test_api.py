@@ -158,6 +158,7 @@ async def test_a_model_that_nobody_serves_is_refused_and_never_simulated(owner: 
     problem = await refusal(owner, {})
 
     assert problem["type"].endswith("/provider-unconfigured")
+    assert problem["missing"] == ["SPECTRAL_OPENAI_BASE_URL or SPECTRAL_OPENAI_API_KEY"]
     assert "gpt-4o-mini" in problem["models"]
 
 

@@ -99,7 +99,7 @@ async def test_a_dead_endpoint_ends_in_insufficient_evidence_not_in_the_simulato
     model_server.fault = lambda number, body: JSONResponse({"error": {"message": "down"}}, status_code=503)
     started = await scannable.start(explore=True, max_candidates=2)
 
-    await run_worker(settings, database_url, until_idle=True)
+    await run_worker(settings.model_copy(update={"provider_patience_s": 0.1}), database_url, until_idle=True)
 
     scan = await scannable.get(f"scans/{started['scan_id']}")
     assert scan["status"] == "completed"

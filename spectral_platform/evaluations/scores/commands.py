@@ -23,6 +23,8 @@ from spectral_platform.evaluations.scores.queries import JudgeChoice, choose_jud
 from spectral_platform.llm.messages import storable
 from spectral_platform.llm.purse import Purse
 from spectral_platform.traces.models import Trace
+from spectral_platform.workspaces.policies.prices import Prices
+from spectral_platform.workspaces.policies.queries import find_policy
 
 ROWS_AT_ONCE = 500
 
@@ -121,8 +123,17 @@ async def preview_rubric(
         answers = await list_answers(session, caller, trace_ids=trace_ids, sample_ids=sample_ids)
         judge = await choose_judge(session, caller, server)
         embedding_model = await find_embedding_model(session, caller, server)
+        prices = await find_policy(session, caller.workspace, Prices)
     purse = Purse(max_usd=max_usd, max_calls=max_model_calls)
-    outcome = await look(answers, rubric.dimensions, server=server, judge=judge, embedding_model=embedding_model, purse=purse)
+    outcome = await look(
+        answers,
+        rubric.dimensions,
+        server=server,
+        judge=judge,
+        embedding_model=embedding_model,
+        purse=purse,
+        prices=prices,
+    )
     scores = [
         NewScore(looked.answer.id, finding.key, finding.evaluation, finding.judge_model, finding.simulated, finding.cost_usd)
         for looked in outcome.looked

@@ -22,6 +22,7 @@ from spectral_platform.evaluations.scores.findings import NO_ANSWER, Answer, Fin
 from spectral_platform.evaluations.scores.queries import JudgeChoice
 from spectral_platform.llm.calling import CallLabel, ModelCaller, settle
 from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.llm.prices import PriceList
 from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.llm.providers.catalogue import open_providers
 from spectral_platform.llm.purposes import Purpose
@@ -63,12 +64,13 @@ async def look(
     judge: JudgeChoice,
     embedding_model: str | None,
     purse: Purse,
+    prices: PriceList | None = None,
 ) -> Outcome:
     """Look at every answer in every dimension."""
     subjects = {answer.id: answer.subject for answer in answers if answer.subject is not None}
     judged = judged_dimensions(dimensions)
     async with open_providers(server) as providers:
-        caller = ModelCaller(providers, purse, known={}, concurrency=server.model_concurrency)
+        caller = ModelCaller(providers, purse, known={}, concurrency=server.model_concurrency, prices=prices)
         panel = _Panel(caller, judge, embedding_model, time.monotonic() + LONGEST_S)
         alike = await settle(panel.compare(key, subject, dimensions) for key, subject in subjects.items())
         coded = await asyncio.to_thread(lambda: [by_code(dimensions, subject) for subject in alike])

@@ -20,6 +20,7 @@ from spectral_platform.llm.errors import ProviderUnconfigured
 
 SIMULATED = "sim/"
 OPENAI = "openai"
+SIMULATOR = "simulator"
 ENDPOINT_SETTINGS = "SPECTRAL_OPENAI_BASE_URL or SPECTRAL_OPENAI_API_KEY"
 
 
@@ -84,6 +85,12 @@ def is_simulated(model: str) -> bool:
 def extra_of(settings: Settings, model: str) -> Extra | None:
     """The provider beside the OpenAI-compatible endpoint that serves this model, if one does."""
     return next((extra for extra in EXTRAS if model.startswith(extra.prefix) and extra.key(settings) is not None), None)
+
+
+def provider_name(settings: Settings, model: str) -> str:
+    """The name under which the ledger has who serves this model."""
+    extra = extra_of(settings, model)
+    return SIMULATOR if is_simulated(model) else extra.name if extra is not None else OPENAI
 
 
 def has_endpoint(settings: Settings) -> bool:

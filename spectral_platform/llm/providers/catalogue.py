@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.llm.messages import ModelRequest
+from spectral_platform.llm.pacing import Line, Lines, lines_of_process
 from spectral_platform.llm.providers import Provider
-from spectral_platform.llm.providers.availability import ENDPOINT_SETTINGS, EXTRAS, Extra, has_endpoint, is_simulated
+from spectral_platform.llm.providers.availability import ENDPOINT_SETTINGS, EXTRAS, OPENAI, Extra, has_endpoint, is_simulated
 from spectral_platform.llm.providers.openai_compatible import OpenAICompatibleProvider
 from spectral_platform.llm.providers.simulator import SimulatorProvider
 
@@ -21,11 +23,15 @@ class Providers:
         real: Provider | None,
         endpoints: Provider | None = None,
         extras: Mapping[Extra, Provider | None] | None = None,
+        lines: Lines | None = None,
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
         self._simulator = simulator
         self._real = real
         self._endpoints = endpoints
         self._extras = extras or {}
+        self._lines = lines
+        self._addresses = addresses or {}
 
     def serving(self, request: ModelRequest) -> Provider:
         """Who answers a request: the endpoint that it names, else who has its model. Raises ``ProviderUnconfigured``."""
@@ -42,6 +48,14 @@ class Providers:
             raise ProviderUnconfigured([request.model], missing=[ENDPOINT_SETTINGS])
         return self._real
 
+    def line(self, provider: Provider, request: ModelRequest) -> Line | None:
+        """Where calls to this provider wait for their turn; None where none need to. Each customer's endpoint has its own."""
+        if self._lines is None or provider.is_simulated:
+            return None
+        if provider is self._endpoints and request.endpoint is not None:
+            return self._lines.at("customer", urlsplit(request.endpoint.url).netloc)
+        return self._lines.at(provider.name, self._addresses.get(provider.name, ""))
+
 
 @asynccontextmanager
 async def open_providers(settings: Settings, endpoints: Provider | None = None) -> AsyncIterator[Providers]:
@@ -52,7 +66,9 @@ async def open_providers(settings: Settings, endpoints: Provider | None = None) 
         for extra in EXTRAS:
             if extra.key(settings) is not None:
                 extras[extra] = await opened.enter_async_context(await extra.load(settings)) if extra.is_installed else None
-        yield Providers(SimulatorProvider(), real, endpoints, extras)
+        lines = lines_of_process(most=settings.provider_concurrency, patience_s=settings.provider_patience_s)
+        addresses = {OPENAI: settings.openai_base_url or "", **{extra.name: extra.base_url(settings) or "" for extra in EXTRAS}}
+        yield Providers(SimulatorProvider(), real, endpoints, extras, lines, addresses)
 
 
 def _endpoint(settings: Settings) -> OpenAICompatibleProvider:

@@ -1,9 +1,9 @@
 """Reading what endpoints send as a chat completion: JSON of any content type, a stream nobody asked for, an error as 200."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
 from openai.types.chat import ChatCompletion
 
 from spectral_platform.llm.providers.refusals import refusal, unreadable
@@ -27,8 +27,8 @@ def read_completion(body: str) -> ChatCompletion:
 
 def _read(text: str) -> dict[str, Any]:
     try:
-        document = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
+        document = json.loads(text)  # which bears the halves of characters that models write
+    except (ValueError, RecursionError) as error:
         raise unreadable("answer could not be read") from error
     if not isinstance(document, dict):
         raise unreadable("answer is no object")

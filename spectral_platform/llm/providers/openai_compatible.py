@@ -113,7 +113,7 @@ def _named_errors() -> Iterator[None]:
     except APIConnectionError as error:
         raise unreachable(error) from error
     except APIStatusError as error:
-        raise refusal(error.status_code, str(error.message), error.response.headers) from error
+        raise refusal(error.status_code, f"{error.message} {error.code or ''}".strip(), error.response.headers) from error
     except (APIError, ValueError) as error:
         raise unreadable("answer could not be read") from error
 
