@@ -32,6 +32,7 @@ from spectral_platform.changesets.errors import (
     AutonomyForbids,
     EvidenceForbids,
     NoApprovalToWithdraw,
+    ReplayedEvidence,
     SimulatedEvidence,
     StaleChangeset,
 )
@@ -100,7 +101,11 @@ async def propose(
     await session.flush()
     await record_clusters(session, caller, scan_id=scan_id, findings=clusters, changeset_id=changeset.id)
     await _remember(session, caller, changeset, came_from=None, reason=reason)
-    if outcome is Outcome.IMPROVE and (await get_policy(session, caller, Autonomy)).mode is AutonomyMode.BOUNDED_AUTO:
+    if (
+        outcome is Outcome.IMPROVE
+        and not verdict.get("replayed")
+        and (await get_policy(session, caller, Autonomy)).mode is AutonomyMode.BOUNDED_AUTO
+    ):
         order = DecideChangeset(account_id=caller.account_id, workspace_id=caller.workspace, changeset_id=changeset.id)
         await enqueue(session, order)
     return await queries.get_changeset(session, caller, changeset.id)
@@ -116,6 +121,8 @@ async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: 
     changeset, concerned = await lock_changeset(session, caller, changeset_id)
     if not CHANGESET.allows(changeset.status, ChangesetStatus.ACCEPTED):
         raise InvalidTransitionError(Changeset.__name__, changeset.status, ChangesetStatus.ACCEPTED)
+    if (changeset.verdict or {}).get("replayed"):
+        raise ReplayedEvidence
     for item in changeset.items:
         agent = _present(concerned, item)
         labels = await agents.list_labels(session, caller, agent.id)

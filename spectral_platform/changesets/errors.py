@@ -72,6 +72,13 @@ class NotWatched(BusinessRuleViolationError):
         super().__init__(f"Production is not being watched because of changeset {changeset_id}.")
 
 
+class ReplayedEvidence(BusinessRuleViolationError):
+    """The evidence was replayed from a file, which anybody may have written."""
+
+    def __init__(self) -> None:
+        super().__init__("This changeset's scan was replayed from a cassette: it proves nothing. Run it against the real models.")
+
+
 class SimulatedEvidence(BusinessRuleViolationError):
     """The evidence comes from the simulator and the agent runs on a real model."""
 

@@ -141,6 +141,8 @@ class Settings(BaseSettings):
     google_base_url: str | None = None
     google_api_key: SecretStr | None = None
     default_model: str | None = None
+    cassette: Path | None = None
+    cassette_mode: Literal["record", "replay"] = "replay"
     model_call_timeout_s: float = Field(default=120.0, gt=0)
     model_concurrency: int = Field(default=32, gt=0)
     provider_concurrency: int = Field(default=64, gt=0)
@@ -222,6 +224,11 @@ class Settings(BaseSettings):
     def usual_model(self) -> str | None:
         """The model that judges and proposes where a workspace names none."""
         return self.default_model or self.openai_model
+
+    @property
+    def replayed_cassette(self) -> Path | None:
+        """The cassette that answers in place of every real provider."""
+        return self.cassette if self.cassette_mode == "replay" else None
 
     @cached_property
     def keyring(self) -> Keyring:

@@ -168,6 +168,7 @@ class ModelCaller:
                 break
             await asyncio.sleep(pause_s)
         cost = self._cost(provider, request, answer)
+        self._providers.record(provider, request, answer, cost)
         await self._ledger.write(
             Entry(
                 reserve_usd=-bound,

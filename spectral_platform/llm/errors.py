@@ -4,6 +4,9 @@ from collections.abc import Iterable
 
 from spectral_platform.core.errors import BusinessRuleViolationError, UnavailableError
 
+QUOTED = 120
+"""Characters of a question that are enough to know it by."""
+
 
 class ProviderUnconfigured(BusinessRuleViolationError):
     """No provider is configured for a model that the request needs."""
@@ -50,6 +53,25 @@ class RequestNotUnderstood(ProviderRejected):
 
 class ProviderDenied(ProviderRejected):
     """The provider serves this key or this model nothing, whatever is asked; that says nothing about the agent."""
+
+
+class CassetteMiss(BusinessRuleViolationError):
+    """The cassette that is replayed has no answer to a question."""
+
+    def __init__(self, cassette: str, *, model: str, key: str, asked: str) -> None:
+        super().__init__(
+            f"The cassette {cassette} has no answer of {model} to {asked[:QUOTED]!r} (key {key[:16]}). Nobody else is asked: "
+            "record it again, with the seed and the samples that it is replayed with.",
+            model=model,
+            key=key,
+        )
+
+
+class CassetteUnreadable(BusinessRuleViolationError):
+    """The file that is to be replayed is no cassette."""
+
+    def __init__(self, cassette: str, problem: str) -> None:
+        super().__init__(f"The cassette {cassette} cannot be read: {problem}.")
 
 
 class BudgetExhausted(BusinessRuleViolationError):

@@ -57,6 +57,12 @@ async def load_answers(
     }
 
 
+async def has_calls_of(session: AsyncSession, workspace_id: UUID, scan_ids: Sequence[UUID], *, provider: str) -> bool:
+    """Whether a provider answered any call of these scans."""
+    calls = ModelCall.in_workspace(workspace_id).where(ModelCall.scan_id.in_(scan_ids), ModelCall.provider == provider)
+    return bool(await session.scalar(select(calls.exists())))
+
+
 async def sum_spending(
     session: AsyncSession, workspace_id: UUID, scan_id: UUID, *, by: Sequence[InstrumentedAttribute[str]]
 ) -> list[Spending]:

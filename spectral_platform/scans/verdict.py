@@ -70,6 +70,9 @@ class Verdict(Value):
         examples=["L3"],
     )
     simulated: bool = Field(description="Whether the simulator played the models.")
+    replayed: bool = Field(
+        default=False, description="Whether answers came from a cassette; such a verdict moves nothing in production."
+    )
     statistics: dict[str, JsonValue] = Field(description="Every further figure that was computed, by name.")
 
 

@@ -23,6 +23,7 @@ from spectral_platform.changesets.errors import (
     EvidenceForbids,
     NoApprovalToWithdraw,
     NotWatched,
+    ReplayedEvidence,
     SimulatedEvidence,
     StaleChangeset,
 )
@@ -88,7 +89,7 @@ async def get_changeset(workspace_id: UUID, changeset_id: UUID, caller: Reader, 
     "/{changeset_id}/accept",
     response_model=schemas.Changeset,
     summary="Accept a changeset",
-    responses=problems(*DECISION, AutonomyForbids, SimulatedEvidence, ApprovalNotCounted),
+    responses=problems(*DECISION, AutonomyForbids, ReplayedEvidence, SimulatedEvidence, ApprovalNotCounted),
 )
 async def accept_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Approve of a changeset. With the last of the approvals that the workspace asks for (`required_approvals`), it is accepted.

@@ -21,6 +21,7 @@ from spectral_platform.llm.errors import ProviderUnconfigured
 SIMULATED = "sim/"
 OPENAI = "openai"
 SIMULATOR = "simulator"
+REPLAY = "replay"
 ENDPOINT_SETTINGS = "SPECTRAL_OPENAI_BASE_URL or SPECTRAL_OPENAI_API_KEY"
 
 
@@ -112,6 +113,8 @@ def require_providers(settings: Settings, models: Iterable[str]) -> None:
 
 def _missing(settings: Settings, model: str) -> list[str]:
     """What the operator would have to set or install for this model."""
+    if settings.replayed_cassette is not None:
+        return []
     extra = extra_of(settings, model)
     if extra is not None:
         return [] if extra.is_installed else [extra.missing_library]

@@ -1,15 +1,18 @@
 """Which provider serves which model, as the operator configured it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from decimal import Decimal
 from urllib.parse import urlsplit
 
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnconfigured
-from spectral_platform.llm.messages import ModelRequest
+from spectral_platform.llm.messages import ModelAnswer, ModelRequest
 from spectral_platform.llm.pacing import Line, Lines, lines_of_process
 from spectral_platform.llm.providers import Provider
 from spectral_platform.llm.providers.availability import ENDPOINT_SETTINGS, EXTRAS, OPENAI, Extra, has_endpoint, is_simulated
+from spectral_platform.llm.providers.cassettes import Recorder, ReplayProvider
 from spectral_platform.llm.providers.openai_compatible import OpenAICompatibleProvider
 from spectral_platform.llm.providers.simulator import SimulatorProvider
 
@@ -25,6 +28,7 @@ class Providers:
         extras: Mapping[Extra, Provider | None] | None = None,
         lines: Lines | None = None,
         addresses: Mapping[str, str] | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         self._simulator = simulator
         self._real = real
@@ -32,6 +36,7 @@ class Providers:
         self._extras = extras or {}
         self._lines = lines
         self._addresses = addresses or {}
+        self._recorder = recorder
 
     def serving(self, request: ModelRequest) -> Provider:
         """Who answers a request: the endpoint that it names, else who has its model. Raises ``ProviderUnconfigured``."""
@@ -48,6 +53,11 @@ class Providers:
             raise ProviderUnconfigured([request.model], missing=[ENDPOINT_SETTINGS])
         return self._real
 
+    def record(self, provider: Provider, request: ModelRequest, answer: ModelAnswer, cost_usd: Decimal | None) -> None:
+        """Add a real answer to the cassette, where one is recorded."""
+        if self._recorder is not None and not provider.is_simulated:
+            self._recorder.record(provider.name, request, answer, cost_usd)
+
     def line(self, provider: Provider, request: ModelRequest) -> Line | None:
         """Where calls to this provider wait for their turn; None where none need to. Each customer's endpoint has its own."""
         if self._lines is None or provider.is_simulated:
@@ -60,6 +70,10 @@ class Providers:
 @asynccontextmanager
 async def open_providers(settings: Settings, endpoints: Provider | None = None) -> AsyncIterator[Providers]:
     """The configured providers, with their connections open until the block ends; ``endpoints`` calls those of customers."""
+    if settings.replayed_cassette is not None:
+        replayed = await asyncio.to_thread(ReplayProvider, settings.replayed_cassette)
+        yield Providers(SimulatorProvider(), replayed, replayed if endpoints is not None else None)
+        return
     async with AsyncExitStack() as opened:
         real = await opened.enter_async_context(_endpoint(settings)) if has_endpoint(settings) else None
         extras: dict[Extra, Provider | None] = {}
@@ -68,7 +82,8 @@ async def open_providers(settings: Settings, endpoints: Provider | None = None) 
                 extras[extra] = await opened.enter_async_context(await extra.load(settings)) if extra.is_installed else None
         lines = lines_of_process(most=settings.provider_concurrency, patience_s=settings.provider_patience_s)
         addresses = {OPENAI: settings.openai_base_url or "", **{extra.name: extra.base_url(settings) or "" for extra in EXTRAS}}
-        yield Providers(SimulatorProvider(), real, endpoints, extras, lines, addresses)
+        recorder = Recorder(settings.cassette) if settings.cassette is not None else None
+        yield Providers(SimulatorProvider(), real, endpoints, extras, lines, addresses, recorder)
 
 
 def _endpoint(settings: Settings) -> OpenAICompatibleProvider:
