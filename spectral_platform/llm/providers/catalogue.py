@@ -63,7 +63,7 @@ class Providers:
         if self._lines is None or provider.is_simulated:
             return None
         if provider is self._endpoints and request.endpoint is not None:
-            return self._lines.at("customer", urlsplit(request.endpoint.url).netloc)
+            return self._lines.at(urlsplit(request.endpoint.url).netloc, provider.name)
         return self._lines.at(provider.name, self._addresses.get(provider.name, ""))
 
 

@@ -28,6 +28,7 @@ MOST_USD = 1_000_000
 MOST_TOOL_CALLS = 1_000
 CALL_ID_LENGTH = 32
 RETRYABLE = {425, 429, 502, 503}
+THROTTLING = {429, 503}
 TEXT = {"text/plain", "text/markdown"}
 DENIED = {401, 402, 403, 404, 405, 407, 410, 421, 501}
 
@@ -129,7 +130,11 @@ class EndpointProvider:
 def read_answer(answer: Answer) -> ModelAnswer:
     """What the endpoint said. Raises ``ProviderUnavailable``, ``ProviderDenied`` or ``ProviderRejected``, as the case may be."""
     if answer.status in RETRYABLE:
-        raise ProviderUnavailable(f"The endpoint answered {answer.status}.", retry_after_s=_retry_after(answer))
+        raise ProviderUnavailable(
+            f"The endpoint answered {answer.status}.",
+            retry_after_s=_retry_after(answer),
+            is_throttled=answer.status in THROTTLING,
+        )
     if answer.status in DENIED or 300 <= answer.status < 400:
         raise ProviderDenied(f"The endpoint answered {answer.status}.")
     if not 200 <= answer.status < 300:
