@@ -34,6 +34,7 @@ def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Se
         anthropic_api_key=SecretStr("secret"),
         google_base_url=model_server.root,
         google_api_key=SecretStr("secret"),
+        model_concurrency=4,
         provider_patience_s=20,
     )
 
@@ -63,7 +64,7 @@ async def test_one_scan_asks_each_model_of_the_provider_that_its_name_says(
     assert priced.status_code == 200, priced.text
 
     def shaky(number: int, body: dict[str, Any]) -> Response | None:
-        return JSONResponse({"error": {"message": "down"}}, status_code=500) if 20 <= number < 60 else None
+        return JSONResponse({"error": {"message": "down"}}, status_code=500) if 20 <= number < 36 else None
 
     model_server.fault = shaky
     started = await scannable.start()
