@@ -1,0 +1,1 @@
+"""What an agent did step by step, and what went wrong in it that needs no judge."""
