@@ -12,7 +12,7 @@ from spectral_platform.audit.commands import record
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import conflict_as
 from spectral_platform.samples import queries
-from spectral_platform.samples.content import SampleContent, version_hash
+from spectral_platform.samples.content import MOST_TAGS, SampleContent, version_hash
 from spectral_platform.samples.curation import curate
 from spectral_platform.samples.errors import SampleDuplicated, SampleSetEmpty
 from spectral_platform.samples.intake import LARGEST_SET, Addition, Intake, in_batches
@@ -100,6 +100,28 @@ async def curate_samples(
     added = await add_samples(session, caller, sample_set_id, lines=lines)
     trace_ids = list(contents)
     return added.created, reasons | {trace_ids[refused.line]: refused.reason for refused in added.rejected}
+
+
+async def add_traces(
+    session: AsyncSession,
+    caller: Caller,
+    sample_set_id: UUID,
+    *,
+    trace_ids: Sequence[str],
+    tags: tuple[str, ...],
+    dedupe: bool,
+    at_most: int,
+) -> tuple[int, dict[str, str]]:
+    """Make tagged samples of these traces. Answers how many, and for each trace that was refused the reason."""
+    sample_set = await queries.get_sample_set(session, caller, sample_set_id, for_update=True)
+    contents, reasons = await curate(
+        session, caller, sample_set, where=TraceFilter(), among=trace_ids, dedupe=dedupe, at_most=at_most
+    )
+    tagged = [content.model_copy(update={"tags": (*tags, *content.tags)[:MOST_TAGS]}) for content in contents.values()]
+    lines = [AcceptedLine(line=number, content=content) for number, content in enumerate(tagged)]
+    added = await add_samples(session, caller, sample_set_id, lines=lines)
+    made_of = list(contents)
+    return added.created, reasons | {made_of[refused.line]: refused.reason for refused in added.rejected}
 
 
 async def update_sample(session: AsyncSession, caller: Caller, sample_id: UUID, *, changes: dict[str, Any]) -> Sample:

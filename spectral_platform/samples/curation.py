@@ -20,12 +20,15 @@ TRACES_PER_SAMPLE = 5
 TRACES_AT_ONCE = 200
 
 
-async def find_traces(session: AsyncSession, caller: Caller, *, where: TraceFilter, at_most: int) -> list[Trace]:
-    """The newest traces that the filter lets through."""
+async def find_traces(
+    session: AsyncSession, caller: Caller, *, where: TraceFilter, at_most: int, among: Sequence[str] | None = None
+) -> list[Trace]:
+    """The newest traces that the filter lets through, of these or of all."""
     found: list[Trace] = []
     after: Position | None = None
     while len(found) < at_most:
-        page = await list_traces(session, caller, where=where, limit=min(TRACES_AT_ONCE, at_most - len(found)), after=after)
+        limit = min(TRACES_AT_ONCE, at_most - len(found))
+        page = await list_traces(session, caller, where=where, limit=limit, after=after, among=among)
         found.extend(page.results)
         if page.next_cursor is None:
             break
@@ -34,14 +37,21 @@ async def find_traces(session: AsyncSession, caller: Caller, *, where: TraceFilt
 
 
 async def curate(
-    session: AsyncSession, caller: Caller, sample_set: SampleSet, *, where: TraceFilter, dedupe: bool, at_most: int
+    session: AsyncSession,
+    caller: Caller,
+    sample_set: SampleSet,
+    *,
+    where: TraceFilter,
+    dedupe: bool,
+    at_most: int,
+    among: Sequence[str] | None = None,
 ) -> tuple[dict[str, SampleContent], dict[str, str]]:
-    """Up to ``at_most`` samples, and the reasons for which traces were refused; both by trace id.
+    """Up to ``at_most`` samples of traces, of these or of all, and the reasons for which traces were refused; both by trace id.
 
     The input is what the trace was asked, the context what its retrieval spans found, and the expected output a correction that
     somebody gave as feedback. With ``dedupe`` a near-duplicate of a sample of the set, or of a newer trace, is left out.
     """
-    traces = await find_traces(session, caller, where=where, at_most=TRACES_PER_SAMPLE * at_most)
+    traces = await find_traces(session, caller, where=where, at_most=TRACES_PER_SAMPLE * at_most, among=among)
     contents, reasons = await _read(session, caller, traces)
     if dedupe:
         texts = {trace_id: content.input_text for trace_id, content in contents.items()}

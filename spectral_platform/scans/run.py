@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.changesets.clusters.clustering import Cluster
+from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.core.watching import tell
@@ -25,6 +26,7 @@ from spectral_platform.llm.pacing import Outage
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
+from spectral_platform.scans.failures import FailedCriterion, Traffic
 from spectral_platform.scans.gating import Conclusion
 from spectral_platform.scans.labelled import LabelledPairs
 from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent, events_topic
@@ -92,8 +94,12 @@ class Findings:
     noise: Noise | None = None
     judge_untrusted: bool = False
     lacks: list[str] = field(default_factory=list)
-    failures: dict[UUID, list[Any]] = field(default_factory=dict)
+    failures: dict[UUID, list[FailedCriterion]] = field(default_factory=dict)
+    traffic: dict[UUID, Traffic] = field(default_factory=dict)
     clusters: dict[UUID, tuple[Cluster, ...]] = field(default_factory=dict)
+    """Those that have training cases, so that a search can work on them."""
+    cards: dict[UUID, tuple[ClusterFinding, ...]] = field(default_factory=dict)
+    """All clusters as they are recorded, those of traces alone too."""
     contenders: list[Contender] = field(default_factory=list)
     proposer_errors: int = 0
     finalist: Contender | None = None

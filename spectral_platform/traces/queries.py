@@ -33,6 +33,7 @@ from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.traces.counting import Measure, beginning_of, reason_and_sender
 from spectral_platform.traces.errors import FeedbackLinkNotFound, SearchTooBroad, TraceNotFound
+from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount
 from spectral_platform.traces.selection import (
@@ -291,6 +292,21 @@ async def list_feedback(session: AsyncSession, caller: Caller, trace_id: str, *,
         columns={"created_at": Feedback.created_at},
         tiebreak=Feedback.id,
     )
+
+
+async def list_complaints(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> list[tuple[str, Feedback]]:
+    """What people disliked of these traces as a whole, of several words of one trace on one dimension the latest."""
+    rows = await session.scalars(
+        Feedback.in_workspace(caller.workspace)
+        .where(
+            Feedback.trace_id == _among(trace_ids),
+            Feedback.span_id.is_(None),
+            Feedback.source.in_((FeedbackSource.HUMAN, FeedbackSource.USER)),
+        )
+        .order_by(Feedback.created_at, Feedback.id)
+    )
+    latest = {(row.trace_id, row.dimension): row for row in rows}
+    return [(trace_id, row) for (trace_id, _), row in latest.items() if row.score < 0]
 
 
 async def get_linked_trace(session: AsyncSession, link: FeedbackLink) -> tuple[str | None, str | None, Feedback | None]:

@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.changesets.autonomy.models import ChangesetWatch
+from spectral_platform.changesets.clusters.carrying import carry
 from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.commands import propose
 from spectral_platform.changesets.explainability import Decision, Evidence, Explainability
@@ -87,10 +88,11 @@ async def make_changeset(
     verdict: dict[str, Any] | None = None,
 ) -> UUID:
     """A changeset of a scan of its own; the scan is Spectral's work, not a person's."""
+    caller = system_caller(person.account_id, person.workspace_id)
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
         changeset = await propose(
             session,
-            system_caller(person.account_id, person.workspace_id),
+            caller,
             scan_id=uuid4(),
             outcome=outcome,
             items=changes,
@@ -100,7 +102,7 @@ async def make_changeset(
             framework_snapshot=SNAPSHOT,
             risk=risk,
             simulated=simulated,
-            clusters=clusters,
+            clusters=await carry(session, caller, clusters),
             reason=reason,
         )
         return changeset.id

@@ -14,13 +14,15 @@ from spectral_api.dependencies import MUTATING, UNRECORDED, Database
 from spectral_api.routing import Router
 from spectral_platform.audit.accountability import BOOKKEEPING
 from spectral_platform.audit.commands import record
+from spectral_platform.changesets.clusters.findings import FailureFinding
+from spectral_platform.changesets.states import Outcome
 from spectral_platform.core import database
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.lifecycle import move
 from spectral_platform.webhooks.models import WebhookDelivery
 from spectral_platform.webhooks.states import DeliveryStatus
-from tests.changesets.factories import watched
+from tests.changesets.factories import finding, make_changeset, watched
 from tests.contract.conftest import Tenants, label_requests, logged_in, proposals, samples, suggestions, things
 from tests.contract.operations import OPERATIONS, Operation
 from tests.contract.test_access import example, named, required_query
@@ -110,6 +112,23 @@ async def with_watch(person: Person, made: Chosen) -> Chosen:
     return {}
 
 
+async def with_two_clusters(person: Person, made: Chosen) -> Chosen:
+    """One that another can be merged into, and of two kinds of failures, so that it can be split too."""
+    holder: database.Database = person.client._transport.app.state.database  # type: ignore[attr-defined]  # the tests' own transport
+    failures = tuple(
+        FailureFinding(key=criterion, likeness=criterion, case_key=criterion, criterion=criterion, feedback="No.", severity=1)
+        for criterion in ("tool_arguments", "tone")
+    )
+    await make_changeset(holder, person, outcome=Outcome.VALIDATED_NO_CHANGE, clusters=(finding("c2", failures=failures),))
+    clusters = (await send(person, "GET", "/changesets/clusters"))["results"]
+    other = next(cluster["cluster_id"] for cluster in clusters if cluster["signature"] == "c2")
+    return {"into": other}
+
+
+async def with_two_kinds_of_failures(person: Person, made: Chosen) -> Chosen:
+    return {"cluster_id": (await with_two_clusters(person, made))["into"]}
+
+
 async def with_delivered_message(person: Person, made: Chosen) -> Chosen:
     delivery = await send(person, "POST", f"/webhooks/{made['webhook_id']}/test")
     holder: database.Database = person.client._transport.app.state.database  # type: ignore[attr-defined]  # the tests' own transport
@@ -167,6 +186,8 @@ PREPARED: dict[str, Preparation] = {
     "confirm_agent": with_inferred_agent,
     "evaluate_flag": with_config_in_production,
     "merge_agent": with_two_names,
+    "merge_cluster": with_two_clusters,
+    "split_cluster": with_two_kinds_of_failures,
     "promote_config_version": with_second_version,
     "retry_scan": with_cancelled_scan,
     "trigger_schedule": with_cancelled_scan,

@@ -20,7 +20,7 @@ from spectral_api.v1.traces import export, schemas
 from spectral_api.v1.traces.sessions.router import router as sessions
 from spectral_api.v1.traces.tree import grow
 from spectral_platform.changesets.clusters.errors import ClusterNotFound
-from spectral_platform.changesets.clusters.queries import get_cluster
+from spectral_platform.changesets.clusters.queries import list_cluster_traces
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.traces import commands, exporting, queries
@@ -74,9 +74,9 @@ async def list_traces(
     }
 
 
-async def _examples(database: AsyncSession, caller: Caller, cluster_id: UUID | None) -> tuple[str, ...] | None:
+async def _examples(database: AsyncSession, caller: Caller, cluster_id: UUID | None) -> list[str] | None:
     """The traces that a cluster was found in; None where no cluster is asked for."""
-    return None if cluster_id is None else (await get_cluster(database, caller, cluster_id)).exemplar_trace_ids
+    return None if cluster_id is None else await list_cluster_traces(database, caller, cluster_id)
 
 
 @router.get(

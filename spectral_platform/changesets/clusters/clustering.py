@@ -30,6 +30,7 @@ from spectral_platform.changesets.clusters.features import (
     unit,
     vectorize,
 )
+from spectral_platform.changesets.clusters.findings import STABLE_JACCARD
 from spectral_platform.core.randomness import generator
 from spectral_platform.core.values import Value
 from spectral_platform.statistics.proportions import wilson_interval
@@ -39,7 +40,7 @@ _MOST_LINKED = 3_000
 """Linkage is quadratic in the rows; those beyond join the nearest cluster."""
 _NEAREST_COSINE = 0.3
 _REFITS = 3
-STABLE_JACCARD = 0.6
+
 
 Labels = NDArray[np.int64]
 _UNCLUSTERED = -1

@@ -1,22 +1,31 @@
 """Recording what scans find and deciding about it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.commands import record
 from spectral_platform.changesets.clusters import queries
-from spectral_platform.changesets.clusters.findings import ClusterFinding, TrendPoint
-from spectral_platform.changesets.clusters.models import ClusterSighting, FailureCluster
+from spectral_platform.changesets.clusters.errors import ClusterMerged
+from spectral_platform.changesets.clusters.findings import ClusterFinding, FailureFinding, TrendPoint
+from spectral_platform.changesets.clusters.models import ClusterFailure, ClusterSighting, FailureCluster
 from spectral_platform.changesets.clusters.states import ClusterStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.lifecycle import move
+from spectral_platform.samples.commands import add_traces
+from spectral_platform.traces.models import Trace
 
 LONGEST_TREND = 30
+UNSEEN_UNTIL_RESOLVED = 2
+"""After so many scans in a row that looked and did not see a cluster, it counts as resolved."""
+_AT_ONCE = 1_000
+_OF_THE_CLUSTER = {"signature", "label", "agent_id", "cluster_id", "fingerprint", "failures"}
+"""What of a finding its sighting does not keep."""
 
 
 async def record_clusters(
@@ -27,59 +36,162 @@ async def record_clusters(
     findings: Sequence[ClusterFinding],
     changeset_id: UUID | None = None,
 ) -> list[FailureCluster]:
-    """Add what a scan found to the workspace's clusters, in the order of the findings. A resolved one opens again."""
-    if not findings:
-        return []
+    """Add what a scan found to the workspace's clusters, in the order of the findings. A resolved one opens again.
+
+    The findings say which clusters they are (``carrying.carry``); one that says nothing is a new one.
+    """
     now = clock.now()
-    by_signature = {finding.signature: finding for finding in findings}
-    rows = [
-        {
-            "workspace_id": caller.workspace,
-            "signature": finding.signature,
-            "label": finding.label,
-            "status": ClusterStatus.OPEN,
-            "reopened": False,
-            "created_at": now,
-            "trend": (),
-            **_figures(finding),
-            "last_seen_at": now,
-        }
-        for _, finding in sorted(by_signature.items())
-    ]
-    await session.execute(insert(FailureCluster).values(rows).on_conflict_do_nothing())
-    clusters = {cluster.signature: cluster for cluster in await queries.lock_clusters(session, caller, by_signature)}
-    for signature, cluster in clusters.items():
-        finding = by_signature[signature]
-        if cluster.status is ClusterStatus.RESOLVED:
-            await move(session, cluster, ClusterStatus.OPEN, reopened=True)
-        for name, value in _figures(finding).items():
-            setattr(cluster, name, value)
+    found = []
+    for finding in findings:
+        cluster = (
+            await _see_first(session, caller, finding)
+            if finding.cluster_id is None
+            else await _see_again(session, caller, finding.cluster_id, finding)
+        )
         cluster.last_seen_at = now
+        cluster.unseen_scans = 0
         point = TrendPoint(scan_id=scan_id, at=now, size=finding.size, share=finding.share)
         cluster.trend = (*cluster.trend, point)[-LONGEST_TREND:]
-    found = [clusters[signature] for signature in by_signature]
-    session.add_all(
-        ClusterSighting(
-            workspace_id=caller.workspace,
-            scan_id=scan_id,
-            changeset_id=changeset_id,
-            cluster_id=cluster.id,
-            **_figures(by_signature[cluster.signature]),
+        await _record_failures(session, cluster, finding.failures, scan_id)
+        session.add(
+            ClusterSighting(
+                workspace_id=caller.workspace,
+                scan_id=scan_id,
+                changeset_id=changeset_id,
+                cluster_id=cluster.id,
+                **_figures(finding) | {"card": cluster.card},
+            )
         )
-        for cluster in found
-    )
+        found.append(cluster)
     await session.flush()
     return found
 
 
+async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFinding) -> FailureCluster:
+    cluster = FailureCluster(
+        workspace_id=caller.workspace,
+        agent_id=finding.agent_id,
+        signature=finding.signature,
+        fingerprint=finding.fingerprint,
+        label=finding.label,
+        status=ClusterStatus.OPEN,
+        reopened=False,
+        last_seen_at=clock.now(),
+        trend=(),
+        **_figures(finding),
+    )
+    session.add(cluster)
+    await session.flush()
+    return cluster
+
+
+async def _see_again(session: AsyncSession, caller: Caller, cluster_id: UUID, finding: ClusterFinding) -> FailureCluster:
+    cluster = await queries.get_cluster(session, caller, cluster_id, for_update=True)
+    if cluster.status is ClusterStatus.RESOLVED:
+        await move(session, cluster, ClusterStatus.OPEN, reopened=True)
+    before = cluster.share
+    for name, value in _figures(finding).items():
+        setattr(cluster, name, value)
+    cluster.card = finding.card.model_copy(update={"share_change": finding.share - before})
+    cluster.signature, cluster.fingerprint = finding.signature, finding.fingerprint
+    if not cluster.is_named:
+        cluster.label = finding.label
+    return cluster
+
+
+def _figures(finding: ClusterFinding) -> dict[str, Any]:
+    return {name: getattr(finding, name) for name in ClusterFinding.model_fields.keys() - _OF_THE_CLUSTER}
+
+
+async def _record_failures(
+    session: AsyncSession, cluster: FailureCluster, failures: Sequence[FailureFinding], scan_id: UUID
+) -> None:
+    """Keep the failures of this scan, and of earlier ones what happened in traces, which no later scan may look at again.
+
+    What a person put here stays too: it is what later failures are recognised by. A trace that is gone has no failures.
+    """
+    homes = {cluster.id, *(failure.home for failure in failures if failure.home)}
+    await session.execute(
+        delete(ClusterFailure).where(
+            ClusterFailure.workspace_id == cluster.workspace_id,
+            ClusterFailure.cluster_id.in_(homes),
+            ClusterFailure.trace_id.is_(None),
+            ~ClusterFailure.is_pinned,
+        )
+    )
+    traces = {failure.trace_id for failure in failures if failure.trace_id}
+    present = set(
+        await session.scalars(
+            select(Trace.trace_id)
+            .where(Trace.workspace_id == cluster.workspace_id, Trace.trace_id.in_(traces))
+            .with_for_update(key_share=True, read=True)
+        )
+    )
+    rows = [
+        failure.model_dump(exclude={"home"})
+        | {
+            "id": clock.new_id(),
+            "workspace_id": cluster.workspace_id,
+            "cluster_id": failure.home or cluster.id,
+            "scan_id": scan_id,
+            "seen_at": clock.now(),
+        }
+        for failure in failures
+        if failure.trace_id is None or failure.trace_id in present
+    ]
+    statement = insert(ClusterFailure)
+    told = ("likeness", "criterion", "feedback", "severity", "scan_id", "seen_at")
+    statement = statement.on_conflict_do_update(
+        index_elements=["cluster_id", "key"], set_={name: statement.excluded[name] for name in told}
+    )
+    for first in range(0, len(rows), _AT_ONCE):
+        await session.execute(statement, rows[first : first + _AT_ONCE])
+
+
+async def settle_unseen(
+    session: AsyncSession, caller: Caller, *, scan_id: UUID, agent_ids: Collection[UUID], criteria: Collection[str]
+) -> list[UUID]:
+    """Count for each cluster that a scan looked for and did not see that it was not there; two in a row resolve it.
+
+    A scan looks for the clusters of its agents whose criteria it evaluates. Answers those that are resolved by that.
+    """
+    rows = await session.scalars(
+        FailureCluster.in_workspace(caller.workspace)
+        .where(
+            FailureCluster.agent_id.in_(agent_ids),
+            FailureCluster.id.not_in(
+                select(ClusterSighting.cluster_id).where(
+                    ClusterSighting.workspace_id == caller.workspace, ClusterSighting.scan_id == scan_id
+                )
+            ),
+            FailureCluster.merged_into_id.is_(None),
+            FailureCluster.status.in_((ClusterStatus.OPEN, ClusterStatus.ACKNOWLEDGED)),
+        )
+        .order_by(FailureCluster.id)
+        .with_for_update()
+    )
+    resolved = []
+    for cluster in rows.all():
+        if not set(cluster.fingerprint) & set(criteria):
+            continue
+        cluster.unseen_scans += 1
+        if cluster.unseen_scans >= UNSEEN_UNTIL_RESOLVED:
+            await session.flush()
+            await move(session, cluster, ClusterStatus.RESOLVED)
+            resolved.append(cluster.id)
+    await session.flush()
+    return resolved
+
+
 async def update_cluster(session: AsyncSession, caller: Caller, cluster_id: UUID, *, changes: dict[str, Any]) -> FailureCluster:
     """Change the named fields: ``status``, ``label`` or ``note``. A status that it has already is no move."""
-    cluster = await queries.get_cluster(session, caller, cluster_id)
+    cluster = await standing(session, caller, cluster_id)
     to = changes.get("status", cluster.status)
     if to is not cluster.status:
         await move(session, cluster, to)
     for field in changes.keys() - {"status"}:
         setattr(cluster, field, changes[field])
+    cluster.is_named = cluster.is_named or "label" in changes
     await session.flush()
     await record(
         session,
@@ -93,5 +205,28 @@ async def update_cluster(session: AsyncSession, caller: Caller, cluster_id: UUID
     return await queries.get_cluster(session, caller, cluster_id)
 
 
-def _figures(finding: ClusterFinding) -> dict[str, Any]:
-    return finding.model_dump(exclude={"signature", "label"})
+async def standing(session: AsyncSession, caller: Caller, cluster_id: UUID) -> FailureCluster:
+    """A cluster that stands for itself, locked. Raises ``ClusterMerged`` where it was merged into another."""
+    cluster = await queries.get_cluster(session, caller, cluster_id, for_update=True)
+    if cluster.merged_into_id is not None:
+        raise ClusterMerged(cluster_id, cluster.merged_into_id)
+    return cluster
+
+
+async def make_regression_samples(
+    session: AsyncSession, caller: Caller, cluster_id: UUID, *, sample_set_id: UUID, dedupe: bool, at_most: int
+) -> tuple[int, dict[str, str]]:
+    """Samples of the cluster's traces, those seen last first, so that later scans look whether it comes back.
+
+    Answers how many, and for each trace that was refused the reason.
+    """
+    cluster = await standing(session, caller, cluster_id)
+    return await add_traces(
+        session,
+        caller,
+        sample_set_id,
+        trace_ids=await queries.list_cluster_traces(session, caller, cluster.id),
+        tags=("regression", f"cluster:{cluster_id}"),
+        dedupe=dedupe,
+        at_most=at_most,
+    )

@@ -1,42 +1,43 @@
-"""Cluster: group the failures by cause, so that each proposal works on one of them."""
+"""Cluster: group the failures of training cases and of traces by cause, so that each proposal works on one of them."""
 
 import asyncio
 
 from spectral_platform.changesets.clusters.clustering import cluster_failures
-from spectral_platform.changesets.clusters.failures import Failure
-from spectral_platform.scans.failures import case_of
+from spectral_platform.scans.cards import describe_clusters
+from spectral_platform.scans.failures import as_clustered, case_of
 from spectral_platform.scans.run import Run
 from spectral_platform.worlds.splits import Split
 
+SHOWN = {"signature", "label", "description", "fingerprint", "size", "share", "severity", "card"}
+"""What a scan's report says of its clusters."""
+
 
 async def cluster(run: Run) -> None:
-    """Fill in each agent's failure clusters, the most harmful first."""
-    inputs = {case.key: case.text for case in run.material.book.select(Split.TRAIN)}
+    """Fill in each agent's failure clusters, the most harmful first, and what is recorded of them."""
+    cases = {case.key: case for case in run.material.book.select(Split.TRAIN)}
     for agent in run.settings.agents:
-        failures = [
-            Failure(
-                key=failure.key,
-                text=f"{failure.feedback} {inputs[failure.case_key][:200]}",
-                fingerprint=(failure.criterion,),
-                severity=max(0.0, min(1.0, failure.severity)),
-            )
-            for failure in run.found.failures[agent.agent_id]
-        ]
-        clustering = await asyncio.to_thread(cluster_failures, failures)
-        run.found.clusters[agent.agent_id] = clustering.clusters
+        in_cases, in_traces = run.found.failures[agent.agent_id], run.found.traffic[agent.agent_id].failures
+        clustering = await asyncio.to_thread(cluster_failures, as_clustered(in_cases, in_traces, cases))
+        run.found.clusters[agent.agent_id] = tuple(
+            found for found in clustering.clusters if not cases.keys().isdisjoint(map(case_of, found.members))
+        )
+        run.found.cards[agent.agent_id] = await asyncio.to_thread(describe_clusters, run, agent, clustering.clusters)
         await run.emit(
             "failures_clustered",
-            f"{len(failures)} failed criteria of {agent.name} form {len(clustering.clusters)} clusters.",
+            f"{len(in_cases) + len(in_traces)} failures of {agent.name} form {len(clustering.clusters)} clusters.",
             subject=str(agent.agent_id),
             clusters=[
                 {
-                    "signature": found.signature,
-                    "label": found.label,
-                    "size": len({case_of(key) for key in found.members}),
-                    "share": round(found.share, 4),
-                    "severity": round(found.severity, 4),
+                    "signature": card.signature,
+                    "label": card.label,
+                    "size": card.size,
+                    "traces": card.card.traces,
+                    "share": round(card.share, 4),
+                    "severity": round(card.severity, 4),
+                    "category": card.card.category,
+                    "addressable": card.card.addressable,
                 }
-                for found in clustering.clusters
+                for card in run.found.cards[agent.agent_id]
             ],
             unclustered=len(clustering.unclustered),
             stability=clustering.stability,
@@ -44,7 +45,12 @@ async def cluster(run: Run) -> None:
     await run.save(
         "clusters",
         {
-            str(agent_id): [found.model_dump(mode="json", exclude={"members", "medoids"}) for found in clusters]
-            for agent_id, clusters in run.found.clusters.items()
+            str(agent_id): [
+                card.model_dump(
+                    mode="json", exclude={"failures", "cluster_id", "agent_id", "exemplar_cases", "exemplar_trace_ids"}
+                )
+                for card in cards
+            ]
+            for agent_id, cards in run.found.cards.items()
         },
     )

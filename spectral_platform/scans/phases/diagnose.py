@@ -1,15 +1,21 @@
 """Diagnose: what the finalist mended and broke, cluster by cluster, on cases that may be shown."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from pydantic import JsonValue
+
+from spectral_platform.changesets.clusters.clustering import Cluster
 from spectral_platform.llm.errors import BudgetExhausted
-from spectral_platform.scans.failures import case_of, failures_of
+from spectral_platform.scans.failures import case_of, detected_in, failures_of
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import OutOfTime, TrialPlan
+from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
 from spectral_platform.worlds.splits import Split
 
 
 async def diagnose(run: Run) -> None:
-    """Fill in which training cases of each cluster the finalist mends, and which cases it breaks."""
+    """Fill in which training cases of each cluster the finalist mends and breaks, and how far what dev promised came true."""
     finalist = run.found.finalist
     if finalist is None:
         await run.emit("diagnosed", "There is no finalist to attribute an effect to.")
@@ -18,37 +24,62 @@ async def diagnose(run: Run) -> None:
         await _complete_training(run, finalist)
     except (BudgetExhausted, OutOfTime):
         await run.emit("diagnosis_cut_short", "The budget is spent; attribution covers the cases that were run.", level="warning")
-    clusters = run.found.clusters[finalist.agent.agent_id]
-    attribution: list[dict[str, str | int]] = []
-    mended = 0
+    baseline = run.found.baseline[finalist.agent.agent_id]
+    run.found.attribution = attribute(run.found.clusters[finalist.agent.agent_id], baseline, finalist.train)
+    broken = [key for key, trial in finalist.train.items() if _failed(trial) and not _failed(baseline[key])]
+    run.found.newly_failing = len(broken)
+    new = Counter(criterion for key, trial in finalist.train.items() for criterion in _failed(trial) - _failed(baseline[key]))
+    mended = sum(int(row["mended"]) for row in run.found.attribution)
+    await run.emit(
+        "diagnosed",
+        f"On training cases the finalist mends {mended} failures by cluster and newly fails {len(broken)} cases.",
+        clusters=run.found.attribution,
+        newly_failing=len(broken),
+        newly_failing_by_criterion=dict(new.most_common()),
+        **_promised(run),
+    )
+
+
+def attribute(
+    clusters: Sequence[Cluster], baseline: Mapping[str, Trial], finalist: Mapping[str, Trial]
+) -> list[dict[str, str | int]]:
+    """Of each cluster how many training cases the finalist mends, how many still fail so, and how many newly do.
+
+    A case is mended when none of what failed in it as the cluster does fails any more, and broken when it fails so only now.
+    """
+    rows: list[dict[str, str | int]] = []
     for cluster in clusters:
-        members = {case_of(key) for key in cluster.members} & finalist.train.keys()
+        members = {case_of(key) for key in cluster.members} & finalist.keys()
         criteria = set(cluster.fingerprint)
-        still = {
+        still = {key for key in members if (_failed(finalist[key]) & criteria if criteria else _failed(finalist[key]))}
+        broken = [
             key
-            for key in members
-            if any(not criteria or failure.criterion in criteria for failure in failures_of(finalist.train[key]))
-        }
-        mended += len(members - still)
-        attribution.append(
+            for key in finalist.keys() - members
+            if (_failed(finalist[key]) & criteria) and not (_failed(baseline[key]) & criteria)
+        ]
+        rows.append(
             {
                 "signature": cluster.signature,
                 "label": cluster.label,
                 "cases": len(members),
                 "mended": len(members - still),
                 "still_failing": len(still),
+                "broken": len(broken),
             }
         )
-    baseline = run.found.baseline[finalist.agent.agent_id]
-    broken = sorted(key for key, trial in finalist.train.items() if failures_of(trial) and not failures_of(baseline[key]))
-    run.found.attribution = attribution
-    run.found.newly_failing = len(broken)
-    await run.emit(
-        "diagnosed",
-        f"On training cases the finalist mends {mended} failures by cluster and newly fails {len(broken)} cases.",
-        clusters=attribution,
-        newly_failing=len(broken),
-    )
+    return rows
+
+
+def _failed(trial: Trial) -> set[str]:
+    return {failure.criterion for failure in (*failures_of(trial), *detected_in(trial))}
+
+
+def _promised(run: Run) -> dict[str, JsonValue]:
+    """How much of the gain on dev the holdout shows, and how much more the rubric sees of it than the domain standard."""
+    if run.found.conclusion is None:
+        return {}
+    statistics = run.found.conclusion.statistics
+    return {name: statistics.get(name) for name in ("transfer_ratio", "divergence", "dev_gain")}
 
 
 async def _complete_training(run: Run, finalist: Contender) -> None:

@@ -9,7 +9,8 @@ from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.changesets import commands as changesets
-from spectral_platform.changesets.clusters.commands import record_clusters
+from spectral_platform.changesets.clusters.carrying import carry
+from spectral_platform.changesets.clusters.commands import record_clusters, settle_unseen
 from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.states import EvidenceLevel, Outcome
 from spectral_platform.core.access import system_caller
@@ -21,7 +22,7 @@ from spectral_platform.llm.providers.availability import REPLAY
 from spectral_platform.llm.queries import has_calls_of, sum_spending
 from spectral_platform.scans import explaining
 from spectral_platform.scans.evidence import evidence_level
-from spectral_platform.scans.failures import case_of
+from spectral_platform.scans.failures import SEEN_IN_TRACES
 from spectral_platform.scans.gating import need
 from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact
 from spectral_platform.scans.news import scan_ended
@@ -47,6 +48,7 @@ async def safety(run: Run) -> None:
     caller = system_caller(run.tenant.account_id, run.tenant.workspace_id)
     async with run.transaction() as session:
         changeset_id = None
+        clusters = await carry(session, caller, _cluster_findings(run))
         if verdict.outcome is not Outcome.INSUFFICIENT_EVIDENCE:
             changeset = await changesets.propose(
                 session,
@@ -60,12 +62,19 @@ async def safety(run: Run) -> None:
                 framework_snapshot=explaining.framework(run),
                 risk=explaining.risk(run),
                 simulated=run.simulated,
-                clusters=_cluster_findings(run),
+                clusters=clusters,
                 reason=" ".join(verdict.reasons) if verdict.outcome is Outcome.REJECTED_TRADEOFF else None,
             )
             changeset_id = changeset.id
         else:  # no changeset, but what was found is worth having
-            await record_clusters(session, caller, scan_id=run.tenant.scan_id, findings=_cluster_findings(run))
+            await record_clusters(session, caller, scan_id=run.tenant.scan_id, findings=clusters)
+        await settle_unseen(
+            session,
+            caller,
+            agent_ids=run.found.cards.keys(),
+            criteria={*run.standard.instructions(), *SEEN_IN_TRACES},
+            scan_id=run.tenant.scan_id,
+        )
         if run.found.holdout is not None and not run.simulated and not verdict.replayed:
             await record_exposure(session, caller.workspace, run.tenant.scan_id, run.found.holdout_groups)
         session.add_all(_artifact(run, file) for file in files)
@@ -204,16 +213,5 @@ def _is_search_adequate(run: Run) -> bool:
 
 
 def _cluster_findings(run: Run) -> tuple[ClusterFinding, ...]:
-    return tuple(
-        ClusterFinding(
-            signature=cluster.signature,
-            label=cluster.label,
-            description=cluster.description,
-            size=len({case_of(key) for key in cluster.members}),
-            share=cluster.share,
-            severity=min(1.0, max(0.0, cluster.severity)),
-            exemplar_cases=tuple(dict.fromkeys(case_of(key) for key in cluster.medoids)),
-        )
-        for clusters in run.found.clusters.values()
-        for cluster in clusters
-    )
+    """What is recorded of the clusters of all agents."""
+    return tuple(card for cards in run.found.cards.values() for card in cards)

@@ -1,12 +1,14 @@
 """Failure clusters over HTTP."""
 
+import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
-from spectral_platform.changesets.clusters.commands import record_clusters
-from spectral_platform.changesets.clusters.findings import ClusterFinding
+from spectral_platform.changesets.clusters.carrying import carry
+from spectral_platform.changesets.clusters.commands import record_clusters, settle_unseen
+from spectral_platform.changesets.clusters.findings import ClusterFinding, FailureFinding
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.database import Database
@@ -19,7 +21,7 @@ async def see(database: Database, person: Person, *findings: ClusterFinding) -> 
     """A scan that makes no changeset records what it found."""
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
         caller = system_caller(person.account_id, person.workspace_id)
-        await record_clusters(session, caller, scan_id=uuid4(), findings=findings)
+        await record_clusters(session, caller, scan_id=uuid4(), findings=await carry(session, caller, findings))
 
 
 async def listed(person: Person, path: str = "clusters", **query: str) -> list[dict[str, Any]]:
@@ -109,3 +111,154 @@ async def test_clusters_of_others_do_not_exist(database: Database, owner: Person
 
     assert cluster["cluster_id"] != foreign["cluster_id"]
     assert (await decide(owner, foreign, status="resolved")).status_code == 404
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def failed(name: str, criterion: str = "sources", **where: str) -> FailureFinding:
+    """A failure in a training case, or in the trace that is named."""
+    return FailureFinding(
+        key=f"{name}\x1f{criterion}",
+        likeness=f"{name}:{criterion}",
+        case_key=None if "trace_id" in where else name,
+        criterion=criterion,
+        feedback="Name the source.",
+        severity=0.5,
+        **where,
+    )
+
+
+def found(signature: str, agent: dict[str, Any], *failures: FailureFinding, **figures: Any) -> ClusterFinding:
+    """A cluster of these failures."""
+    figures = {
+        "size": len({failure.place for failure in failures}),
+        "fingerprint": ("sources",),
+        "exemplar_trace_ids": (),
+    } | figures
+    return finding(signature, agent_id=agent["id"], failures=failures, **figures)
+
+
+async def post(person: Person, path: str, body: dict[str, Any], expected: int) -> dict[str, Any]:
+    answer = await person.client.post(f"{person.w}/changesets/clusters/{path}", json=body)
+    assert answer.status_code == expected, answer.text
+    read: dict[str, Any] = answer.json()
+    return read
+
+
+async def shown(person: Person, cluster_id: str, path: str = "") -> dict[str, Any]:
+    answer = await person.client.get(f"{person.w}/changesets/clusters/{cluster_id}{path}")
+    assert answer.status_code == 200, answer.text
+    read: dict[str, Any] = answer.json()
+    return read
+
+
+async def test_an_id_stays_with_its_failures_whatever_they_are_called(database: Database, owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    await see(database, owner, found("one", agent, *map(failed, "abcd")), found("two", agent, *map(failed, "pqrs")))
+    before = {cluster["signature"]: cluster["cluster_id"] for cluster in await listed(owner)}
+
+    await see(
+        database, owner, found("two", agent, *map(failed, "bcde")), found("new", agent, *map(failed, "xyz"), fingerprint=())
+    )
+
+    now = {cluster["signature"]: cluster for cluster in await listed(owner)}
+    assert now["new"]["cluster_id"] not in before.values()
+    renamed = await shown(owner, before["one"])
+    assert (renamed["signature"], renamed["size"], len(renamed["trend"])) == ("two", 4, 2)
+    assert renamed["card"]["share_change"] == 0
+    failures = (await shown(owner, before["one"], "/failures"))["results"]
+    assert sorted(failure["case_key"] for failure in failures) == ["b", "c", "d", "e"]
+
+
+async def test_a_merged_cluster_stays_merged_in_the_next_scan(database: Database, owner: Person, stranger: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    ones, twos = [failed(name) for name in "abc"], [failed(name, "brevity") for name in "cd"]
+    await see(database, owner, found("one", agent, *ones), found("two", agent, *twos))
+    ids = {cluster["signature"]: cluster["cluster_id"] for cluster in await listed(owner)}
+
+    for _ in range(2):  # again changes nothing
+        merged = await post(owner, f"{ids['two']}/merge", {"into": ids["one"]}, 200)
+        assert (merged["cluster_id"], merged["size"]) == (ids["one"], 4)
+    assert (await shown(owner, ids["two"]))["merged_into_id"] == ids["one"]
+    await see(database, owner, found("one", agent, *ones), found("two", agent, *twos, failed("e", "brevity")))
+
+    (only,) = await listed(owner)
+    assert (only["cluster_id"], only["size"]) == (ids["one"], 5)
+    assert (await shown(owner, ids["one"], "/failures"))["pagination"]["total"] == 6
+    assert "merged" in (await post(owner, f"{ids['two']}/split", {"label": "x", "criterion": "brevity"}, 400))["detail"]
+    await post(owner, f"{ids['one']}/merge", {"into": ids["one"]}, 400)
+    await post(stranger, f"{ids['one']}/merge", {"into": ids["two"]}, 404)
+
+
+async def test_a_part_that_was_split_off_stays_apart_in_the_next_scan(database: Database, owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    failures = [*(failed(name) for name in "abcd"), *(failed(name, "brevity") for name in "ef")]
+    await see(database, owner, found("one", agent, *failures))
+    (whole,) = await listed(owner)
+
+    part = await post(owner, f"{whole['cluster_id']}/split", {"label": "Too long", "criterion": "brevity"}, 201)
+    assert (part["label"], part["size"]) == ("Too long", 2)
+    first = (await shown(owner, whole["cluster_id"], "/failures?sort=seen_at"))["results"][0]
+    by_hand = {"label": "One case", "failure_ids": [first["failure_id"]]}
+    single = await post(owner, f"{whole['cluster_id']}/split", by_hand, 201)
+    await see(database, owner, found("renamed", agent, *failures, failed("g", "brevity")))
+
+    now = {cluster["cluster_id"]: (cluster["label"], cluster["size"]) for cluster in await listed(owner)}
+    assert now[part["cluster_id"]] == ("Too long", 3)
+    assert now[single["cluster_id"]] == ("One case", 1)
+    assert now[whole["cluster_id"]][1] == 3
+    assert len(now) == 3
+    for body in ({"label": "x", "criterion": "nothing"}, {"label": "x", "criterion": "sources"}):
+        await post(owner, f"{whole['cluster_id']}/split", body, 400)
+    await post(owner, f"{whole['cluster_id']}/split", {"label": "x"}, 422)
+
+
+async def test_traces_of_a_cluster_are_listed_and_become_samples(database: Database, owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    spans = {"trace_id": TRACE, "agent": agent["name"], "input": "Where is order 4711?", "output": "No idea."}
+    sent = await owner.client.post(f"{owner.w}/traces", json={"traces": [spans]})
+    assert sent.status_code == 202, sent.text
+    await see(database, owner, found("one", agent, failed("a"), failed("t", trace_id=TRACE), failed("u", trace_id="f" * 32)))
+    (cluster,) = await listed(owner)
+
+    traces = await shown(owner, cluster["cluster_id"], "/traces")
+    same = (await owner.client.get(f"{owner.w}/traces", params={"cluster_id": cluster["cluster_id"]})).json()
+    assert [trace["trace_id"] for trace in traces["results"]] == [TRACE] == [trace["trace_id"] for trace in same["results"]]
+    sample_set = (await owner.client.post(f"{owner.w}/samples/sets", json={"name": "Regressions"})).json()
+    body = {"sample_set_id": sample_set["id"]}
+    assert (await post(owner, f"{cluster['cluster_id']}/samples", body, 201))["created"] == 1
+    again = await post(owner, f"{cluster['cluster_id']}/samples", body, 201)
+    assert (again["created"], [refused["trace_id"] for refused in again["rejected"]]) == (0, [TRACE])
+    (sample,) = (await owner.client.get(f"{owner.w}/samples/sets/{sample_set['id']}/samples")).json()["results"]
+    assert sample["tags"] == ["regression", f"cluster:{cluster['cluster_id']}"]
+
+    await owner.client.delete(f"{owner.w}/traces/{TRACE}")
+    assert (await shown(owner, cluster["cluster_id"], "/traces"))["results"] == []
+
+
+async def test_two_scans_that_look_and_do_not_see_a_cluster_resolve_it(database: Database, owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    await see(
+        database, owner, found("one", agent, failed("a")), found("other", agent, failed("z", "tone"), fingerprint=("tone",))
+    )
+    statuses = []
+    for _ in range(2):
+        async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+            caller = system_caller(owner.account_id, owner.workspace_id)
+            await settle_unseen(session, caller, scan_id=uuid4(), agent_ids=[UUID(agent["id"])], criteria={"sources"})
+        statuses.append({cluster["signature"]: cluster["status"] for cluster in await listed(owner)})
+
+    assert statuses == [{"one": "open", "other": "open"}, {"one": "resolved", "other": "open"}]
+    await see(database, owner, found("one", agent, failed("a")))
+    assert {(cluster["signature"], cluster["reopened"]) for cluster in await listed(owner)} == {("one", True), ("other", False)}
+
+
+async def test_scans_that_end_at_once_mint_an_id_once(database: Database, owner: Person) -> None:
+    agent = await create_agent(owner, config=config())
+    seen = found("one", agent, *map(failed, "abc"))
+
+    await asyncio.gather(*(see(database, owner, seen) for _ in range(4)))
+
+    (cluster,) = await listed(owner)
+    assert len(cluster["trend"]) == 4

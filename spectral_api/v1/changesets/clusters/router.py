@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Security
+from fastapi import Query, Response, Security
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results, envelope
@@ -12,14 +12,25 @@ from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.changesets.clusters import schemas
 from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_platform.changesets.clusters import commands, queries
-from spectral_platform.changesets.clusters.errors import ClusterNotFound
+from spectral_api.v1.samples.schemas import Curated, RejectedTrace
+from spectral_api.v1.traces.schemas import TraceResults
+from spectral_platform.changesets.clusters import commands, queries, rearranging
+from spectral_platform.changesets.clusters.errors import (
+    ClusterMerged,
+    ClusterMergeRefused,
+    ClusterNotFound,
+    ClusterSplitRefused,
+)
 from spectral_platform.changesets.clusters.states import ClusterStatus
 from spectral_platform.changesets.errors import ChangesetNotFound
 from spectral_platform.changesets.queries import get_changeset
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
+from spectral_platform.samples.errors import SampleSetNotFound
+from spectral_platform.traces.errors import SearchTooBroad
+from spectral_platform.traces.queries import list_traces
+from spectral_platform.traces.selection import TraceFilter
 
 router = Router()
 Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
@@ -35,6 +46,7 @@ async def list_clusters(
     caller: Reader,
     database: Database,
     status: Annotated[ClusterStatus | None, Query(description="Only clusters with this status.")] = None,
+    agent_id: Annotated[UUID | None, Query(description="Only clusters of this agent's failures.")] = None,
     limit: Limit = 20,
     offset: Offset = 0,
     sort: Annotated[
@@ -42,9 +54,12 @@ async def list_clusters(
         Query(description=ORDER),
     ] = "-created_at",
 ) -> Any:
-    """List the failure clusters of all scans, each with the figures of the last scan that saw it."""
+    """List the failure clusters of all scans, each with the figures of the last scan that saw it.
+
+    A cluster keeps its id from scan to scan. Those that were merged into another are not listed; it stands for them.
+    """
     page = PageRequest(limit=limit, offset=offset, sort=sort)
-    return envelope(await queries.list_clusters(database, caller, status=status, page=page))
+    return envelope(await queries.list_clusters(database, caller, status=status, agent_id=agent_id, page=page))
 
 
 @router.get(
@@ -62,13 +77,119 @@ async def get_cluster(workspace_id: UUID, cluster_id: UUID, caller: Reader, data
     "/clusters/{cluster_id}",
     response_model=schemas.Cluster,
     summary="Decide about a failure cluster",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound, InvalidTransitionError),
+    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, InvalidTransitionError),
 )
 async def update_cluster(
     workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterUpdate, caller: Writer, database: Database
 ) -> Any:
-    """Acknowledge, dismiss or resolve a cluster, open it again, rename it or leave a note."""
+    """Acknowledge, dismiss or resolve a cluster, open it again, rename it or leave a note.
+
+    A name that a person gave stays; without one the label follows the scans. A resolved cluster that a scan sees again opens
+    again, a dismissed one stays dismissed. Two scans in a row that look for an open cluster and do not see it resolve it.
+    """
     return await commands.update_cluster(database, caller, cluster_id, changes=body.model_dump(exclude_unset=True))
+
+
+@router.get(
+    "/clusters/{cluster_id}/failures",
+    response_model=Results[schemas.ClusterFailure],
+    summary="List the failures in a cluster",
+    responses=problems(*IN_WORKSPACE, ClusterNotFound),
+)
+async def list_cluster_failures(
+    workspace_id: UUID,
+    cluster_id: UUID,
+    caller: Reader,
+    database: Database,
+    limit: Limit = 20,
+    offset: Offset = 0,
+    sort: Annotated[Literal["seen_at", "-seen_at", "severity", "-severity"], Query(description=ORDER)] = "-severity",
+) -> Any:
+    """List what failed, in which training case or trace, and what was said of it."""
+    page = PageRequest(limit=limit, offset=offset, sort=sort)
+    return envelope(await queries.list_cluster_failures(database, caller, cluster_id, page=page))
+
+
+@router.get(
+    "/clusters/{cluster_id}/traces",
+    response_model=TraceResults,
+    summary="List the traces in a cluster",
+    responses=problems(*IN_WORKSPACE, ClusterNotFound, SearchTooBroad),
+)
+async def list_cluster_traces(
+    workspace_id: UUID, cluster_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
+) -> Any:
+    """List the traces that fail so, newest first: those that any scan found, for as long as they are kept."""
+    among = await queries.list_cluster_traces(database, caller, cluster_id)
+    page = await list_traces(database, caller, where=TraceFilter(), limit=limit, offset=offset, among=among)
+    return {
+        "results": page.results,
+        "pagination": {
+            "total": page.total,
+            "limit": limit,
+            "offset": offset,
+            "total_capped": page.is_capped,
+            "next_cursor": page.next_cursor,
+        },
+    }
+
+
+@router.post(
+    "/clusters/{cluster_id}/merge",
+    response_model=schemas.Cluster,
+    summary="Merge a failure cluster into another",
+    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, ClusterMergeRefused),
+)
+async def merge_cluster(
+    workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterMerge, caller: Writer, database: Database
+) -> Any:
+    """Let another cluster of the same agent stand for this one. Answers that other one, with the figures of both.
+
+    Later scans keep to it: what they recognise as this cluster counts for the other. Doing it again changes nothing.
+    """
+    return await rearranging.merge_cluster(database, caller, cluster_id, into=body.into)
+
+
+@router.post(
+    "/clusters/{cluster_id}/split",
+    status_code=201,
+    response_model=schemas.Cluster,
+    summary="Split a failure cluster",
+    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, ClusterSplitRefused),
+)
+async def split_cluster(
+    workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterSplit, caller: Writer, database: Database, response: Response
+) -> Any:
+    """Move failures out of a cluster into a new one: those named, or all that fail one criterion.
+
+    Later scans keep to it: what reads like a failure that was moved, or fails that criterion, goes into the new cluster.
+    """
+    part = await rearranging.split_cluster(
+        database, caller, cluster_id, label=body.label, failure_ids=body.failure_ids, criterion=body.criterion
+    )
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/changesets/clusters/{part.id}"
+    return part
+
+
+@router.post(
+    "/clusters/{cluster_id}/samples",
+    status_code=201,
+    summary="Make regression samples of a cluster",
+    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, SampleSetNotFound),
+)
+async def make_regression_samples(
+    workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterSampling, caller: Writer, database: Database, response: Response
+) -> Curated:
+    """Make samples of the cluster's traces, so that later scans notice when it comes back.
+
+    They are tagged `regression` and `cluster:` with its id. Its training cases are samples already. A trace that was a sample's
+    source is refused with the reason, as is one without an input.
+    """
+    created, reasons = await commands.make_regression_samples(
+        database, caller, cluster_id, sample_set_id=body.sample_set_id, dedupe=body.dedupe, at_most=body.max
+    )
+    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/samples/sets/{body.sample_set_id}/samples"
+    return Curated(created=created, rejected=[RejectedTrace(trace_id=trace_id, reason=why) for trace_id, why in reasons.items()])
 
 
 @router.get(
@@ -92,3 +213,17 @@ async def list_changeset_clusters(
     await get_changeset(database, caller, changeset_id)
     page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_sightings(database, caller, changeset_id=changeset_id, page=page))
+
+
+@router.get(
+    "/{changeset_id}/clusters/{cluster_id}",
+    response_model=schemas.Cluster,
+    summary="Get a changeset's failure cluster",
+    responses=problems(*IN_WORKSPACE, ChangesetNotFound, ClusterNotFound),
+)
+async def get_changeset_cluster(
+    workspace_id: UUID, changeset_id: UUID, cluster_id: UUID, caller: Reader, database: Database
+) -> Any:
+    """Show one failure cluster as the changeset's scan saw it."""
+    await get_changeset(database, caller, changeset_id)
+    return await queries.get_sighting(database, caller, changeset_id=changeset_id, cluster_id=cluster_id)
