@@ -71,10 +71,7 @@ def _describe(
         severity=min(1.0, max(0.0, cluster.severity)),
         exemplar_cases=_first(cases[key].case_key for key in cluster.medoids if key in cases),
         exemplar_trace_ids=_first((*typical, *traces)),
-        failures=(
-            *(_of_case(trials[failure.case_key].case, failure) for failure in in_cases),
-            *(_of_trace(failure) for failure in in_traces),
-        ),
+        failures=tuple(told),
         card=SeverityCard(
             failures=len(cluster.members),
             train_cases=len(trials),
@@ -102,9 +99,8 @@ def _first(keys: Iterable[str]) -> tuple[str, ...]:
 
 
 def _of_case(case: Case, failure: FailedCriterion) -> FailureFinding:
-    asked = (
-        f"rule:{case.stimulus.rule_key}" if case.stimulus else case.text
-    )  # stimuli are fresh in every scan, their rules are not
+    # Stimuli are fresh in every scan, and their rules are not.
+    asked = f"rule:{case.stimulus.rule_key}" if case.stimulus else case.text
     return FailureFinding(
         key=failure.key,
         likeness=likeness(asked, failure.criterion),

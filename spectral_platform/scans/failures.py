@@ -43,7 +43,7 @@ class FailedCriterion(Value):
 
 
 class TraceFailure(Value):
-    """Something that went wrong in one trace of the window. ``comment`` is what a person said, which is shown to nobody else."""
+    """Something that went wrong in one trace of the window. ``comment`` is what a person said; it is never quoted."""
 
     trace_id: str
     criterion: str

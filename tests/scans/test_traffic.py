@@ -73,7 +73,7 @@ async def test_failed_disliked_and_careless_runs_are_clusters_that_keep_their_id
         assert {trace["trace_id"] for trace in traces["results"]} == trace_ids, criterion
     assert found["detector:repeated_call"]["card"]["category"] == "step_repeated"
     assert found["trace:error"]["card"]["addressable"] == "tool"
-    assert "rude" not in str(found["feedback:negative"])  # what a person wrote stays with the trace
+    assert "This is rude" not in str(found["feedback:negative"])  # what a person wrote stays with the trace
     cases = [cluster for cluster in (await scannable.get("changesets/clusters"))["results"] if cluster["card"]["train_cases"]]
     assert cases
     assert all(0 <= cluster["card"]["authority_a_loss"] <= 1 for cluster in cases)

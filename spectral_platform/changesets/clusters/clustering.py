@@ -228,7 +228,7 @@ def _describe(
     signature = _signature(*common, "|", *sorted(terms))
     if signature in taken:
         signature = _signature(*common, "|", *sorted(terms), "|", medoid.masked, *medoid.fingerprint)
-    quote = " ".join(medoid.failures[0].text.split())
+    quote = " ".join(medoid.failures[0].text.partition("\n")[0].split())
     headline = ", ".join(terms) or "no description"
     return Cluster(
         signature=signature,

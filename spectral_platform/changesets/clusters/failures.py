@@ -10,8 +10,9 @@ from spectral_platform.core.values import Value
 class Failure(Value):
     """One thing that went wrong: how it is told, and what is known of it exactly.
 
-    ``key`` names it and is its finder's. ``fingerprint`` holds what is known, such as the failing criterion, the tool and the
-    class of the error, the criterion first; ``severity`` is the loss in [0, 1].
+    ``key`` names it and is its finder's. Of ``text`` only the first line is quoted; the others are there to be compared.
+    ``fingerprint`` holds what is known, such as the failing criterion, the tool and the class of the error, the criterion first;
+    ``severity`` is the loss in [0, 1].
     """
 
     key: str

@@ -45,12 +45,7 @@ async def cluster(run: Run) -> None:
     await run.save(
         "clusters",
         {
-            str(agent_id): [
-                card.model_dump(
-                    mode="json", exclude={"failures", "cluster_id", "agent_id", "exemplar_cases", "exemplar_trace_ids"}
-                )
-                for card in cards
-            ]
+            str(agent_id): [card.model_dump(mode="json", include=SHOWN) for card in cards]
             for agent_id, cards in run.found.cards.items()
         },
     )
