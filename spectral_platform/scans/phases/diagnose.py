@@ -36,7 +36,7 @@ async def diagnose(run: Run) -> None:
         clusters=run.found.attribution,
         newly_failing=len(broken),
         newly_failing_by_criterion=dict(new.most_common()),
-        **_promised(run),
+        promised=_promised(run),
     )
 
 

@@ -116,16 +116,16 @@ async def test_clusters_of_others_do_not_exist(database: Database, owner: Person
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-def failed(name: str, criterion: str = "sources", **where: str) -> FailureFinding:
+def failed(name: str, criterion: str = "sources", *, trace_id: str | None = None) -> FailureFinding:
     """A failure in a training case, or in the trace that is named."""
     return FailureFinding(
         key=f"{name}\x1f{criterion}",
         likeness=f"{name}:{criterion}",
-        case_key=None if "trace_id" in where else name,
+        case_key=None if trace_id else name,
+        trace_id=trace_id,
         criterion=criterion,
         feedback="Name the source.",
         severity=0.5,
-        **where,
     )
 
 
