@@ -142,7 +142,7 @@ class Family:
             placed[cluster.id] += [failure.model_copy(update={"home": marked}) for failure in failures]
 
     def _shown_by(self, cluster: Known) -> UUID:
-        while cluster.merged_into in self.by_id:
+        while cluster.merged_into is not None and cluster.merged_into in self.by_id:
             cluster = self.by_id[cluster.merged_into]
         return cluster.id
 
