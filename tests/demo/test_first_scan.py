@@ -41,10 +41,11 @@ async def test_the_first_scan_improves_and_shows_what_it_refused(
     assert verdict["effect"]["lower_bound"] > 0.05
     assert {"finalist", "harms_authority_a", "no_gain"} <= {each["fate"] for each in report["candidates"]}
     by_key = {each["key"]: each for each in report["candidates"]}
-    finalist = next(each for each in report["candidates"] if each["fate"] == "finalist")
+    step = next(each for each in report["candidates"] if each["fate"] == "finalist")
     changeset = (await visitor.get(f"{workspace}/changesets/{report['scan']['changeset_id']}")).json()
-    assert finalist["rationale"] in changeset["explainability"]["summary"]
-    assert by_key[finalist["parent_key"]]["rationale"] in changeset["explainability"]["summary"]
+    while step is not None:  # every edit that led to the finalist
+        assert step["rationale"] in changeset["explainability"]["summary"]
+        step = by_key.get(step["parent_key"])
     cost = (await visitor.get(f"{workspace}/scans/{started.json()['scan_id']}/cost")).json()
     assert {entry["provider"] for entry in cost["by_model"]} == {"simulator"}
     card = changeset["performance_cards"][0]
