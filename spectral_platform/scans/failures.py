@@ -137,7 +137,10 @@ def tokens_of(found: Detection) -> tuple[str, ...]:
 
 
 def as_clustered(failures: Iterable[FailedCriterion], traffic: Iterable[TraceFailure], cases: dict[str, Case]) -> list[Failure]:
-    """Failures of cases and of traces as clustering sees them: first what is to be done, then what was asked."""
+    """Failures of cases and of traces as clustering sees them: first what went wrong, then what was asked or commented.
+
+    What traces were asked is left out: traffic asks the same again and again, and would be grouped by that.
+    """
     return [
         *(
             Failure(
@@ -151,7 +154,7 @@ def as_clustered(failures: Iterable[FailedCriterion], traffic: Iterable[TraceFai
         *(
             Failure(
                 key=failure.key,
-                text=f"{failure.feedback}\n{failure.comment} {failure.question[:_QUESTION]}",
+                text=f"{failure.feedback}\n{failure.comment}",
                 fingerprint=(failure.criterion, *failure.tokens),
                 severity=max(0.0, min(1.0, failure.severity)),
             )

@@ -30,7 +30,8 @@ async def send_runs(scannable: Scannable, count: int) -> set[str]:
     owner, now = scannable.owner, time.time_ns() - 60_000_000_000
     spans = []
     for trace_id in sorted(trace_ids):
-        for number, attributes in enumerate(RUN, 1):
+        asked = {"input__value": f"What about parcel {trace_id[:8]} from {trace_id[8:16]}?"}
+        for number, attributes in enumerate([RUN[0] | asked, *RUN[1:]], 1):
             times = {"startTimeUnixNano": str(now + number), "endTimeUnixNano": str(now + number + 1_000_000)}
             spans.append(span(trace_id, number, f"step {number}", **attributes) | times)
     body = {"resourceSpans": [{"scopeSpans": [{"spans": spans}]}]}
