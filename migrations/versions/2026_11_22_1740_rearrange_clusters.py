@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from spectral_platform.core.schema import tenant_policy
 
 revision = "0039"
-down_revision = "0043"
+down_revision = "0044"
 branch_labels = None
 depends_on = None
 

@@ -39,7 +39,7 @@ _BY_CATEGORY = {
 def describe_clusters(run: Run, agent: PinnedAgent, clusters: Sequence[Cluster]) -> tuple[ClusterFinding, ...]:
     """The clusters of an agent as they are recorded, each with its card and its failures."""
     cases = {failure.key: failure for failure in run.found.failures[agent.agent_id]}
-    traffic = {failure.key: failure for failure in run.found.traffic[agent.agent_id].failures}
+    traffic = {failure.key: failure for failure in run.found.traffic_of(agent).failures}
     return tuple(_describe(run, agent, cluster, cases, traffic) for cluster in clusters)
 
 
@@ -131,7 +131,7 @@ def _loss(run: Run, agent: PinnedAgent, trials: Iterable[Trial], authority: str)
 
 def _cost_share(run: Run, agent: PinnedAgent, trials: Mapping[str, Trial], traces: Mapping[str, None]) -> float | None:
     train = [run.found.baseline[agent.agent_id][case.key] for case in run.material.book.select(Split.TRAIN)]
-    costs = run.found.traffic[agent.agent_id].costs
+    costs = run.found.traffic_of(agent).costs
     total = sum(trial.measures.cost_usd or 0.0 for trial in train) + sum(costs.values())
     own = sum(trial.measures.cost_usd or 0.0 for trial in trials.values()) + sum(costs.get(trace, 0.0) for trace in traces)
     return min(1.0, own / total) if total > 0 else None

@@ -113,6 +113,10 @@ class Findings:
     is_capped: bool = False
     is_cut_short: bool = False
 
+    def traffic_of(self, agent: PinnedAgent) -> Traffic:
+        """What was seen in an agent's traces; nothing where nobody looked."""
+        return self.traffic.get(agent.agent_id, Traffic())
+
 
 @dataclass
 class Run:
