@@ -53,9 +53,10 @@ def _describe(
     in_cases = [cases[key] for key in cluster.members if key in cases]
     in_traces = [traffic[key] for key in cluster.members if key in traffic]
     trials = {failure.case_key: run.found.baseline[agent.agent_id][failure.case_key] for failure in in_cases}
-    evaluators = [failure.evaluator for failure in (*in_cases, *in_traces)]
-    texts = [failure.feedback for failure in (*in_cases, *in_traces)]
-    category = guess_category(cluster.fingerprint, evaluators, texts)
+    failed: list[FailedCriterion | TraceFailure] = [*in_cases, *in_traces]
+    category = guess_category(
+        cluster.fingerprint, [failure.evaluator for failure in failed], [failure.feedback for failure in failed]
+    )
     traces = dict.fromkeys(failure.trace_id for failure in in_traces)
     typical = [traffic[key].trace_id for key in cluster.medoids if key in traffic]
     told = [_of_case(trials[failure.case_key].case, failure) for failure in in_cases]
@@ -82,7 +83,7 @@ def _describe(
             cost_share=_cost_share(run, agent, trials, traces),
             addressable=addressable(
                 category,
-                Counter(failure.criterion for failure in (*in_cases, *in_traces)).most_common(1)[0][0],
+                Counter(failure.criterion for failure in failed).most_common(1)[0][0],
                 run.material.configs[agent.agent_id],
                 run.standard.instructions(),
             ),
