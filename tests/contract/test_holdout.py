@@ -245,6 +245,7 @@ async def scanned(
         ("evaluations/objectives", {"name": "Q", "rubric_id": str(scannable.rubric_id), "terms": [QUALITY]}),
         ("agents/templates", {"name": "greeting", "text": "Be kind."}),
         ("webhooks", {"url": "https://example.com/hook"}),
+        ("scans/schedules", {"name": "By hand"}),
         ("traces", {"traces": [{"agent": "support-agent", "input": "Hi", "output": "Hello", "session_id": "s1"}]}),
     ):
         await owner.client.post(f"{owner.w}/{path}", json=body)
