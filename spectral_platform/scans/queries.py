@@ -17,6 +17,7 @@ from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.llm.models import ModelCall, ScanBudget
 from spectral_platform.llm.queries import Spending, get_budget, sum_spending
+from spectral_platform.optimizers.reflection import TriedEdit
 from spectral_platform.scans.errors import ArtifactLinkNotFound, ArtifactNotFound, ScanNotFound, StepNotFound
 from spectral_platform.scans.links import ArtifactLink
 from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact, ScanCandidate, ScanDocument, ScanEvent
@@ -30,6 +31,14 @@ from spectral_platform.workspaces.queries import is_workspace_open
 COLUMNS = {"created_at": Scan.created_at}
 ARTIFACT_COLUMNS = {"path": ScanArtifact.path}
 EVENT_COLUMNS = {"sequence": ScanEvent.sequence}
+REMEMBERED = 20
+OUTCOMES = {
+    "no_gain": "no gain in an earlier scan",
+    "harms_authority_a": "harm in an earlier scan: it breaks the domain standard",
+    "breaks_constraint": "in an earlier scan it broke a hard limit",
+    "invalid": "invalid in an earlier scan",
+}
+"""What a proposer is told of edits that earlier scans dropped: no figure, because those are of cases that it may not see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +274,25 @@ async def get_linked_artifact(session: AsyncSession, link: ArtifactLink) -> Scan
     if artifact is None:
         raise ArtifactLinkNotFound
     return artifact
+
+
+async def list_tried_edits(session: AsyncSession, workspace_id: UUID, agent_id: UUID, *, base_key: str) -> list[TriedEdit]:
+    """What earlier scans tried on this very config of an agent and found not to help, the newest last."""
+    statement = (
+        select(ScanCandidate.rationale, ScanCandidate.fate)
+        .join(Scan, Scan.id == ScanCandidate.scan_id)
+        .where(
+            ScanCandidate.workspace_id == workspace_id,
+            ScanCandidate.agent_id == agent_id,
+            ScanCandidate.parent_key == base_key,
+            ScanCandidate.fate.in_(OUTCOMES),
+            Scan.status == ScanStatus.COMPLETED,
+        )
+        .order_by(ScanCandidate.created_at.desc(), ScanCandidate.position.desc())
+        .limit(REMEMBERED)
+    )
+    rows = (await session.execute(statement)).all()
+    return [TriedEdit(rationale=row.rationale, outcome=OUTCOMES[row.fate]) for row in reversed(rows)]
 
 
 async def find_last_clusters(

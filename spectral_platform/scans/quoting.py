@@ -1,6 +1,7 @@
 """What a scan will take, by arithmetic alone: calls, money and the candidates that a budget buys."""
 
 from decimal import Decimal
+from math import ceil
 from typing import Literal
 
 from pydantic import Field
@@ -14,6 +15,7 @@ TRAIN_STIMULI = 15
 DEV_STIMULI = 45
 HOLDOUT_STIMULI = 60
 MINIBATCH = 8
+PROPOSALS_PER_CANDIDATE = 1.5
 PROBE_CASES = 24
 SCARCE_HOLDOUT = 60
 SCARCE_REPEATS = 3
@@ -52,6 +54,11 @@ class Readiness(Value):
     noise: Noise | None = Field(description="Measured while observing; null until then.")
     quote: Quote = Field(description="What the budget buys.")
     warnings: tuple[str, ...] = Field(description="What will limit the verdict.")
+
+
+def proposals_for(candidates: int) -> int:
+    """Proposals that a search makes for so many candidates: some fail at once, on their minibatch (12 for 8, engine 1.4)."""
+    return ceil(PROPOSALS_PER_CANDIDATE * candidates)
 
 
 def holdout_repeats(cases: int) -> int:

@@ -220,6 +220,17 @@ class Run:
         return [found[case.key] for case in cases]
 
 
+async def emit_dropped(run: Run, contender: Contender) -> None:
+    """Say that a candidate is out, and why."""
+    await run.emit(
+        "candidate_dropped",
+        f"Candidate {contender.position} is out ({contender.fate}): {contender.fate_detail}",
+        subject=f"{contender.agent.agent_id}:{contender.candidate.key}",
+        candidate=contender.candidate.key,
+        fate=contender.fate,
+    )
+
+
 async def claim(session: AsyncSession, tenant: Tenant) -> None:
     """Lock the scan's row for this transaction if the attempt is still the newest, else raise ``AttemptSuperseded``."""
     attempt = await session.scalar(

@@ -29,6 +29,8 @@ class SearchStrategy(StrEnum):
     RULES = "rules"
 
 
+TEXT_STRATEGIES = frozenset({SearchStrategy.REFLECTIVE, SearchStrategy.RULES})
+"""Those that write texts anew from failures."""
 DEFAULT_STRATEGIES = (SearchStrategy.REFLECTIVE, SearchStrategy.ARMS)
 
 

@@ -120,10 +120,9 @@ def case(name: str, *, score: float, passed: bool = True) -> ReflectionCase:
 
 def test_examples_are_the_best_passing_training_answers() -> None:
     cases = [case("weak", score=0.6), case("best", score=1.0), case("good", score=0.9), case("bad", score=1.0, passed=False)]
-    candidate = propose_examples(PARENT, cases, seed=1, count=2)
-    assert candidate is not None
+    (candidate,) = propose_examples(PARENT, cases, seed=1, count=2)
     assert candidate.config.template.examples == (
         Example(input="in best", output="out best"),
         Example(input="in good", output="out good"),
     )
-    assert propose_examples(PARENT, cases[3:], seed=1) is None
+    assert propose_examples(PARENT, cases[3:], seed=1) == ()

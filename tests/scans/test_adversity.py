@@ -214,9 +214,9 @@ async def test_a_scan_of_two_agents_has_one_finalist_and_no_more_candidates_than
     verdict, report = await verdict_of(scannable, settings, database_url, max_candidates=3, budget={"max_model_calls": 6000})
 
     assert len(report["scan"]["settings"]["agents"]) == 2
-    tried = [candidate for candidate in report["candidates"] if candidate["fate"] != "invalid"]
+    tried = [candidate for candidate in report["candidates"] if candidate["dev"]]
     assert {candidate["agent_id"] for candidate in tried} == {str(scannable.agent_id), made.json()["id"]}
-    assert len(tried) == 3
+    assert 2 <= len(tried) <= 3
     assert sum(candidate["fate"] == "finalist" for candidate in report["candidates"]) == 1
     assert verdict["outcome"] == "improve"
     changeset = await scannable.get(f"changesets/{report['scan']['changeset_id']}")

@@ -1,0 +1,157 @@
+"""The race: all candidates on the same dev cases, block by block, until one is left that is the finalist.
+
+After each block a candidate is out when it harms, when it is surely no better than the baseline, or when it is surely behind the
+leader (the 80 % upper bound of the paired difference is below 0). Those that are left always have the same evidence, so a race
+that the budget ends early can still be decided.
+"""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from spectral_platform.core.randomness import derive
+from spectral_platform.evaluations.limits import check_limits
+from spectral_platform.llm.calling import settle
+from spectral_platform.scans.cases import interleave
+from spectral_platform.scans.pairing import Pairs, pair
+from spectral_platform.scans.run import Contender, Run, emit_dropped
+from spectral_platform.scans.states import Phase
+from spectral_platform.scans.trials import Trial, TrialPlan
+from spectral_platform.statistics.agreement import mcnemar_exact
+from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
+from spectral_platform.worlds.splits import Split
+
+BLOCK = 10
+RACE_ALPHA = 0.20
+RACE_DRAWS = 4_000
+HARM_CASES = 20
+HARMFUL_MEAN = -0.05
+FINALIST = "finalist"
+
+
+class Race:
+    """The candidates of a scan on dev cases, in blocks, against the baseline and the leader."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        book = run.material.book
+        self.cases = list(interleave(book.select(Split.DEV, "sample"), book.select(Split.DEV, "stimulus")))
+        self._pairs: dict[int, Pairs] = {}
+
+    @property
+    def alive(self) -> list[Contender]:
+        """Who is still in the race."""
+        return [contender for contender in self.run.found.contenders if contender.is_alive]
+
+    async def run_blocks(self) -> None:
+        """Run block after block, side by side, and take out after each who need not run the next one."""
+        for start in range(0, len(self.cases), BLOCK):
+            racing = self.alive
+            block = self.cases[start : start + BLOCK]
+            plans = [TrialPlan(phase=Phase.EVALUATE, candidate=contender.candidate.key[:12]) for contender in racing]
+            runs = [
+                self.run.bench.run(contender.candidate.config, block, plan) for contender, plan in zip(racing, plans, strict=True)
+            ]
+            for contender, trials in zip(racing, await settle(runs), strict=True):
+                contender.dev_trials += trials
+            await self._take_out(racing)
+
+    async def choose(self) -> None:
+        """Freeze the finalist: the best lower bound on dev. One candidate, before anything of the holdout is run."""
+        for contender in self.alive:
+            if len(contender.dev_trials) < min(HARM_CASES, len(self.cases)):
+                contender.drop("out_of_budget", f"The budget was spent when it had run on {len(contender.dev_trials)} dev cases.")
+            else:
+                self._check_gain(contender)
+            if not contender.is_alive:
+                await emit_dropped(self.run, contender)
+        through = self.alive
+        best = max(through, key=lambda contender: (self._lower(contender), -contender.position), default=None)
+        for contender in through:
+            if contender is not best:
+                contender.drop("outranked", f"Candidate {best.position if best else 0} has the better lower bound on dev.")
+                await emit_dropped(self.run, contender)
+        if best is None:
+            await self.run.emit("no_finalist", "No candidate came through the race on dev cases.")
+            return
+        best.drop(FINALIST, f"Best lower bound on dev: {self._lower(best):+.3f}.")
+        self.run.found.finalist = best
+        await self.run.emit(
+            "finalist_frozen",
+            f"Candidate {best.position} is the finalist; from here on it cannot change.",
+            candidate=best.candidate.key,
+            config_sha256=best.candidate.key,
+            dev=best.dev,
+        )
+
+    async def _take_out(self, racing: Sequence[Contender]) -> None:
+        for contender in racing:
+            cases = self.cases[: len(contender.dev_trials)]
+            pairs = self._pair(self.run.baseline_trials(contender.agent, tuple(cases)), contender)
+            self._pairs[contender.position] = pairs
+            contender.dev = self._summary(contender, pairs)
+            self._check_harm(contender, pairs)
+        for contender in racing:
+            if contender.is_alive:
+                self._check_leader(contender)
+        for contender in racing:
+            if not contender.is_alive:
+                await emit_dropped(self.run, contender)
+
+    def _check_harm(self, contender: Contender, pairs: Pairs) -> None:
+        harm = self._harm(contender, pairs)
+        if harm is not None:
+            contender.drop("harms_authority_a", harm)
+        elif pairs.composite and self._upper(contender, "gain", pairs.composite) < 0:
+            contender.drop("no_gain", f"On {pairs.cases} dev cases the composite changes by {fmean(pairs.composite):+.3f}.")
+
+    def _check_leader(self, contender: Contender) -> None:
+        rivals = [other for other in self.alive if other.agent == contender.agent]
+        leader = max(rivals, key=lambda other: (self._lower(other), -other.position))
+        if leader is contender:
+            return
+        against = self._pair(leader.dev_trials, contender)
+        if against.composite and self._upper(contender, "leader", against.composite) < 0:
+            contender.drop(
+                "outranked",
+                f"Candidate {leader.position} is better by {-fmean(against.composite):.3f} on {against.cases} dev cases.",
+            )
+
+    def _check_gain(self, contender: Contender) -> None:
+        """What is asked of a candidate when the race is over."""
+        pairs = self._pairs.get(contender.position)
+        if pairs is None or not pairs.composite or fmean(pairs.composite) <= 0:
+            contender.drop("no_gain", "On the dev cases the composite does not rise.")
+            return
+        checks = check_limits(self.run.standard.limits, before=pairs.baseline_means, after=pairs.candidate_means)
+        if broken := next((check.sentence for check in checks if check.is_broken), None):
+            contender.drop("breaks_constraint", broken)
+
+    def _harm(self, contender: Contender, pairs: Pairs) -> str | None:
+        if len(pairs.authority_a) >= HARM_CASES:
+            mean = fmean(pairs.authority_a)
+            if mean < HARMFUL_MEAN or self._upper(contender, "authority_a", pairs.authority_a) < 0:
+                return f"On {len(pairs.authority_a)} dev cases authority A changes by {mean:+.3f}."
+        if pairs.critical_worsened and mcnemar_exact(pairs.critical_worsened, pairs.critical_mended) < RACE_ALPHA:
+            return f"It newly breaks critical rules on {pairs.critical_worsened} dev cases and mends {pairs.critical_mended}."
+        return None
+
+    def _pair(self, other: Sequence[Trial], contender: Contender) -> Pairs:
+        return pair(other, contender.dev_trials, self.run.standard, self.run.found.references[contender.agent.agent_id])
+
+    def _lower(self, contender: Contender) -> float:
+        return float(contender.dev["lower_bound"])
+
+    def _upper(self, contender: Contender, name: str, differences: Sequence[float]) -> float:
+        seed = derive(self.run.seed, "race", name, contender.candidate.key)
+        return gaffke_upper_bound(differences, RACE_ALPHA, seed=seed, draws=RACE_DRAWS)
+
+    def _summary(self, contender: Contender, pairs: Pairs) -> dict[str, float | int | None]:
+        seed = derive(self.run.seed, "race", "lower", contender.candidate.key)
+        return {
+            "cases": pairs.cases,
+            "mean": fmean(pairs.composite) if pairs.composite else None,
+            "lower_bound": gaffke_lower_bound(pairs.composite, RACE_ALPHA, seed=seed, draws=RACE_DRAWS),
+            "authority_a": fmean(pairs.authority_a) if pairs.authority_a else None,
+            "authority_b": fmean(pairs.authority_b) if pairs.authority_b else None,
+            "composite": pairs.candidate_means.get("composite"),
+        }
