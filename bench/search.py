@@ -126,7 +126,8 @@ def make_cases(seed: int) -> CaseBook:
         )
         for index, sample in enumerate(content.load_samples())
     )
-    return CaseBook(cases=(*samples, *fresh_stimuli(load_world(WORLD_MODEL), seed)))
+    stimuli = [case for split in Split for case in fresh_stimuli(load_world(WORLD_MODEL), seed, split)]
+    return CaseBook(cases=(*samples, *stimuli))
 
 
 def open_run(setting: Setting, seed: int) -> tuple[MemoryRun, Purse]:
@@ -174,7 +175,7 @@ def open_run(setting: Setting, seed: int) -> tuple[MemoryRun, Purse]:
             warnings=(),
         ),
         simulated=True,
-        material=Material(standard=standard, book=make_cases(seed), configs={AGENT.agent_id: setting.config}),
+        material=Material(standard=standard, book=make_cases(seed), sealed_groups=0, configs={AGENT.agent_id: setting.config}),
         ledger=Ledger(database, nobody),
         caller=caller,
         bench=Bench(caller, standard, judge_model="sim/judge", seed=seed, deadline=time.monotonic() + 3_600),

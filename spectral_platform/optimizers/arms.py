@@ -3,11 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from spectral_platform.agents.configuration import AgentConfig, Hyperparameters
+from spectral_platform.llm.providers.availability import is_simulated
+from spectral_platform.llm.providers.simulator.models import AGENT_MODELS
 from spectral_platform.optimizers.edits import Candidate, Component, Edit, Strategy, candidate_from
 
 TEMPERATURES = (0.0, 0.3, 0.7, 1.0)
 MASSES = (0.8, 0.95)
 FACTORS = (0.5, 2.0)
+
+
+def list_arms(config: AgentConfig) -> tuple[Candidate, ...]:
+    """The arms of a config. A simulated agent may run on any simulated model; others keep theirs."""
+    models = AGENT_MODELS if is_simulated(config.hyperparameters.model) else ()
+    return propose_arms(config, models=models)
 
 
 def propose_arms(

@@ -20,9 +20,10 @@ from spectral_platform.scans.errors import RetryNotPossible, ScanAlreadyActive, 
 from spectral_platform.scans.models import Scan, ScanAgent, events_topic
 from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.notices.recipients import check_notify
-from spectral_platform.scans.preflight import Plan, plan_scan
+from spectral_platform.scans.preflight import plan_scan
 from spectral_platform.scans.queries import ScanView, find_scan, get_scan
 from spectral_platform.scans.quoting import Readiness
+from spectral_platform.scans.reckoning import Plan
 from spectral_platform.scans.seeding import settle_seed
 from spectral_platform.scans.settings import ScanSettings
 from spectral_platform.scans.states import ScanStatus, Trigger

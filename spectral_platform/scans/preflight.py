@@ -3,7 +3,6 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +23,7 @@ from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.settings import Settings
 from spectral_platform.evaluations.asking import votes_of
+from spectral_platform.evaluations.calibration.queries import has_labelled_pairs
 from spectral_platform.evaluations.comparing import compares as compares_by_meaning
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
@@ -37,22 +37,21 @@ from spectral_platform.llm.prices import price_asked
 from spectral_platform.llm.providers.availability import is_simulated, provider_name, require_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import find_profile
+from spectral_platform.optimizers.arms import list_arms
+from spectral_platform.optimizers.gepa_engine import is_installed
 from spectral_platform.samples.models import SampleSetVersion
 from spectral_platform.samples.queries import count_version_groups, find_published_version
-from spectral_platform.scans.errors import BudgetTooSmall, MixedSimulation, ScanNotPossible
+from spectral_platform.scans.errors import MixedSimulation, ScanNotPossible
 from spectral_platform.scans.evidence import LIMITS, evidence_level
-from spectral_platform.scans.quoting import (
-    USUAL_OUTPUT_TOKENS,
-    Quote,
-    Readiness,
-    Shape,
-    holdout_repeats,
-)
+from spectral_platform.scans.quoting import Shape
+from spectral_platform.scans.reckoning import Plan, reckon
 from spectral_platform.scans.settings import (
     DEFAULT_CANDIDATES,
     DEFAULT_STRATEGIES,
     DEFAULT_WINDOW_DAYS,
+    PROPOSING,
     SEEDS,
+    TEXT_STRATEGIES,
     Budget,
     PinnedAgent,
     ResolvedSettings,
@@ -60,7 +59,6 @@ from spectral_platform.scans.settings import (
     SearchStrategy,
     TraceWindow,
 )
-from spectral_platform.statistics.power import minimum_detectable_effect, spread_of_difference
 from spectral_platform.workspaces.commands import hold_workspace
 from spectral_platform.workspaces.policies.autonomy import Autonomy
 from spectral_platform.workspaces.policies.prices import Prices
@@ -68,24 +66,9 @@ from spectral_platform.workspaces.policies.queries import find_policy, get_polic
 from spectral_platform.workspaces.queries import get_workspace
 from spectral_platform.worlds.commands import assign_splits
 from spectral_platform.worlds.queries import count_splits
-from spectral_platform.worlds.rules import AppliesTo, load_world
 
 MOST_AGENTS = 20
-USUAL_INPUT_BYTES = 1_200
-BYTES_PER_TOKEN = 4
-HELD_SHARE = Decimal("0.45")
 SIMULATED_MODELS = {Purpose.SCORING: "sim/judge", Purpose.REASONING: "sim/proposer"}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A scan that could start: what it would use, whether it can show anything, and what of its budget the holdout needs."""
-
-    settings: ResolvedSettings
-    readiness: Readiness
-    simulated: bool
-    held_usd: Decimal
-    held_calls: int
 
 
 async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, request: ScanSettings) -> Plan:
@@ -101,6 +84,8 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     with named("samples"):
         version = await find_published_version(session, caller.workspace, asked.sample_set_id)
     strategies = tuple(dict.fromkeys(asked.strategies or DEFAULT_STRATEGIES))
+    if SearchStrategy.GEPA in strategies and not is_installed():
+        raise ScanNotPossible("The strategy gepa needs its package: install spectral-api[gepa].", missing=["gepa"])
     judges = [dimension for dimension in rubric.dimensions if isinstance(dimension.evaluator, LlmJudge)]
     configs = [config for _, config in agents]
     await open_secret_headers(session, caller.workspace, server.seal, configs)  # better refused now than when the scan runs
@@ -110,7 +95,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         server,
         configs,
         judged=bool(judges),
-        proposes=SearchStrategy.REFLECTIVE in strategies,
+        proposes=not PROPOSING.isdisjoint(strategies),
         compares=compares_by_meaning(rubric.dimensions),
     )
     window = asked.trace_window or _last_days()
@@ -137,14 +122,19 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         models=models,
         autonomy=(await get_policy(session, caller, Autonomy)).mode,
     )
-    shape, warnings = await _shape(session, caller, version, judges, settings)
+    shape, warnings = await _shape(session, caller, version, configs, judges, settings)
     if Purpose.CUSTOMER_REPLAY in models:
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
     if (level := evidence_level(*configs)) in LIMITS:
         warnings.append(LIMITS[level])
     warnings += _family_warnings(models.get(Purpose.SCORING), configs)
-    usd_per_call = _usd_per_call(server, await find_policy(session, caller.workspace, Prices), settings, configs)
-    return _reckon(settings, shape, warnings, configs, version, usd_per_call)
+    own = await find_policy(session, caller.workspace, Prices)
+
+    def price(model: str, input_tokens: int, output_tokens: int) -> Decimal | None:
+        served_by = provider_name(server, model)
+        return price_asked(model, provider=served_by, own=own, input_tokens=input_tokens, output_tokens=output_tokens)
+
+    return reckon(settings, shape, warnings, configs, version, price)
 
 
 def with_defaults(defaults: dict[str, Any], request: ScanSettings) -> ScanSettings:
@@ -277,7 +267,12 @@ async def _choose_models(
 
 
 async def _shape(
-    session: AsyncSession, caller: Caller, version: SampleSetVersion | None, judges: list[Dimension], settings: ResolvedSettings
+    session: AsyncSession,
+    caller: Caller,
+    version: SampleSetVersion | None,
+    configs: list[AgentConfig],
+    judges: list[Dimension],
+    settings: ResolvedSettings,
 ) -> tuple[Shape, list[str]]:
     sizes = await count_version_groups(session, caller.workspace, version.id) if version else {}
     await assign_splits(session, caller.workspace, sizes)
@@ -295,15 +290,21 @@ async def _shape(
             f"The holdout has {serving} different cases; a verdict asks for {minimum_pairs}: publish about {more} more samples."
         )
     shape = Shape(
-        agents=len(settings.agents),
+        agents=len(configs),
         train=counts.train,
         dev=counts.dev,
         holdout=round(counts.holdout * serving / counts.groups) if counts.groups else 0,
         holdout_groups=serving,
         selection_votes=sum(votes_of(judge, JudgePrompt.SELECTION) for judge in judges),
         verdict_votes=sum(votes_of(judge, JudgePrompt.VERDICT) for judge in judges),
+        writes=not TEXT_STRATEGIES.isdisjoint(settings.strategies),
         has_proposer=Purpose.REASONING in settings.models,
         comparisons=int(Purpose.EMBEDDING in settings.models),
+        arms=max(len(list_arms(config)) for config in configs) if SearchStrategy.ARMS in settings.strategies else 0,
+        has_labels=bool(judges)
+        and await has_labelled_pairs(
+            session, caller.workspace, rubric_id=settings.rubric_id, rubric_version=settings.rubric_version
+        ),
     )
     return shape, warnings
 
@@ -316,77 +317,6 @@ def _family_warnings(judge: str | None, configs: list[AgentConfig]) -> list[str]
     if family not in {model_family(config.hyperparameters.model) for config in configs}:
         return []
     return [f"Judge and agent are both of the family {family}; a judge of another family has other blind spots."]
-
-
-def _reckon(
-    settings: ResolvedSettings,
-    shape: Shape,
-    warnings: list[str],
-    configs: list[AgentConfig],
-    version: SampleSetVersion | None,
-    usd_per_call: Decimal | None,
-) -> Plan:
-    budget = settings.budget
-    searches = settings.explore or shape.holdout_groups >= settings.rigor.minimum_pairs
-    candidates = shape.affordable(
-        settings.max_candidates,
-        max_calls=budget.max_model_calls,
-        max_usd=budget.max_usd,
-        usd_per_call=usd_per_call,
-    )
-    if searches and candidates < 1:
-        raise BudgetTooSmall(
-            calls=shape.calls(1),
-            max_model_calls=budget.max_model_calls,
-            usd=_usd(usd_per_call, shape.calls(1)),
-            max_usd=str(budget.max_usd),
-        )
-    if searches and candidates < settings.max_candidates:
-        warnings = [*warnings, f"The budget buys about {candidates} of {settings.max_candidates} candidates."]
-    calls = shape.calls(candidates) if searches else shape.baseline_calls
-    spread = spread_of_difference(holdout_repeats(shape.holdout_groups))
-    world = load_world(settings.world_model)
-    readiness = Readiness(
-        mode="full" if version else "synthetic_only",
-        curation_samples_count=version.sample_count if version else 0,
-        evalset_available=bool(world.active_rules(AppliesTo.OWN_STIMULI)),
-        minimum_detectable_effect=minimum_detectable_effect(shape.holdout_groups, spread, alpha=settings.rigor.alpha),
-        noise=None,
-        quote=Quote(max_candidates=candidates if searches else 0, max_usd=_usd(usd_per_call, calls), model_calls=calls),
-        warnings=tuple(warnings),
-    )
-    simulated = all(is_simulated(config.hyperparameters.model) for config in configs)
-    return Plan(
-        settings=settings,
-        readiness=readiness,
-        simulated=simulated,
-        held_usd=budget.max_usd * HELD_SHARE if searches and usd_per_call is not None else Decimal(0),
-        held_calls=shape.held_calls if searches else 0,
-    )
-
-
-def _usd_per_call(
-    server: Settings, prices: Prices | None, settings: ResolvedSettings, configs: list[AgentConfig]
-) -> Decimal | None:
-    """The mean estimated cost of a call over the scan's models; None when one has no known price."""
-    prompt = max(len(config.template.base_prompt.encode()) for config in configs)
-    models = {*settings.models.values(), *(config.hyperparameters.model for config in configs)}
-    costs = [
-        price_asked(
-            model,
-            provider=provider_name(server, model),
-            own=prices,
-            input_tokens=(prompt + USUAL_INPUT_BYTES) // BYTES_PER_TOKEN,
-            output_tokens=USUAL_OUTPUT_TOKENS,
-        )
-        for model in models
-    ]
-    known = [cost for cost in costs if cost is not None]
-    return sum(known, Decimal(0)) / len(known) if len(known) == len(costs) else None
-
-
-def _usd(per_call: Decimal | None, calls: int) -> str | None:
-    return None if per_call is None else format((per_call * calls).quantize(Decimal("0.0001")).normalize(), "f")
 
 
 def _last_days() -> TraceWindow:

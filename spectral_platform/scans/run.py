@@ -28,6 +28,7 @@ from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
 from spectral_platform.scans.failures import FailedCriterion, Traffic
 from spectral_platform.scans.gating import Conclusion
+from spectral_platform.scans.headroom import Headroom
 from spectral_platform.scans.labelled import LabelledPairs
 from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent, events_topic
 from spectral_platform.scans.pairing import Pairs
@@ -92,6 +93,7 @@ class Findings:
     baseline: dict[UUID, dict[str, Trial]] = field(default_factory=dict)
     references: dict[UUID, References] = field(default_factory=dict)
     noise: Noise | None = None
+    headroom: dict[UUID, Headroom] = field(default_factory=dict)
     judge_untrusted: bool = False
     lacks: list[str] = field(default_factory=list)
     failures: dict[UUID, list[FailedCriterion]] = field(default_factory=dict)

@@ -27,10 +27,14 @@ class SearchStrategy(StrEnum):
     ARMS = "arms"
     FEW_SHOT = "few_shot"
     RULES = "rules"
+    GEPA = "gepa"
+    """The search of the gepa package, where it is installed."""
 
 
-TEXT_STRATEGIES = frozenset({SearchStrategy.REFLECTIVE, SearchStrategy.RULES})
+TEXT_STRATEGIES = frozenset({SearchStrategy.REFLECTIVE, SearchStrategy.RULES, SearchStrategy.GEPA})
 """Those that write texts anew from failures."""
+PROPOSING = frozenset({SearchStrategy.REFLECTIVE, SearchStrategy.GEPA})
+"""Those that ask a model for it."""
 DEFAULT_STRATEGIES = (SearchStrategy.REFLECTIVE, SearchStrategy.ARMS)
 
 
@@ -104,9 +108,13 @@ class ScanSettings(Value):
     sample_set_id: UUID | None = Field(default=None, description="Cases; absent = the newest published set.")
     trace_window: TraceWindow | None = Field(default=None, description="Traces to look at; absent = the last 7 days.")
     budget: Budget | None = Field(default=None, description="Limits; absent = 5 USD, 2 000 calls, one hour.")
-    max_candidates: int | None = Field(default=None, ge=1, le=64, description="At most so many candidates; absent = 8.")
+    max_candidates: int | None = Field(
+        default=None, ge=1, le=64, description="At most so many candidates race; what fails its first screen is none. Absent = 8."
+    )
     strategies: tuple[SearchStrategy, ...] | None = Field(
-        default=None, min_length=1, description="How candidates are found; absent = reflective and arms."
+        default=None,
+        min_length=1,
+        description="How candidates are found; absent = reflective and arms. `gepa` needs its package on the server.",
     )
     explore: bool | None = Field(
         default=None, description="Search even where the evidence cannot suffice; the verdict stays insufficient."

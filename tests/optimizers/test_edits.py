@@ -1,6 +1,16 @@
+from typing import Any
+
 import pytest
 
-from spectral_platform.agents.configuration import AgentConfig, Example, Hyperparameters, PromptTemplate
+from spectral_platform.agents.configuration import (
+    AgentConfig,
+    ContextSelection,
+    ContextStrategy,
+    Example,
+    Hyperparameters,
+    PromptTemplate,
+    Truncation,
+)
 from spectral_platform.optimizers.arms import propose_arms
 from spectral_platform.optimizers.edits import (
     MAX_PROMPT_CHARACTERS,
@@ -9,10 +19,13 @@ from spectral_platform.optimizers.edits import (
     Strategy,
     apply_edit,
     candidate_from,
+    component_text,
     config_key,
     edit_problems,
+    text_components,
 )
 from spectral_platform.optimizers.few_shot import propose_examples
+from spectral_platform.optimizers.headroom import is_mentioned, probe_config
 from spectral_platform.optimizers.reflection import CriterionFeedback, ReflectionCase
 from spectral_platform.optimizers.rules import propose_rule
 
@@ -126,3 +139,77 @@ def test_examples_are_the_best_passing_training_answers() -> None:
         Example(input="in good", output="out good"),
     )
     assert propose_examples(PARENT, cases[3:], seed=1) == ()
+
+
+TOOL: dict[str, Any] = {
+    "type": "function",
+    "function": {"name": "find", "description": "Finds.", "parameters": {"type": "object"}},
+}
+ARMED = PARENT.model_copy(update={"template": PARENT.template.model_copy(update={"tools": (TOOL, {"name": "plain"})})})
+
+
+def test_descriptions_of_tools_are_one_component_and_nothing_else_of_a_tool_changes() -> None:
+    assert component_text(ARMED, Component.TOOL_DESCRIPTIONS) == '{\n  "find": "Finds.",\n  "plain": ""\n}'
+    edit = Edit(component=Component.TOOL_DESCRIPTIONS, text='{"plain": "Does.", "find": "Finds by name."}', rationale="Clearer.")
+
+    child = apply_edit(ARMED, edit)
+
+    assert edit_problems(ARMED, edit) == ()
+    assert child.template.tools == (
+        {**TOOL, "function": {**TOOL["function"], "description": "Finds by name."}},
+        {"name": "plain", "description": "Does."},
+    )
+    assert text_components(ARMED) == (Component.BASE_PROMPT, Component.TOOL_DESCRIPTIONS)
+    assert text_components(PARENT) == (Component.BASE_PROMPT,)  # its user prompt only carries values
+
+
+@pytest.mark.parametrize(
+    "text", ["no JSON", "[]", '{"find": "x"}', '{"find": "x", "plain": 1}', '{"find": "", "plain": "", "z": ""}']
+)
+def test_descriptions_must_be_of_the_agents_tools_and_of_all_of_them(text: str) -> None:
+    edit = Edit(component=Component.TOOL_DESCRIPTIONS, text=text, rationale="Clearer.")
+    assert "one JSON object" in edit_problems(ARMED, edit)[0]
+    assert apply_edit(ARMED, edit) == ARMED
+
+
+def test_arms_vary_what_the_config_sets() -> None:
+    selection = ContextSelection(strategy=ContextStrategy.SIMILAR, max_items=4, max_tokens=100, truncation=Truncation.ITEMS)
+    parent = PARENT.model_copy(
+        update={
+            "template": PARENT.template.model_copy(update={"context_selection": selection}),
+            "hyperparameters": PARENT.hyperparameters.model_copy(update={"top_p": 0.95, "max_output_tokens": 400}),
+        }
+    )
+
+    arms = propose_arms(parent, temperatures=())
+
+    assert [arm.config.hyperparameters.top_p for arm in arms] == [0.8, 0.95, 0.95, 0.95, 0.95]
+    assert [arm.config.hyperparameters.max_output_tokens for arm in arms] == [400, 200, 800, 400, 400]
+    assert [arm.config.template.context_selection.max_items for arm in arms if arm.config.template.context_selection] == [
+        4,
+        4,
+        4,
+        2,
+        8,
+    ]
+    assert len({arm.key for arm in arms}) == 5
+
+
+def test_examples_of_one_set_are_unlike_and_sets_share_none() -> None:
+    cases = [case(f"where is my order number {number}", score=1.0) for number in range(4)]
+    cases += [case(name, score=0.9) for name in ("tents", "stoves", "boots")]
+
+    first, second = propose_examples(PARENT, cases, seed=1, count=2)
+
+    inputs = [[example.input for example in candidate.config.template.examples] for candidate in (first, second)]
+    assert all(sum("order" in text for text in found) <= 1 for found in inputs)
+    assert not set(inputs[0]) & set(inputs[1])
+
+
+def test_a_requirement_that_the_prompt_states_needs_no_probing() -> None:
+    stated = "Name the source of every answer."
+    probe = probe_config(PARENT, [stated, "Greet  the\ncustomer.", stated])
+
+    assert probe.template.base_prompt.splitlines() == [PARENT.template.base_prompt, f"- {stated}", "- Greet the customer."]
+    assert is_mentioned(probe.template.base_prompt, stated)
+    assert not is_mentioned(PARENT.template.base_prompt, stated)

@@ -31,7 +31,7 @@ async def rows(scannable: Scannable, database: Database, statement: str) -> list
 
 
 async def test_labels_of_people_check_the_verdict_of_the_next_scan(scannable: Scannable, database: Database, work: Drain) -> None:
-    first = await scannable.start()
+    first = await scannable.start(budget={"max_model_calls": 6_000})
     await work()
     before = (await scannable.get(f"scans/{first['scan_id']}"))["verdict"]
     assert before["statistics"]["human_check"] is None
@@ -50,7 +50,7 @@ async def test_labels_of_people_check_the_verdict_of_the_next_scan(scannable: Sc
 
     worse = "jsonb_build_object('resolution', jsonb_build_object('baseline', 1, 'candidate', 0))"
     await rows(scannable, database, f"UPDATE label_pairs SET marks = {worse}, labelled_at = now() RETURNING id")
-    again = await scannable.start()
+    again = await scannable.start(budget={"max_model_calls": 6_000})
     await work()
     verdict = (await scannable.get(f"scans/{again['scan_id']}"))["verdict"]
     (gate,) = [gate for gate in verdict["gates"] if gate["gate"] == "G8"]

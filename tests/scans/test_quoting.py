@@ -1,13 +1,15 @@
 """Quotes: what a budget buys, and that a scan takes no more than it was quoted."""
 
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral_platform.core.database import Database
 from spectral_platform.llm.queries import get_budget
-from spectral_platform.scans.quoting import Shape
+from spectral_platform.scans.quoting import CallPrices, Quote, Readiness, Shape, show
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
 from tests.scans.workspaces import JUDGED, make_scannable
@@ -16,11 +18,14 @@ SIZES = st.integers(0, 3_000)
 SHAPES = st.builds(
     Shape,
     agents=st.integers(1, 20),
-    train=SIZES,
+    train=st.integers(1, 3_000),
     dev=SIZES,
     holdout=SIZES,
     holdout_groups=SIZES,
     selection_votes=st.integers(0, 20),
+    writes=st.booleans(),
+    arms=st.integers(0, 30),
+    has_labels=st.booleans(),
     verdict_votes=st.integers(0, 60),
     has_proposer=st.booleans(),
 )
@@ -31,16 +36,17 @@ SHAPES = st.builds(
     candidates=st.integers(1, 64),
     max_calls=st.integers(1, 10_000_000),
     max_usd=st.decimals(Decimal("0.01"), 1_000_000, places=2),
-    usd_per_call=st.none() | st.decimals(Decimal("0.000001"), 1, places=6),
+    usd=st.none() | st.decimals(Decimal("0.000001"), 1, places=6),
 )
 def test_a_budget_buys_what_it_covers_and_not_one_candidate_more(
-    shape: Shape, candidates: int, max_calls: int, max_usd: Decimal, usd_per_call: Decimal | None
+    shape: Shape, candidates: int, max_calls: int, max_usd: Decimal, usd: Decimal | None
 ) -> None:
-    bought = shape.affordable(candidates, max_calls=max_calls, max_usd=max_usd, usd_per_call=usd_per_call)
+    prices = CallPrices(agent=usd, judge=usd, comparing=usd, proposer=usd)
+    bought = shape.affordable(candidates, max_calls=max_calls, max_usd=max_usd, prices=prices)
 
     def is_covered(number: int) -> bool:
-        calls = shape.calls(number)
-        return calls <= max_calls and (usd_per_call is None or calls * usd_per_call <= max_usd)
+        calls = shape.all_calls(number).total - shape.diagnosing.total
+        return calls + shape.slack <= max_calls and (usd is None or calls * usd <= max_usd)
 
     assert 0 <= bought <= candidates
     assert bought == 0 or is_covered(bought)
@@ -49,12 +55,12 @@ def test_a_budget_buys_what_it_covers_and_not_one_candidate_more(
 
 @given(shape=SHAPES, candidates=st.integers(0, 64))
 def test_more_of_anything_costs_more(shape: Shape, candidates: int) -> None:
-    calls = shape.calls(candidates)
+    calls = shape.all_calls(candidates).total
 
-    assert shape.calls(candidates + 1) > calls
+    assert shape.all_calls(candidates + 1).total > calls
     for more in ("agents", "train", "dev", "selection_votes"):
-        assert shape.model_copy(update={more: getattr(shape, more) + 1}).calls(candidates) >= calls
-    assert shape.held_calls >= shape.holdout_calls
+        assert shape.model_copy(update={more: getattr(shape, more) + 1}).all_calls(candidates).total >= calls
+    assert shape.held_calls >= shape.holdout_calls.total
 
 
 async def test_a_scan_without_a_search_keeps_nothing_back_for_a_holdout_that_it_never_opens(
@@ -116,3 +122,59 @@ async def test_what_the_holdout_leaves_of_its_share_serves_the_diagnosis(owner: 
     events = {event["type"] for event in (await scannable.get(f"scans/{started['scan_id']}/events?limit=200"))["results"]}
     assert {"holdout_compared", "diagnosed"} <= events
     assert "diagnosis_cut_short" not in events
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"max_candidates": 4, "strategies": ["reflective"]},
+        {"max_candidates": 4, "strategies": ["arms", "few_shot", "rules"]},
+    ],
+    ids=["reflective", "everything else"],
+)
+async def test_a_scan_takes_what_it_was_quoted_and_never_more(
+    owner: Person, database: Database, work: Drain, wanted: dict[str, Any]
+) -> None:
+    scannable = await make_scannable(owner, database, judged=True)
+    started = await scannable.start(**wanted, budget={"max_model_calls": 20_000, "max_usd": 50})
+    quote = started["readiness"]["quote"]
+
+    await work()
+
+    cost = await scannable.get(f"scans/{started['scan_id']}/cost")
+    taken = {entry["phase"]: entry["calls"] for entry in cost["by_phase"]}
+    assert quote["max_candidates"] == 4
+    assert taken["observe"] == quote["by_phase"]["observe"]
+    assert all(taken[phase] <= calls for phase, calls in quote["by_phase"].items())
+    assert 0.4 * quote["model_calls"] <= sum(taken.values()) <= quote["model_calls"] == sum(quote["by_phase"].values())
+    assert 0.3 * float(quote["max_usd"]) <= float(cost["total_usd"]) <= 1.2 * float(quote["max_usd"])
+
+
+@pytest.mark.parametrize(
+    ("cases", "candidates", "words"),
+    [
+        (94, 8, "The budget buys about 8 candidates, and 94 sealed cases show an effect of 17 points or more; "),
+        (12, 1, "The budget buys about 1 candidate, and 12 sealed cases show an effect of "),
+        (0, 0, "Nothing is searched, and 0 sealed cases show no effect at all; "),
+    ],
+)
+def test_readiness_says_in_words_what_the_budget_buys_and_what_more_samples_would_show(
+    cases: int, candidates: int, words: str
+) -> None:
+    quote = Quote(max_candidates=candidates, max_usd=None, model_calls=1)
+    bare = Readiness(
+        mode="full",
+        curation_samples_count=1,
+        evalset_available=True,
+        minimum_detectable_effect=None,
+        noise=None,
+        quote=quote,
+        warnings=(),
+    )
+
+    shown = show(bare, cases, 0.54)
+
+    assert shown.statement.startswith(words)
+    assert shown.with_more_samples is not None
+    assert shown.with_more_samples.minimum_detectable_effect < (shown.minimum_detectable_effect or 1)
+    assert f"about {shown.with_more_samples.samples} more samples would show" in shown.statement

@@ -329,3 +329,11 @@ async def list_labelled_pairs(
         LabelPair.marks.is_not(None),
     )
     return (await session.scalars(statement.order_by(LabelPair.labelled_at.desc(), LabelPair.id))).all()
+
+
+async def has_labelled_pairs(session: AsyncSession, workspace_id: UUID, *, rubric_id: UUID, rubric_version: int) -> bool:
+    """Whether people have labelled any pair by this version of the rubric."""
+    statement = LabelPair.in_workspace(workspace_id).where(
+        LabelPair.rubric_id == rubric_id, LabelPair.rubric_version == rubric_version, LabelPair.marks.is_not(None)
+    )
+    return (await session.scalars(statement.limit(1))).first() is not None

@@ -13,12 +13,15 @@ from spectral_platform.scans.queries import list_tried_edits
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.searching.arms import race_arms
 from spectral_platform.scans.searching.examples import show_examples
+from spectral_platform.scans.searching.gepa import search_gepa
 from spectral_platform.scans.searching.merging import merge_complements
 from spectral_platform.scans.searching.search import Search
 from spectral_platform.scans.searching.texts import search_texts
 from spectral_platform.scans.settings import TEXT_STRATEGIES, PinnedAgent, SearchStrategy
 from spectral_platform.scans.trials import OutOfTime
 
+NO_HEADROOM_SHARE = 0.25
+"""Of the places, where even a prompt that asks for everything gained nothing: no change is then what to expect."""
 MERGES_FROM = 4
 """With so many places one is kept for a merge."""
 
@@ -66,6 +69,9 @@ async def _history(run: Run, agent: PinnedAgent) -> list[TriedEdit]:
 
 
 async def _find(search: Search, limit: int) -> None:
+    headroom = search.run.found.headroom.get(search.agent.agent_id)
+    if headroom is not None and headroom.is_negative:
+        limit = ceil(limit * NO_HEADROOM_SHARE)
     strategies = search.run.settings.strategies
     writes = not TEXT_STRATEGIES.isdisjoint(strategies)
     ready, admitted = limit // 2 if writes else limit, 0
@@ -74,6 +80,11 @@ async def _find(search: Search, limit: int) -> None:
     if SearchStrategy.FEW_SHOT in strategies and ready > admitted:
         admitted += await show_examples(search, ready - admitted)
     if writes:
-        await search_texts(search, limit - admitted - (limit >= MERGES_FROM))
+        places = limit - admitted - (limit >= MERGES_FROM)
+        if SearchStrategy.GEPA in strategies:
+            is_alone = TEXT_STRATEGIES.isdisjoint(set(strategies) - {SearchStrategy.GEPA})
+            await search_gepa(search, places if is_alone else places // 2)
+            places = 0 if is_alone else places - places // 2
+        await search_texts(search, places)
         racing = sum(entry.is_alive and entry.agent == search.agent for entry in search.run.found.contenders)
         await merge_complements(search, limit - racing)

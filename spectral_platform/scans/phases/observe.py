@@ -10,17 +10,14 @@ from spectral_platform.llm.calling import CallLabel, settle
 from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.scans.pairing import trial_composites
-from spectral_platform.scans.quoting import NOISE_CASES, Noise, holdout_repeats
+from spectral_platform.scans.probing import probe_headroom
+from spectral_platform.scans.quoting import NOISE_CASES, Noise, holdout_repeats, show
 from spectral_platform.scans.run import BASELINE, Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import TrialPlan, TrialStatus
 from spectral_platform.statistics.agreement import measure_run_noise
-from spectral_platform.statistics.power import (
-    PRIOR_RUN_VARIANCE,
-    minimum_detectable_effect,
-    spread_of_difference,
-)
+from spectral_platform.statistics.power import PRIOR_RUN_VARIANCE, spread_of_difference
 from spectral_platform.worlds.splits import Split
 
 MOST_SCORING_ERRORS = 0.20
@@ -43,6 +40,8 @@ async def observe(run: Run) -> None:
     everything = [trial for trials in found.baseline.values() for trial in trials.values()]
     found.noise = await _measure_noise(run, run.settings.agents[0])
     await _settle_readiness(run)
+    if run.settings.explore or not found.is_capped:
+        found.headroom = await probe_headroom(run)
     unscored = sum(trial.status is TrialStatus.UNSCORED for trial in everything)
     if everything and unscored / len(everything) > MOST_SCORING_ERRORS:
         found.lacks.append(f"{unscored} of {len(everything)} baseline trials could not be scored.")
@@ -119,18 +118,11 @@ async def _settle_readiness(run: Run) -> None:
     holdout = run.material.sealed_groups
     variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
     repeats = holdout_repeats(holdout)
-    effect = minimum_detectable_effect(holdout, spread_of_difference(repeats, run_variance=variance), alpha=rigor.alpha)
     if holdout < rigor.minimum_pairs:
         found.lacks.append(f"The holdout has {holdout} cases; the workspace's autonomy asks for {rigor.minimum_pairs}.")
     if found.judge_untrusted:
         found.lacks.append("The judge failed more than one canary, so its scores cannot decide.")
     found.is_capped = bool(found.lacks)
-    await run.settle_readiness(
-        readiness.model_copy(
-            update={
-                "noise": found.noise,
-                "minimum_detectable_effect": effect,
-                "warnings": tuple(dict.fromkeys((*readiness.warnings, *found.lacks))),
-            }
-        )
-    )
+    warnings = tuple(dict.fromkeys((*readiness.warnings, *found.lacks)))
+    measured = readiness.model_copy(update={"noise": found.noise, "warnings": warnings})
+    await run.settle_readiness(show(measured, holdout, spread_of_difference(repeats, run_variance=variance), rigor))

@@ -203,13 +203,18 @@ def _observed_cases(run: Run) -> int:
 
 
 def _is_search_adequate(run: Run) -> bool:
-    """Enough distinct valid candidates, one for each of the largest clusters, and a proposer that worked."""
+    """Enough distinct valid candidates, one for each of the largest clusters, and a proposer that worked.
+
+    Where a prompt that asks for everything gained nothing with any agent, the few candidates that were tried on that are enough.
+    """
     found = run.found
     valid = [contender for contender in found.contenders if contender.fate not in {"invalid", "out_of_budget"}]
     answered = {contender.candidate.cluster_signature for contender in valid}
     top = [cluster.signature for clusters in found.clusters.values() for cluster in clusters[:TOP_CLUSTERS]]
     enough = len({contender.candidate.key for contender in valid}) >= ADEQUATE_CANDIDATES
-    return enough and answered.issuperset(top) and found.proposer_errors == 0
+    is_covered = enough and answered.issuperset(top)
+    has_no_headroom = bool(found.headroom) and all(headroom.is_negative for headroom in found.headroom.values())
+    return found.proposer_errors == 0 and (is_covered or (has_no_headroom and bool(valid) and not found.is_cut_short))
 
 
 def _cluster_findings(run: Run) -> tuple[ClusterFinding, ...]:

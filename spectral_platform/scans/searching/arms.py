@@ -3,24 +3,14 @@
 from collections.abc import Iterable
 from statistics import fmean
 
-from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core.randomness import generator
-from spectral_platform.llm.providers.availability import is_simulated
-from spectral_platform.llm.providers.simulator.models import AGENT_MODELS
-from spectral_platform.optimizers.arms import propose_arms
-from spectral_platform.optimizers.edits import Candidate
+from spectral_platform.optimizers.arms import list_arms
 from spectral_platform.optimizers.halving import better_half, plan_rungs
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.pairing import pair
 from spectral_platform.scans.searching.search import Search
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Trial, TrialPlan
-
-
-def list_arms(config: AgentConfig) -> tuple[Candidate, ...]:
-    """The arms of a config. A simulated agent may run on any simulated model; others keep theirs."""
-    models = AGENT_MODELS if is_simulated(config.hyperparameters.model) else ()
-    return propose_arms(config, models=models)
 
 
 async def race_arms(search: Search, slots: int) -> int:

@@ -20,14 +20,13 @@ from spectral_platform.optimizers.reflection import ReflectionCase, parse_propos
 from spectral_platform.optimizers.rules import propose_rule
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.failures import case_of, failures_of
-from spectral_platform.scans.quoting import MINIBATCH, proposals_for
+from spectral_platform.scans.quoting import FAILING_IN_MINIBATCH, MINIBATCH, proposals_for
 from spectral_platform.scans.searching.search import Search
 from spectral_platform.scans.settings import SearchStrategy
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import SEED_BITS
 
 STALLED_AFTER = 5
-FAILING_IN_MINIBATCH = 6
 TOP_CLUSTERS = 3
 LEAST_SEVERITY = 0.05
 

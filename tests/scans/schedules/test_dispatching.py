@@ -11,7 +11,7 @@ from sqlalchemy import text
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.scans.commands import start_scan
-from spectral_platform.scans.preflight import Plan
+from spectral_platform.scans.reckoning import Plan
 from spectral_platform.scans.schedules import jobs
 from spectral_platform.scans.schedules.dispatching import dispatch_schedules, forget_runs, order_run, take_due
 from spectral_platform.scans.schedules.queries import FAILURES_BEFORE_DISABLING

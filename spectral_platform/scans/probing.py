@@ -1,0 +1,72 @@
+"""Probing: before a search spends anything, whether a prompt that simply asks for all that fails would help."""
+
+from statistics import fmean
+from uuid import UUID
+
+from scipy.stats import beta
+
+from spectral_platform.core.randomness import generator
+from spectral_platform.optimizers.headroom import is_mentioned, probe_config
+from spectral_platform.scans.failures import failures_of
+from spectral_platform.scans.headroom import Headroom
+from spectral_platform.scans.pairing import pair
+from spectral_platform.scans.quoting import HEADROOM_CASES
+from spectral_platform.scans.run import Run
+from spectral_platform.scans.settings import TEXT_STRATEGIES, PinnedAgent
+from spectral_platform.scans.states import Phase
+from spectral_platform.scans.trials import Trial, TrialPlan
+from spectral_platform.worlds.splits import Split
+
+CONFIDENCE = 0.95
+PROBE = "headroom"
+
+
+async def probe_headroom(run: Run) -> dict[UUID, Headroom]:
+    """The headroom of every agent whose texts are to be searched."""
+    if TEXT_STRATEGIES.isdisjoint(run.settings.strategies):
+        return {}
+    return {agent.agent_id: await _probe(run, agent) for agent in run.settings.agents}
+
+
+async def _probe(run: Run, agent: PinnedAgent) -> Headroom:
+    train = run.baseline_trials(agent, run.material.book.select(Split.TRAIN))
+    failures = [failure for trial in train for failure in failures_of(trial)]
+    config = run.material.configs[agent.agent_id]
+    asked = run.standard.instructions()
+    wanted = [asked.get(failure.criterion) or failure.feedback for failure in failures]
+    failed = len({failure.case_key for failure in failures})
+    samples = run.material.book.select(Split.DEV, "sample")
+    chosen = generator(run.seed, "headroom", agent.name).sample(samples, min(HEADROOM_CASES, len(samples)))
+    probed: list[Trial] = []
+    if failures and chosen:
+        probed = await run.bench.run(probe_config(config, wanted), chosen, TrialPlan(phase=Phase.OBSERVE, candidate=PROBE))
+    compared = pair(
+        run.baseline_trials(agent, tuple(chosen)) if probed else [], probed, run.standard, run.found.references[agent.agent_id]
+    ).composite
+    found = Headroom(
+        failed=failed,
+        cases=len(train),
+        failure_rate=_share(failed, len(train)),
+        failures=len(failures),
+        addressable=sum(not is_mentioned(config.template.base_prompt, requirement) for requirement in wanted),
+        probed=len(probed),
+        gain=fmean(compared) if compared else None,
+    )
+    said = "there is nothing that a prompt could be probed for"
+    if found.gain is not None:
+        said = f"a prompt that asks for all of that gains {found.gain:+.3f} on {found.probed} dev cases"
+    await run.emit(
+        "headroom_probed",
+        f"{agent.name} fails {failed} of {len(train)} training cases; {said}.",
+        subject=str(agent.agent_id),
+        **found.model_dump(mode="json"),
+    )
+    return found
+
+
+def _share(failed: int, cases: int) -> tuple[float, float]:
+    """The Clopper-Pearson interval of a share."""
+    tail = (1 - CONFIDENCE) / 2
+    lower = float(beta.ppf(tail, failed, cases - failed + 1)) if failed else 0.0
+    upper = float(beta.ppf(1 - tail, failed + 1, cases - failed)) if failed < cases else 1.0
+    return round(lower, 4), round(upper, 4)
