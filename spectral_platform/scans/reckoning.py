@@ -48,7 +48,7 @@ def reckon(
     version: SampleSetVersion | None,
     price: Price,
 ) -> Plan:
-    """The plan of a scan, its calls at this price. Raises ``BudgetTooSmall`` where a search would not reach the first look at the holdout."""
+    """The plan of a scan at these prices. Raises ``BudgetTooSmall`` where a search would not reach the sealed cases."""
     prices, budget = _prices(settings, configs, price), settings.budget
     searches = settings.explore or shape.holdout_groups >= settings.rigor.minimum_pairs
     candidates = shape.affordable(
