@@ -5,16 +5,15 @@ file, and nothing of it that listens or reports is on. Money, time and cancellat
 raised as ``EngineStopped``, which no handler of the library takes for a failed iteration.
 """
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spectral_platform.optimizers.errors import ProposalUnreadable
 
-try:
-    import gepa
-    from gepa.core.adapter import EvaluationBatch
-except ImportError:  # an extra
-    gepa = None
+gepa: Any = importlib.import_module("gepa") if importlib.util.find_spec("gepa") else None
+"""The package, an extra; untyped, because its types ask more of an adapter than it calls."""
 
 Texts = dict[str, str]
 Evaluate = Callable[[Sequence[str], Texts], list[float]]
@@ -85,7 +84,9 @@ class _Adapter:
 
     def evaluate(self, batch: list[str], candidate: Texts, capture_traces: bool = False) -> Any:
         scores = self._evaluate(batch, candidate)
-        return EvaluationBatch(outputs=list(batch), scores=scores, trajectories=list(batch) if capture_traces else None)
+        return gepa.core.adapter.EvaluationBatch(
+            outputs=list(batch), scores=scores, trajectories=list(batch) if capture_traces else None
+        )
 
     def make_reflective_dataset(
         self, candidate: Texts, eval_batch: Any, components_to_update: list[str]
