@@ -49,7 +49,8 @@ def signed_by(received: Received, webhooks: list[Json]) -> int:
 def test_everything_that_ends_or_moves_can_be_told() -> None:
     told = {f"changeset.{status}" for status in ChangesetStatus} | {f"scan.{status}" for status in SCAN.terminal}
 
-    assert told | {"changeset.watch_ended", "judge.drifted", "webhook.disabled", "webhook.test"} == set(EventType)
+    told |= {"changeset.watch_ended", "judge.drifted", "schedule.disabled", "schedule.sla_missed"}
+    assert told | {"webhook.disabled", "webhook.test"} == set(EventType)
     assert Scan.lifecycle is SCAN
 
 
