@@ -53,7 +53,7 @@ class _Engine:
     """The library's thread on one side, this scan's event loop on the other."""
 
     def __init__(self, search: Search, slots: int) -> None:
-        self.ending: Exception | None = None
+        self.ending: BaseException | None = None
         """What ended the search from within: a spent budget, a lost scan."""
         self._search = search
         self._slots = slots
@@ -98,12 +98,13 @@ class _Engine:
         if self._stopped.is_set():  # it was stopped just now
             self._asked.cancel()
         try:
-            answer: T = self._asked.result()
+            failure = self._asked.exception()
         except concurrent.futures.CancelledError as cancelled:
             raise EngineStopped from cancelled
-        except Exception as error:  # the loop's own, to be raised there
-            self.ending = error
-            raise EngineStopped from error
+        if failure is not None:  # the loop's own, to be raised there
+            self.ending = failure
+            raise EngineStopped from failure
+        answer: T = self._asked.result()
         return answer
 
     async def note_rejected(self) -> None:
