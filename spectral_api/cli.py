@@ -299,6 +299,10 @@ def scan(
 
     Ends with 0 when the scan could be done, whatever its verdict; with 1 when it failed or was cancelled, or the server refused.
     """
+    if cancel and scan_id is None:
+        raise Refused("--cancel needs the scan that it stops")
+    if expect and not watch:
+        raise Refused("--expect needs --watch: a verdict is known when the scan is over")
     # A person who is named can do all that people can; keys are often only for sending.
     key = None if email and password else api_key
     with open_server(url, email=email, password=password, api_key=key) as client:

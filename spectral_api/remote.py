@@ -46,8 +46,11 @@ class KeyAuth(httpx.Auth):
 
 
 def open_server(url: str, *, email: str | None = None, password: str | None = None, api_key: str | None = None) -> httpx.Client:
-    """Requests to a server, as the key or the person; close it after use. Raises ``Refused`` without credentials."""
-    base = httpx.URL(url.rstrip("/") + "/api/v1/")
+    """Requests to a server as the key or the person; close it after use. Raises ``Refused`` without address or credentials."""
+    try:
+        base = httpx.URL(url.rstrip("/") + "/api/v1/")
+    except httpx.InvalidURL as mistake:
+        raise Refused(f"{url} is no address: {mistake}") from mistake
     if api_key:
         return httpx.Client(base_url=base, auth=KeyAuth(api_key), timeout=TIMEOUT_SECONDS)
     if email and password:
@@ -68,7 +71,10 @@ def expect(answer: httpx.Response, doing: str) -> dict[str, Any]:
     """The body of an answer that should be a success. Raises ``Refused``, with the server's own words where it has some."""
     if not answer.is_success:
         raise Refused(f"{doing} failed: {reason(answer)}")
-    body: dict[str, Any] = answer.json()
+    try:
+        body: dict[str, Any] = answer.json()
+    except ValueError as mistake:
+        raise Refused(f"{doing} failed: what answers at {answer.url} is no Spectral server") from mistake
     return body
 
 
