@@ -1,15 +1,17 @@
 """A scan's events as a stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import orjson
 import pytest
 from fastapi import FastAPI
 
+from spectral_api.v1.scans import streaming
 from spectral_platform.core.database import Database
 from spectral_platform.core.watching import Watch
 from tests.fixtures.callers import Person
@@ -117,6 +119,32 @@ async def test_who_is_no_longer_let_in_is_told_nothing_more(
 
     assert (await following).content == b""
     assert (await scannable.get(f"scans/{started['scan_id']}/events"))["results"]
+
+
+async def test_a_workspace_has_so_many_streams_and_takes_none_from_another(
+    scannable: Scannable, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "FOLLOWERS_AT_ONCE", 2)
+    started = await scannable.start()
+    path = f"{scannable.owner.w}/scans/{started['scan_id']}"
+
+    async def nothing() -> AsyncGenerator[bytes]:
+        yield b""
+
+    mine = scannable.owner.workspace_id
+    open_streams = [await streaming.bound_stream(app.state.followers, mine, nothing()) for _ in range(2)]
+    refused = await scannable.owner.client.get(f"{path}/events", headers=STREAM)
+    assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (429, "rate-limited")
+    assert refused.headers["Retry-After"]
+    assert (await scannable.owner.client.get(f"{path}/events")).status_code == 200
+    other = await streaming.bound_stream(app.state.followers, uuid4(), nothing())
+    await other.aclose()
+
+    await open_streams.pop().aclose()
+    await scannable.owner.client.post(f"{path}/cancel")
+    assert (await scannable.owner.client.get(f"{path}/events", headers=STREAM)).status_code == 200
+    await open_streams.pop().aclose()
+    assert app.state.followers == {}
 
 
 async def test_a_stream_of_another_workspaces_scan_is_not_found(scannable: Scannable, stranger: Person) -> None:

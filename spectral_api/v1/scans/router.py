@@ -15,7 +15,7 @@ from spectral_api.security import Credential, authenticate, let_in_again
 from spectral_api.v1.refusals import IN_WORKSPACE
 from spectral_api.v1.scans import artifacts, schemas, steps
 from spectral_api.v1.scans.schedules.router import router as schedules
-from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, stream_events
+from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, TooManyFollowers, bound_stream, stream_events
 from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
@@ -23,6 +23,7 @@ from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.values import Moment
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.mail.errors import MailUnconfigured
+from spectral_platform.ratelimits.errors import TooManyRequests
 from spectral_platform.scans import commands, queries
 from spectral_platform.scans.errors import (
     ArtifactNotFound,
@@ -144,7 +145,8 @@ async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database
     "/{scan_id}/events",
     response_model=Results[schemas.ScanEvent],
     summary="List a scan's events",
-    responses=problems(*IN_WORKSPACE, ScanNotFound) | {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
+    responses=problems(*IN_WORKSPACE, ScanNotFound, TooManyRequests, TooManyFollowers)
+    | {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
 )
 async def list_scan_events(
     workspace_id: UUID,
@@ -168,13 +170,14 @@ async def list_scan_events(
     With `Accept: text/event-stream` the events are sent as they happen ([server-sent
     events](https://html.spec.whatwg.org/multipage/server-sent-events.html)): `id` is the sequence number, `event` the type, and
     `data` the event as JSON. The stream ends with the scan, or with the credential. `Last-Event-ID` resumes it after that event.
+    A workspace has at most a hundred streams open at once.
     """
     if EVENT_STREAM in (accept or "").lower():
         await queries.find_scan(database, caller, scan_id)
         await release_session(database, holder)
         admit = let_in_again(request, credential, workspace_id)
         events = stream_events(watch, holder, caller, scan_id, after=last_event_id or 0, admit=admit)
-        return EventSourceResponse(events)
+        return EventSourceResponse(await bound_stream(request.app.state.followers, caller.workspace, events))
     page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_scan_events(database, caller, scan_id, page=page))
 

@@ -1,5 +1,6 @@
 """A scan's events as a stream."""
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from uuid import UUID
@@ -9,13 +10,46 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from spectral_api.v1.scans import schemas
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database
-from spectral_platform.core.errors import SpectralError
+from spectral_platform.core.errors import RateLimitedError, SpectralError
 from spectral_platform.core.watching import Watch
 from spectral_platform.scans.following import follow
 
 EVENT_STREAM = "text/event-stream"
 LARGEST_SEQUENCE = 2**63 - 1
 KEEP_ALIVE_SECONDS = 15.0
+FOLLOWERS_AT_ONCE = 100
+
+
+class TooManyFollowers(RateLimitedError):
+    """As many of the workspace's event streams are open as may be."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"The workspace has {FOLLOWERS_AT_ONCE} event streams open, and may have no more. Close some, or list the events."
+        )
+
+
+async def bound_stream(followers: Counter[UUID], workspace_id: UUID, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The events, counted among the workspace's streams until their end. Raises ``TooManyFollowers`` before it begins."""
+    counted = _count(followers, workspace_id, events)
+    await anext(counted)
+    return counted
+
+
+async def _count(followers: Counter[UUID], workspace_id: UUID, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The events after an empty part: who has that is counted until the end, also where nobody reads on."""
+    if followers[workspace_id] >= FOLLOWERS_AT_ONCE:
+        raise TooManyFollowers
+    followers[workspace_id] += 1
+    try:
+        yield b""
+        async with aclosing(events):
+            async for event in events:
+                yield event
+    finally:
+        followers[workspace_id] -= 1
+        if not followers[workspace_id]:
+            del followers[workspace_id]
 
 
 async def stream_events(
