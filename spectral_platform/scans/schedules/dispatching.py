@@ -5,7 +5,9 @@ schedule's lock, so each time is taken once whatever number of workers look. The
 order of the queue, which outlives whoever takes it up, and a run that waits too long is ordered again.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from zoneinfo import ZoneInfoNotFoundError
 
 import structlog
 from sqlalchemy import delete, select
@@ -27,6 +29,9 @@ from spectral_platform.workspaces.queries import is_open
 
 logger = structlog.get_logger(__name__)
 
+Listing = Callable[[AsyncSession], Awaitable[list[queries.Pending]]]
+Action = Callable[[AsyncSession, queries.Pending], Awaitable[None]]
+
 LATE = timedelta(minutes=5)
 """How long after its time a run is still on time; later, it was missed."""
 KEPT_FOR = timedelta(days=90)
@@ -36,18 +41,28 @@ MOST_FORGOTTEN_AT_ONCE = 1_000
 async def dispatch_schedules(context: JobContext) -> None:
     """Write down due runs, have waiting ones started and tell of those that take too long, in every tenant.
 
-    Each thing is its own transaction under its own lock, and whatever another worker holds is passed over.
+    Each thing is its own transaction under its own lock, and whatever another worker holds is passed over. Where more is pending
+    than is read at once it goes on without a pause, for as long as that changes anything.
     """
-    for listed, act in (
-        (queries.list_due_schedules, take_due),
-        (queries.list_unstarted_runs, order_run),
-        (queries.list_unsettled_runs, settle_sla),
-    ):
-        async with context.database.transaction() as session:
-            pending = await listed(session)
-        for each in pending:
+    before: list[list[queries.Pending]] = []
+    while True:
+        pending = [await _act_on(context, listed, act) for listed, act in DUTIES]
+        if pending == before or max(map(len, pending)) < queries.MOST_AT_ONCE:
+            return
+        before = pending
+
+
+async def _act_on(context: JobContext, listed: Listing, act: Action) -> list[queries.Pending]:
+    """Act on all that is pending of one kind, as far as it is read at once."""
+    async with context.database.transaction() as session:
+        pending = await listed(session)
+    for each in pending:
+        try:
             async with context.database.transaction(account_id=each.account_id, workspace_id=each.workspace_id) as session:
                 await act(session, each)
+        except ZoneInfoNotFoundError as fault:  # this host has an older database of zones than the one that took the schedule
+            logger.error("zone_unknown", id=str(each.id), exc_info=fault)
+    return pending
 
 
 async def forget_runs(context: JobContext) -> None:
@@ -131,6 +146,13 @@ async def settle_sla(session: AsyncSession, pending: queries.Pending) -> None:
         await publish(session, news)
         logger.warning("sla_missed", schedule_id=str(run.schedule_id), run_id=str(run.id))
     await session.flush()
+
+
+DUTIES: tuple[tuple[Listing, Action], ...] = (
+    (queries.list_due_schedules, take_due),
+    (queries.list_unstarted_runs, order_run),
+    (queries.list_unsettled_runs, settle_sla),
+)
 
 
 async def _forget_some(session: AsyncSession) -> bool:
