@@ -1,6 +1,7 @@
 """Writing schedules and triggering them."""
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from spectral_platform.audit.commands import record
 from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import Caller, CallerKind
 from spectral_platform.core.database import conflict_as
+from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
 from spectral_platform.scans.commands import start_scan
 from spectral_platform.scans.errors import ScanAlreadyActive
@@ -18,7 +20,7 @@ from spectral_platform.scans.notices.recipients import check_notify
 from spectral_platform.scans.preflight import check_named, plan_scan, with_defaults
 from spectral_platform.scans.queries import ScanView
 from spectral_platform.scans.schedules import queries
-from spectral_platform.scans.schedules.deciding import Decision, decide
+from spectral_platform.scans.schedules.deciding import Decision, decide, find_stop
 from spectral_platform.scans.schedules.errors import (
     OverrideRefused,
     ScheduleChanged,
@@ -36,8 +38,6 @@ from spectral_platform.workspaces.queries import get_workspace
 
 MOST_SCHEDULES = 200
 SHOWN_CHARACTERS = len(queries.TOKEN_PREFIX) + 4
-BY_THE_CLOCK = {"cron", "timezone", "enabled"}
-"""Fields that say when the schedule is due; where another one changes, what is due stays due."""
 NOT_BY_TOKEN = {"agent_ids", "rubric_id", "objective_id", "notify"}
 """What the holder of a token may not choose: tokens lie in the settings of other systems."""
 
@@ -99,28 +99,26 @@ async def update_schedule(
 ) -> queries.ScheduleView:
     """Change what ``changes`` names. ``expected`` are fingerprints of which the schedule must have one.
 
-    A run that waits goes by the quiet hours as they are now. Raises what ``create_schedule`` raises.
+    A run that waits goes by the quiet hours as they are now, and ends with the clock's hold on the schedule. Raises what
+    ``create_schedule`` raises.
     """
     if "settings" in changes:
         await _check_settings(session, caller, server, changes["settings"])
     schedule = await _hold(session, caller, schedule_id, expected)
+    rhythm = schedule.rhythm
     for field, value in changes.items():
         if field == "enabled":
             _switch(schedule, enabled=value)
         else:
             setattr(schedule, field, _named_only(value) if field == "settings" else value)
     moment = clock.now()
-    if not BY_THE_CLOCK.isdisjoint(changes):
+    if schedule.rhythm != rhythm:  # else what is due stays due, also where the same is written again
         schedule.plan_next(moment)
     schedule.version += 1
     schedule.updated_at = moment
     with conflict_as("uq_scan_schedules_workspace_id_name", ScheduleNameTaken(schedule.name)):
         await session.flush()
-    waiting = await queries.find_waiting_run(session, schedule.id)
-    if waiting is not None:
-        waiting.starts_at = schedule.release(max(waiting.due_at, moment))
-        waiting.sla_due_at = schedule.sla_end(waiting.starts_at)
-        await session.flush()
+    await _plan_waiting(session, schedule, moment)
     await _record(session, caller, schedule, "updated", fields=sorted(changes), version=schedule.version)
     return await queries.view_schedule(session, caller, schedule)
 
@@ -204,14 +202,28 @@ async def explain_schedule(session: AsyncSession, caller: Caller, server: Settin
 async def _check_overrides(session: AsyncSession, caller: Caller, schedule: ScanSchedule, overrides: ScanSettings) -> None:
     """Raise ``OverrideRefused`` where a token's holder asks for other things than the schedule's, or for more of them."""
     refused = sorted(NOT_BY_TOKEN & overrides.model_fields_set)
-    limits = overrides.budget
-    if limits is not None:
-        workspace = await get_workspace(session, caller)
-        allowed = with_defaults(workspace.scan_defaults, schedule.request).budget or Budget()
-        higher = [limit for limit in sorted(limits.model_fields_set) if getattr(limits, limit) > getattr(allowed, limit)]
+    if "budget" in overrides.model_fields_set:
+        defaults = (await get_workspace(session, caller)).scan_defaults
+        allowed = with_defaults(defaults, schedule.request).budget or Budget()
+        asked = with_defaults(defaults, with_defaults(schedule.settings, overrides)).budget or Budget()
+        higher = [limit for limit in sorted(Budget.model_fields) if getattr(asked, limit) > getattr(allowed, limit)]
         refused += [f"a higher budget.{limit}" for limit in higher]
     if refused:
         raise OverrideRefused(refused)
+
+
+async def _plan_waiting(session: AsyncSession, schedule: ScanSchedule, moment: datetime) -> None:
+    """Have the run that waits, if there is one, go by the schedule as it is now: it starts then, or never."""
+    waiting = await queries.find_waiting_run(session, schedule.id)
+    if waiting is None:
+        return
+    stop = find_stop(schedule)
+    if stop is not None:
+        await move(session, waiting, RunStatus.SKIPPED, reason=stop.reason, detail=stop.detail, sla_due_at=None)
+        return
+    waiting.starts_at, waiting.ordered_at = schedule.release(max(waiting.due_at, moment)), None
+    waiting.sla_due_at = schedule.sla_end(waiting.starts_at)
+    await session.flush()
 
 
 async def _check_settings(session: AsyncSession, caller: Caller, server: Settings, settings: ScanSettings) -> None:

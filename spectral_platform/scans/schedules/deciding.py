@@ -61,16 +61,23 @@ async def decide(session: AsyncSession, server: Settings, schedule: ScanSchedule
     return Decision(Reason.READY, "A scan would start now.", plan=plan)
 
 
-async def _hindrance(session: AsyncSession, schedule: ScanSchedule, at: datetime) -> Decision | None:
-    """What stands against the schedule itself, whatever it would scan."""
-    if not await is_open(session, schedule.workspace_id):
-        return Decision(Reason.WORKSPACE_CLOSED, "The workspace is deleted or its account suspended.")
+def find_stop(schedule: ScanSchedule) -> Decision | None:
+    """What keeps the clock from starting anything, until somebody changes the schedule."""
     if schedule.disabled_reason is DisabledReason.FAILING:
         return Decision(Reason.DISABLED, f"The schedule was disabled: {FAILING}. Enable it when the cause is gone.")
     if not schedule.enabled:
         return Decision(Reason.DISABLED, "The schedule is disabled.")
     if schedule.cron is None:
         return Decision(Reason.NO_CRON, "The schedule has no cron: it runs only when it is triggered.")
+    return None
+
+
+async def _hindrance(session: AsyncSession, schedule: ScanSchedule, at: datetime) -> Decision | None:
+    """What stands against the schedule itself, whatever it would scan."""
+    if not await is_open(session, schedule.workspace_id):
+        return Decision(Reason.WORKSPACE_CLOSED, "The workspace is deleted or its account suspended.")
+    if (stop := find_stop(schedule)) is not None:
+        return stop
     if await keeps_failing(session, schedule):
         return Decision(Reason.FAILING, f"{FAILING}; the schedule is disabled instead of running again.")
     released = schedule.release(at)

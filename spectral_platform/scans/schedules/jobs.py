@@ -61,8 +61,10 @@ async def _hold(session: AsyncSession, work: StartRun) -> tuple[ScanSchedule, Sc
     if run is None:
         return None
     schedule = await session.get(ScanSchedule, run.schedule_id, with_for_update=True)
+    if schedule is None:  # deleted meanwhile, and the run with it
+        return None
     await session.refresh(run, with_for_update=True)
-    if schedule is None or run.status is not RunStatus.WAITING or run.starts_at > clock.now():
+    if run.status is not RunStatus.WAITING or run.starts_at > clock.now():
         return None
     return schedule, run
 

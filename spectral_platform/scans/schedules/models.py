@@ -64,6 +64,11 @@ class ScanSchedule(Identified, AccountOwned, WorkspaceOwned, Created, Base):
         """What its scans are asked for."""
         return ScanSettings.model_validate(self.settings)
 
+    @property
+    def rhythm(self) -> tuple[str | None, str, bool]:
+        """Everything that says when it is due."""
+        return self.cron, self.timezone, self.enabled
+
     def plan_next(self, moment: datetime) -> None:
         """Be due at the first time after a moment."""
         is_timed = self.enabled and self.cron is not None

@@ -203,6 +203,7 @@ async def test_the_token_of_a_suspended_account_or_a_deleted_workspace_is_refuse
         ({"budget": {"max_usd": "1.5"}}, 202),
         ({"budget": {"max_usd": "2.01"}}, 400),
         ({"budget": {"max_model_calls": 2001}}, 400),
+        ({"budget": None}, 400),
         ({"agent_ids": None}, 400),
         ({"notify": None}, 400),
     ],
@@ -219,6 +220,22 @@ async def test_a_token_chooses_neither_agents_nor_a_higher_budget(
     )
 
     assert answer.status_code == status, answer.text
+
+
+async def test_what_is_due_stays_due_when_the_same_is_written_again(schedules: Schedules) -> None:
+    made = await schedules.create(cron="0 3 * * *", timezone="Asia/Tokyo")
+    due = clock.now().replace(microsecond=0) - timedelta(hours=2)
+    await schedules.set("scan_schedules", made["id"], next_due_at=due)
+    same = {name: made[name] for name in ("name", "cron", "timezone", "quiet_hours", "catch_up", "sla_s", "enabled", "settings")}
+
+    put = await schedules.owner.client.put(f"{schedules.path}/{made['id']}", json=same)
+    assert put.status_code == 200, put.text
+    changed = await schedules.change(made, enabled=True, timezone="Asia/Tokyo")
+
+    assert datetime.fromisoformat(put.json()["next_run_at"]) == datetime.fromisoformat(changed["next_run_at"]) == due
+    await schedules.tick(made)
+    assert len(await schedules.runs(made)) == 1
+    assert datetime.fromisoformat((await schedules.get(made))["next_run_at"]) > clock.now()
 
 
 async def test_a_disabled_schedule_is_not_triggered(schedules: Schedules, scannable: Scannable) -> None:

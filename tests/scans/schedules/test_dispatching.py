@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -12,7 +13,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.scans.commands import start_scan
 from spectral_platform.scans.reckoning import Plan
-from spectral_platform.scans.schedules import jobs
+from spectral_platform.scans.schedules import jobs, queries
 from spectral_platform.scans.schedules.dispatching import dispatch_schedules, forget_runs, order_run, take_due
 from spectral_platform.scans.schedules.queries import FAILURES_BEFORE_DISABLING
 from spectral_platform.scans.schedules.work import StartRun
@@ -137,8 +138,7 @@ async def test_an_order_that_is_lost_is_given_again_and_not_before(schedules: Sc
     async def order() -> int:
         async with schedules.transaction() as session:
             await order_run(session, schedules.pending(run["id"]))
-            counted = "SELECT count(*) FROM procrastinate_jobs WHERE args->'work'->>'run_id' = :id"
-            return int(await session.scalar(text(counted), {"id": run["id"]}) or 0)
+        return await orders(schedules, run)
 
     assert [await order(), await order()] == [1, 1]
     await schedules.set("scan_schedule_runs", run["id"], ordered_at=clock.now() - timedelta(minutes=11))
@@ -270,11 +270,71 @@ async def test_disabling_a_schedule_reaches_the_run_that_waits(schedules: Schedu
     made = await schedules.create(cron="* * * * *", quiet_hours=quiet_until(now() + HOUR))
     await schedules.come_due(made, now())
 
-    await schedules.change(made, enabled=False, quiet_hours=None)
-    await schedules.tick(made)
+    disabled = await schedules.change(made, enabled=False)
 
+    assert disabled["next_run_at"] is None
     (run,) = await schedules.runs(made)
     assert (run["status"], run["code"]) == ("skipped", "disabled")
+    await schedules.change(made, enabled=True, quiet_hours=None)
+    await schedules.tick(made)
+    assert await schedules.runs(made) == [run], "what was due before it was disabled is not caught up on"
+
+
+async def test_a_run_whose_quiet_hours_are_moved_is_ordered_when_they_end(schedules: Schedules, scannable: Scannable) -> None:
+    made = await schedules.create(cron="* * * * *", quiet_hours=quiet_until(now() + HOUR))
+    await schedules.come_due(made, now())
+    (run,) = await schedules.runs(made)
+    await schedules.set("scan_schedules", made["id"], next_due_at=now() + HOUR)
+    await schedules.set("scan_schedule_runs", run["id"], starts_at=now(), ordered_at=clock.now())  # it is being started
+
+    await schedules.change(made, quiet_hours=None)
+    await schedules.tick(made)
+
+    assert await orders(schedules, run) == 1
+
+
+async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(schedules: Schedules) -> None:
+    made = await schedules.create(cron="* * * * *")
+    await schedules.set("scan_schedules", made["id"], next_due_at=now())
+    async with schedules.transaction() as session:
+        await take_due(session, schedules.pending(made["id"]))
+    (run,) = await schedules.runs(made)
+    waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_locks WHERE relation = :held)")
+
+    async with asyncio.timeout(20), schedules.transaction() as deleting:
+        held = await deleting.scalar(text("SELECT 'scan_schedules'::regclass::oid"))
+        await deleting.execute(text("DELETE FROM scan_schedules WHERE id = :id"), {"id": UUID(made["id"])})
+        starting = asyncio.create_task(schedules.start(run))
+        while not await deleting.scalar(waits, {"held": held}):
+            await asyncio.wait([starting], timeout=0.01)
+
+    await starting
+
+
+async def orders(schedules: Schedules, run: Json) -> int:
+    """How many orders to start the run were given."""
+    async with schedules.transaction() as session:
+        counted = "SELECT count(*) FROM procrastinate_jobs WHERE args->'work'->>'run_id' = :id"
+        return int(await session.scalar(text(counted), {"id": run["id"]}) or 0)
+
+
+@pytest.mark.own_database
+async def test_one_round_takes_all_that_is_due_and_stumbles_over_nothing(
+    schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "MOST_AT_ONCE", 2)
+    made = [await schedules.create(name=f"Nightly {number}", cron="* * * * *") for number in range(5)]
+    for number, each in enumerate(made):
+        await schedules.set("scan_schedules", each["id"], next_due_at=now() - timedelta(seconds=number))
+    async with schedules.transaction() as session:
+        unknown = text("UPDATE scan_schedules SET timezone = 'Mars/Olympus' WHERE id = :id")
+        await session.execute(unknown, {"id": UUID(made[4]["id"])})
+
+    async with asyncio.timeout(20):
+        await dispatch_schedules(schedules.context)
+
+    taken = [[(run["status"], await orders(schedules, run)) for run in await schedules.runs(each)] for each in made]
+    assert taken == [[("waiting", 1)]] * 4 + [[]]
 
 
 async def test_a_schedule_whose_runs_are_refused_again_and_again_is_disabled(schedules: Schedules) -> None:
