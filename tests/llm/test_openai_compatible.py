@@ -1,5 +1,6 @@
 """Any OpenAI-compatible endpoint over real HTTP, with everything that such endpoints do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -193,3 +194,37 @@ async def test_an_answer_of_another_shape_is_a_fault_of_the_provider(
 
     with pytest.raises(ProviderUnavailable):
         await provider.complete(request())
+
+
+async def test_calls_that_are_refused_side_by_side_all_learn_what_the_model_takes(
+    provider: OpenAICompatibleProvider, model_server: ModelServer
+) -> None:
+    def picky(number: int, body: dict[str, Any]) -> Response | None:
+        if "max_tokens" in body:
+            words = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+        elif "temperature" in body:
+            words = "Unsupported value: 'temperature' does not support 0.2 with this model."
+        else:
+            return JSONResponse({"choices": [{"message": {"role": "assistant", "content": "At nine."}}]})
+        return JSONResponse({"error": {"message": words}}, status_code=400)
+
+    model_server.fault = picky
+
+    answers = await asyncio.gather(*(provider.complete(request(temperature=0.2)) for _ in range(8)))
+
+    assert [answer.text for answer in answers] == ["At nine."] * 8
+
+
+async def test_of_two_parameters_that_exclude_each_other_one_is_left_out(
+    provider: OpenAICompatibleProvider, model_server: ModelServer
+) -> None:
+    def either(number: int, body: dict[str, Any]) -> Response | None:
+        words = "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
+        refusal = JSONResponse({"error": {"message": words}}, status_code=400)
+        return refusal if {"temperature", "top_p"} <= body.keys() else None
+
+    model_server.fault = either
+
+    await provider.complete(request(temperature=0.2, top_p=0.9))
+
+    assert [("temperature" in body, "top_p" in body) for body in model_server.bodies] == [(True, True), (True, False)]

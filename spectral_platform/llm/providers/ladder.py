@@ -40,12 +40,13 @@ class Ladder:
         """
         rung = Rung.PLAIN if request.json_schema is None else self._rungs.get(request.model, Rung.JSON_SCHEMA)
         while True:
+            sent = self._without_refused(request)  # by itself, because another call may find out more before this one is refused
             try:
-                answer = await ask(self._without_refused(request), rung)
+                answer = await ask(sent, rung)
             except RequestNotUnderstood as refusal:
-                named = self._named_by(refusal, request)
-                if named:
-                    self._refused[request.model] |= named
+                named = self._named_by(refusal, sent)
+                if named is not None:
+                    self._refused[request.model].add(named)
                 elif rung is Rung.PLAIN:
                     raise
                 else:
@@ -59,11 +60,14 @@ class Ladder:
         refused = self._refused[request.model]
         return request.model_copy(update={name: () if name == "stop" else None for name in refused}) if refused else request
 
-    def _named_by(self, refusal: RequestNotUnderstood, request: ModelRequest) -> set[str]:
-        """Parameters that were sent and that the refusal names."""
+    def _named_by(self, refusal: RequestNotUnderstood, sent: ModelRequest) -> str | None:
+        """A parameter that was sent and that the refusal names.
+
+        Of several the one that matters least: some models take temperature or top_p, only not both.
+        """
         text = refusal.detail.lower()
-        sent = {name for name in OPTIONAL if getattr(request, name) not in (None, ())} - self._refused[request.model]
-        return {name for name in sent if _NAMED[name].search(text)}
+        given = [name for name in OPTIONAL if getattr(sent, name) not in (None, ())]
+        return next((name for name in reversed(given) if _NAMED[name].search(text)), None)
 
 
 def check_extra(request: ModelRequest, reserved: frozenset[str]) -> None:

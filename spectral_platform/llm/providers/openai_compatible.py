@@ -56,17 +56,17 @@ class OpenAICompatibleProvider:
         return await self._ladder.climb(request, self._ask)
 
     async def _ask(self, request: ModelRequest, rung: Rung) -> ModelAnswer:
+        is_newer = request.model in self._takes_newer_limit
         try:
-            return await self._send(request, rung)
+            return await self._send(request, rung, is_newer=is_newer)
         except RequestNotUnderstood as error:
-            if NEWER_LIMIT not in error.detail or request.model in self._takes_newer_limit:
+            if NEWER_LIMIT not in error.detail or is_newer:
                 raise
             self._takes_newer_limit.add(request.model)
-            return await self._send(request, rung)
+            return await self._send(request, rung, is_newer=True)
 
-    async def _send(self, request: ModelRequest, rung: Rung) -> ModelAnswer:
+    async def _send(self, request: ModelRequest, rung: Rung, *, is_newer: bool) -> ModelAnswer:
         started = time.perf_counter()
-        is_newer = request.model in self._takes_newer_limit
         async with within(self._timeout_s):
             with _named_errors():
                 response = await self._client.chat.completions.with_raw_response.create(
