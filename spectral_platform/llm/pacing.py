@@ -23,6 +23,8 @@ from spectral_platform.llm.errors import ProviderGivenUp, ProviderUnavailable
 FAILURES_TO_OPEN = 3
 FIRST_HOLD_S = 0.5
 LONGEST_HOLD_S = 30.0
+LONGEST_ASKED_S = 3600.0
+"""Whatever a provider asks for: one that asks for ever must not be left for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ class Pace:
         if self._failures >= FAILURES_TO_OPEN:
             since = self.outage.since if self.outage is not None else clock.now()
             self.outage = Outage(self._name, since, error.detail)
-        hold_s = error.retry_after_s or 0.0
+        hold_s = min(error.retry_after_s or 0.0, LONGEST_ASKED_S)
         if self.is_out:
             hold_s = max(hold_s, min(LONGEST_HOLD_S, FIRST_HOLD_S * 2 ** (self._failures - FAILURES_TO_OPEN)))
         self._held_until = max(self._held_until, now + hold_s)

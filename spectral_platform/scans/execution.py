@@ -75,7 +75,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
             headers=headers,
             timeout_s=context.settings.model_call_timeout_s,
         ) as endpoints,
-        open_providers(context.settings, endpoints) as providers,
+        open_providers(context.settings, endpoints, workspace_id=tenant.workspace_id) as providers,
     ):
         deadline = time.monotonic() + scan.settings.budget.max_duration_s - elapsed
         asker = ModelCaller(

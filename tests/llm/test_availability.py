@@ -2,15 +2,17 @@
 
 from importlib.util import find_spec
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnconfigured
-from spectral_platform.llm.messages import Message, ModelRequest, Role
+from spectral_platform.llm.messages import EndpointCall, Message, ModelRequest, Role
 from spectral_platform.llm.providers import availability
 from spectral_platform.llm.providers.availability import has_real_provider, require_providers
 from spectral_platform.llm.providers.catalogue import open_providers
+from spectral_platform.llm.providers.customer_endpoint import EndpointProvider
 
 ENDPOINT = {"openai_base_url": "http://127.0.0.1:9/v1"}
 ANTHROPIC = {"anthropic_api_key": "secret"}
@@ -84,3 +86,17 @@ async def test_a_key_without_its_library_is_named_and_never_another_provider_ask
         assert providers.serving(asking("gpt-5")).name == "openai"
 
     assert refusal.value.extensions["missing"] == [f"pip install 'spectral-api[{extra}]'"]
+
+
+async def test_endpoints_of_one_host_are_paced_by_workspace() -> None:
+    call = EndpointCall(url="https://agents.acme.example/run", body={})
+    request = asking("acme").model_copy(update={"endpoint": call})
+    endpoints = EndpointProvider(Settings().outbound, scan_id=None, headers={}, timeout_s=1)
+    lines = []
+    for workspace_id in (uuid4(), uuid4()):
+        for _ in range(2):
+            async with open_providers(Settings(), endpoints, workspace_id=workspace_id) as providers:
+                lines.append(providers.line(providers.serving(request), request))
+
+    assert lines[0] is lines[1] is not lines[2] is lines[3]
+    assert {line.name for line in lines if line is not None} == {"agents.acme.example"}

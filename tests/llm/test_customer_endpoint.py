@@ -134,7 +134,7 @@ def test_a_status_says_whose_failure_it_is(status: int, kind: type[SpectralError
 
 
 def test_how_long_to_wait_is_taken_from_the_answer() -> None:
-    for written, understood in (("7", 7.0), ("Wed, 21 Oct 2026 07:28:00 GMT", None)):
+    for written, understood in (("7", 7.0), ("Wed, 21 Oct 2020 07:28:00 GMT", 0.0), ("soon", None), ("nan", None)):
         with pytest.raises(ProviderUnavailable) as failure:
             read_answer(answered({}, 429, **{"retry-after": written}))
         assert failure.value.retry_after_s == understood

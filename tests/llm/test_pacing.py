@@ -54,6 +54,15 @@ def test_what_a_provider_asks_to_wait_everybody_waits() -> None:
     paced.succeed(other)
 
 
+def test_a_provider_that_asks_to_be_left_for_ever_is_asked_again() -> None:
+    paced = pace()
+
+    paced.fail(paced.begin(0.0), ProviderUnavailable("later", is_throttled=True, retry_after_s=float("inf")), now=1.0)
+
+    assert paced.end_of_patience(1.0) < 1.0  # nobody waits for it now
+    assert paced.wait_s(3601.0) == 0
+
+
 def test_three_failures_in_a_row_open_the_circuit_and_one_answer_closes_it() -> None:
     paced = pace()
     for now in (1.0, 2.0):

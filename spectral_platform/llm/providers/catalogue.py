@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnconfigured
@@ -59,17 +60,22 @@ class Providers:
             self._recorder.record(provider.name, request, answer, cost_usd)
 
     def line(self, provider: Provider, request: ModelRequest) -> Line | None:
-        """Where calls to this provider wait for their turn; None where none need to. Each customer's endpoint has its own."""
+        """Where calls to this provider wait for their turn; None where none need to.
+
+        Each host of a customer's endpoints has its own, and each workspace's apart: what one is told holds up no other.
+        """
         if self._lines is None or provider.is_simulated:
             return None
         if provider is self._endpoints and request.endpoint is not None:
-            return self._lines.at(urlsplit(request.endpoint.url).netloc, provider.name)
+            return self._lines.at(urlsplit(request.endpoint.url).netloc, self._addresses.get(provider.name, provider.name))
         return self._lines.at(provider.name, self._addresses.get(provider.name, ""))
 
 
 @asynccontextmanager
-async def open_providers(settings: Settings, endpoints: Provider | None = None) -> AsyncIterator[Providers]:
-    """The configured providers, with their connections open until the block ends; ``endpoints`` calls those of customers."""
+async def open_providers(
+    settings: Settings, endpoints: Provider | None = None, *, workspace_id: UUID | None = None
+) -> AsyncIterator[Providers]:
+    """The configured providers, with their connections open until the block ends; ``endpoints`` calls those of a workspace."""
     if settings.replayed_cassette is not None:
         replayed = await asyncio.to_thread(ReplayProvider, settings.replayed_cassette)
         yield Providers(SimulatorProvider(), replayed, replayed if endpoints is not None else None)
@@ -82,6 +88,8 @@ async def open_providers(settings: Settings, endpoints: Provider | None = None) 
                 extras[extra] = await opened.enter_async_context(await extra.load(settings)) if extra.is_installed else None
         lines = lines_of_process(most=settings.provider_concurrency, patience_s=settings.provider_patience_s)
         addresses = {OPENAI: settings.openai_base_url or "", **{extra.name: extra.base_url(settings) or "" for extra in EXTRAS}}
+        if endpoints is not None:
+            addresses[endpoints.name] = f"{endpoints.name} {workspace_id}"
         recorder = Recorder(settings.cassette) if settings.cassette is not None else None
         yield Providers(SimulatorProvider(), real, endpoints, extras, lines, addresses, recorder)
 

@@ -19,6 +19,7 @@ from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.outbound import Answer, Outbound, OutboundFailed, OutboundRefused, OutboundTimedOut
 from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.messages import EndpointCall, ModelAnswer, ModelRequest, ToolCall
+from spectral_platform.llm.providers.refusals import retry_after
 
 PROTOCOL = "1"
 USER_AGENT = f"Spectral/{version('spectral-api')} (replay)"
@@ -132,7 +133,7 @@ def read_answer(answer: Answer) -> ModelAnswer:
     if answer.status in RETRYABLE:
         raise ProviderUnavailable(
             f"The endpoint answered {answer.status}.",
-            retry_after_s=_retry_after(answer),
+            retry_after_s=retry_after(answer.headers),
             is_throttled=answer.status in THROTTLING,
         )
     if answer.status in DENIED or 300 <= answer.status < 400:
@@ -169,10 +170,3 @@ def _as_text(output: Any) -> str:
     if output is None:
         return ""
     return output if isinstance(output, str) else orjson.dumps(output).decode()
-
-
-def _retry_after(answer: Answer) -> float | None:
-    try:
-        return float(answer.headers.get("retry-after", ""))
-    except ValueError:
-        return None

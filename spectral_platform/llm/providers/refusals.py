@@ -1,6 +1,7 @@
 """What a provider's error answer means, told by its HTTP status: worth another attempt, refused, or denied altogether."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -60,17 +61,15 @@ async def within(timeout_s: float) -> AsyncIterator[None]:
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the provider asks to wait, by RFC 9110 section 10.2.3 or in milliseconds; None = it does not say."""
-    try:
-        return max(0.0, float(headers["retry-after-ms"]) / 1000)
-    except (KeyError, ValueError):
-        pass
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            asked = float(headers.get(name, "")) * unit_s
+        except ValueError:
+            continue
+        return None if math.isnan(asked) else max(0.0, asked)
     said = headers.get("retry-after", "")
     try:
-        return max(0.0, float(said))
-    except ValueError:
-        pass
-    try:
         moment: datetime = parsedate_to_datetime(said)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - clock.now()).total_seconds())
