@@ -12,6 +12,9 @@ from pydantic import BeforeValidator, Field
 
 from spectral_platform.core.values import Value
 
+MOST_TOKENS = 2**31 - 1
+"""What the ledger has room for; no model comes near it, and who claims more has miscounted."""
+
 
 def storable(value: Any) -> Any:
     """A text, or a document of texts, without what Postgres cannot hold and UTF-8 cannot carry: NUL, and halves of characters."""
@@ -107,13 +110,13 @@ class ModelAnswer(Value):
 
     text: StorableText
     tool_calls: tuple[ToolCall, ...] = ()
-    input_tokens: int = Field(ge=0)
-    output_tokens: int = Field(ge=0)
-    cached_input_tokens: int = Field(default=0, ge=0)
-    cache_write_tokens: int = Field(default=0, ge=0, exclude_if=operator.not_)
-    reasoning_tokens: int = Field(default=0, ge=0)
+    input_tokens: int = Field(ge=0, le=MOST_TOKENS)
+    output_tokens: int = Field(ge=0, le=MOST_TOKENS)
+    cached_input_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS)
+    cache_write_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS, exclude_if=operator.not_)
+    reasoning_tokens: int = Field(default=0, ge=0, le=MOST_TOKENS)
     latency_ms: int = Field(ge=0)
-    finish_reason: str = "stop"
+    finish_reason: StorableText = "stop"
     cost_usd: Decimal | None = Field(default=None, ge=0)
 
     @property

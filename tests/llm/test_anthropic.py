@@ -191,6 +191,9 @@ async def test_an_endpoint_that_hangs_is_unavailable_and_charged(model_server: M
         JSONResponse([]),
         JSONResponse({"type": "message"}),
         JSONResponse({"type": "message", "content": "words", "usage": None}),
+        said(input_tokens=2**40),
+        Response("[" * 100_000, media_type="application/json"),
+        Response("busy", headers={"Content-Encoding": "gzip"}, media_type="application/json"),
     ],
 )
 async def test_an_answer_of_another_shape_is_a_fault_of_the_provider(

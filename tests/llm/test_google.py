@@ -176,6 +176,10 @@ async def test_an_endpoint_that_hangs_is_unavailable_and_charged(model_server: M
         Response('{"candidates": [{"content"', media_type="application/json"),
         JSONResponse({}),
         JSONResponse({"candidates": [{"content": "words"}]}),
+        said(promptTokenCount=2**31),
+        Response(status_code=204),
+        Response("[" * 100_000, media_type="application/json"),
+        Response("busy", headers={"Content-Encoding": "gzip"}, media_type="application/json"),
     ],
 )
 async def test_an_answer_of_another_shape_is_a_fault_of_the_provider(

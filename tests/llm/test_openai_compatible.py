@@ -184,7 +184,11 @@ async def test_an_answer_without_usage_is_still_counted(provider: OpenAICompatib
 
 @pytest.mark.parametrize(
     ("content", "usage"),
-    [([{"type": "text"}], None), ("fine", {"prompt_tokens": None, "completion_tokens": -1, "total_tokens": 0})],
+    [
+        ([{"type": "text"}], None),
+        ("fine", {"prompt_tokens": None, "completion_tokens": -1, "total_tokens": 0}),
+        ("fine", {"prompt_tokens": 2**40, "completion_tokens": 1, "total_tokens": 1}),
+    ],
 )
 async def test_an_answer_of_another_shape_is_a_fault_of_the_provider(
     provider: OpenAICompatibleProvider, model_server: ModelServer, content: object, usage: object

@@ -44,6 +44,7 @@ class AnthropicProvider:
             max_retries=0,
             http_client=open_connections(timeout_s),
         )
+        self._api_key = api_key
         self._timeout_s = timeout_s
         self._ladder = Ladder()
 
@@ -65,7 +66,7 @@ class AnthropicProvider:
     async def reach(self) -> None:
         """Ask for a list of models, which costs nothing. Raises as ``complete`` does."""
         async with within(self._timeout_s):
-            with _named_errors():
+            with _named_errors(self._api_key):
                 await self._client.models.list(limit=1)
 
     async def _ask(self, request: ModelRequest, rung: Rung) -> ModelAnswer:
@@ -77,7 +78,7 @@ class AnthropicProvider:
         system = "\n\n".join(message.content for message in request.messages if message.role is Role.SYSTEM)
         started = time.perf_counter()
         async with within(self._timeout_s):
-            with _named_errors():
+            with _named_errors(self._api_key):
                 message = await self._client.messages.create(
                     model=request.model.removeprefix(f"{self.name}/"),
                     messages=[_turn(message) for message in request.messages if message.role is not Role.SYSTEM],
@@ -108,15 +109,15 @@ def _besides(request: ModelRequest, schema: Mapping[str, Any] | None) -> dict[st
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
-    """Raise what the client raises under our own names."""
+def _named_errors(api_key: str) -> Iterator[None]:
+    """Raise what the client raises under our own names, and without the key, which some gateways quote."""
     try:
         yield
     except APIConnectionError as error:
         raise unreachable(error) from error
     except APIStatusError as error:
-        raise refusal(error.status_code, str(error.message), error.response.headers) from error
-    except (AnthropicError, ValueError) as error:
+        raise refusal(error.status_code, str(error.message), error.response.headers, api_key=api_key) from error
+    except (AnthropicError, ValueError, RecursionError) as error:
         raise unreadable("answer could not be read") from error
 
 

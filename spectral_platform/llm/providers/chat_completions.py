@@ -13,14 +13,14 @@ BAD_GATEWAY = 502
 """What an error without a status of its own is taken for."""
 
 
-def read_completion(body: str) -> ChatCompletion:
+def read_completion(body: str, *, api_key: str = "") -> ChatCompletion:
     """The completion in a body. Raises ``ProviderUnavailable``, ``ProviderRejected`` or ``ProviderDenied``, as the body says."""
     text = body.lstrip()
     if text.startswith("<"):
         raise refusal(BAD_GATEWAY, "a page of HTML where an answer was to come", {})
-    document = _joined(text.splitlines()) if text.startswith(("data:", "event:", "id:", ":")) else _read(text)
+    document = _joined(text.splitlines(), api_key) if text.startswith(("data:", "event:", "id:", ":")) else _read(text)
     if not document.get("choices"):
-        raise _error_in(document)
+        raise _error_in(document, api_key)
     completion: ChatCompletion = ChatCompletion.construct(**document)
     return completion
 
@@ -35,7 +35,7 @@ def _read(text: str) -> dict[str, Any]:
     return document
 
 
-def _error_in(document: dict[str, Any]) -> Exception:
+def _error_in(document: dict[str, Any], api_key: str) -> Exception:
     """Gateways answer 200 before they know of an error, and say its status in the body."""
     error = document.get("error")
     if error is None:
@@ -43,10 +43,10 @@ def _error_in(document: dict[str, Any]) -> Exception:
     status = error.get("code") if isinstance(error, dict) else None
     said = error.get("message") if isinstance(error, dict) else error
     is_status = isinstance(status, int) and 400 <= status < 600
-    return refusal(status if is_status else BAD_GATEWAY, f"{said} (in an answer of status 200)", {})  # type: ignore[arg-type]  # is_status says that it is one
+    return refusal(status if is_status else BAD_GATEWAY, f"{said} (in an answer of status 200)", {}, api_key=api_key)  # type: ignore[arg-type]  # is_status says that it is one
 
 
-def _joined(lines: Iterable[str]) -> dict[str, Any]:
+def _joined(lines: Iterable[str], api_key: str) -> dict[str, Any]:
     """A stream of server-sent events as the one document that was asked for."""
     text: list[str] = []
     calls: dict[int, dict[str, str]] = {}
@@ -62,7 +62,7 @@ def _joined(lines: Iterable[str]) -> dict[str, Any]:
             break
         chunk = _read(data)
         if "error" in chunk:
-            raise _error_in(chunk)
+            raise _error_in(chunk, api_key)
         try:
             document |= {name: chunk[name] for name in ("id", "model", "usage") if chunk.get(name)}
             for choice in chunk.get("choices") or ():

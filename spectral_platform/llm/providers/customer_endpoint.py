@@ -18,13 +18,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.outbound import Answer, Outbound, OutboundFailed, OutboundRefused, OutboundTimedOut
 from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
-from spectral_platform.llm.messages import EndpointCall, ModelAnswer, ModelRequest, ToolCall
+from spectral_platform.llm.messages import MOST_TOKENS, EndpointCall, ModelAnswer, ModelRequest, ToolCall
 from spectral_platform.llm.providers.refusals import retry_after
 
 PROTOCOL = "1"
 USER_AGENT = f"Spectral/{version('spectral-api')} (replay)"
 MOST_ANSWER_BYTES = 1_000_000
-MOST_TOKENS = 2**31 - 1
 MOST_USD = 1_000_000
 MOST_TOOL_CALLS = 1_000
 CALL_ID_LENGTH = 32

@@ -43,6 +43,7 @@ class GoogleProvider:
                 httpx_async_client=self._connections,
             ),
         )
+        self._api_key = api_key
         self._timeout_s = timeout_s
         self._ladder = Ladder()
 
@@ -65,7 +66,7 @@ class GoogleProvider:
     async def reach(self) -> None:
         """Ask for a list of models, which costs nothing. Raises as ``complete`` does."""
         async with within(self._timeout_s):
-            with _named_errors():
+            with _named_errors(self._api_key):
                 await self._client.aio.models.list(config=types.ListModelsConfig(page_size=1))
 
     async def _ask(self, request: ModelRequest, rung: Rung) -> ModelAnswer:
@@ -85,7 +86,7 @@ class GoogleProvider:
         )
         started = time.perf_counter()
         async with within(self._timeout_s):
-            with _named_errors():
+            with _named_errors(self._api_key):
                 response = await self._client.aio.models.generate_content(
                     model=self._bare(request.model),
                     contents=[_content(message) for message in request.messages if message.role is not Role.SYSTEM],
@@ -101,7 +102,7 @@ class GoogleProvider:
         started = time.perf_counter()
         texts = [message.content for message in request.messages]
         async with within(self._timeout_s):
-            with _named_errors():
+            with _named_errors(self._api_key):
                 embedded = await self._client.aio.models.embed_content(
                     model=self._bare(request.model), contents=[types.Content(parts=[types.Part(text=text)]) for text in texts]
                 )
@@ -117,16 +118,16 @@ class GoogleProvider:
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
-    """Raise what the client raises under our own names."""
+def _named_errors(api_key: str) -> Iterator[None]:
+    """Raise what the client raises under our own names, and without the key, which some gateways quote."""
     try:
         yield
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         raise unreachable(error) from error
     except APIError as error:
         headers = getattr(error.response, "headers", None) or {}
-        raise refusal(error.code, f"{error.message} {error.status}", headers) from error
-    except ValueError as error:
+        raise refusal(error.code, f"{error.message} {error.status}", headers, api_key=api_key) from error
+    except (ValueError, RecursionError) as error:
         raise unreadable("answer could not be read") from error
 
 

@@ -29,9 +29,10 @@ class OpenAICompatibleProvider:
     is_simulated = False
 
     def __init__(self, *, base_url: str | None, api_key: str | None, timeout_s: float) -> None:
+        self._api_key = api_key or WITHOUT_KEY
         self._client = AsyncOpenAI(
             base_url=base_url,
-            api_key=api_key or WITHOUT_KEY,
+            api_key=self._api_key,
             timeout=timeout_s,
             max_retries=0,
             http_client=open_connections(timeout_s),
@@ -68,7 +69,7 @@ class OpenAICompatibleProvider:
     async def _send(self, request: ModelRequest, rung: Rung, *, is_newer: bool) -> ModelAnswer:
         started = time.perf_counter()
         async with within(self._timeout_s):
-            with _named_errors():
+            with _named_errors(self._api_key):
                 response = await self._client.chat.completions.with_raw_response.create(
                     model=request.model,
                     messages=[{"role": m.role.value, "content": m.content} for m in request.messages],  # type: ignore[misc]  # a union of dicts by role
@@ -82,7 +83,7 @@ class OpenAICompatibleProvider:
                     tools=list(request.tools) or omit,  # type: ignore[arg-type]  # they are the workspace's, as the endpoint takes them
                     extra_body=request.extra or None,
                 )
-        completion = read_completion(response.text)
+        completion = read_completion(response.text, api_key=self._api_key)
         try:
             return _answer(request, completion, latency_ms=round((time.perf_counter() - started) * 1000))
         except (AttributeError, TypeError, ValueError) as error:  # it is what was sent, of whatever shape
@@ -93,7 +94,7 @@ class OpenAICompatibleProvider:
         started = time.perf_counter()
         texts = [message.content for message in request.messages]
         async with within(self._timeout_s):
-            with _named_errors():
+            with _named_errors(self._api_key):
                 embedded = await self._client.embeddings.create(model=request.model, input=texts, encoding_format="float")
         try:
             one, other = (item.embedding for item in embedded.data)
@@ -106,14 +107,16 @@ class OpenAICompatibleProvider:
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
-    """Raise what the client raises under our own names."""
+def _named_errors(api_key: str) -> Iterator[None]:
+    """Raise what the client raises under our own names, and without the key, which some gateways quote."""
     try:
         yield
     except APIConnectionError as error:
         raise unreachable(error) from error
     except APIStatusError as error:
-        raise refusal(error.status_code, f"{error.message} {error.code or ''}".strip(), error.response.headers) from error
+        raise refusal(
+            error.status_code, f"{error.message} {error.code or ''}".strip(), error.response.headers, api_key=api_key
+        ) from error
     except (APIError, ValueError) as error:
         raise unreadable("answer could not be read") from error
 

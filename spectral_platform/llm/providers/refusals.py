@@ -11,6 +11,7 @@ import httpx2
 
 from spectral_platform.core import clock
 from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable, RequestNotUnderstood
+from spectral_platform.llm.messages import storable
 
 WORTH_ANOTHER_ATTEMPT = {408, 409, 425, 429, 498, 499}
 THROTTLING = {429, 503, 529}
@@ -20,11 +21,20 @@ OUT_OF_CREDIT = ("insufficient_quota", "billing_error", "credit balance is too l
 """What providers say with a status that would mean something milder."""
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol, httpx2.InvalidURL)
 LONGEST_QUOTE = 300
+SHORTEST_SECRET = 8
+"""Servers that ask for no key are given one such as ``none`` or ``EMPTY``, which is a word like any other."""
 
 
-def refusal(status: int, said: str, headers: Mapping[str, str]) -> ProviderUnavailable | ProviderRejected:
-    """The error that an answer of this status stands for."""
-    told = f"The provider answered {status}: {said[:LONGEST_QUOTE]}"
+def refusal(status: int, said: str, headers: Mapping[str, str], *, api_key: str = "") -> ProviderUnavailable | ProviderRejected:
+    """The error that an answer of this status stands for.
+
+    The key is left out of it: tenants read what a provider said, and some gateways quote the key that they refuse.
+    """
+    if status < 400:
+        return unreadable(f"answer of status {status} holds nothing")
+    if len(api_key) >= SHORTEST_SECRET:
+        said = said.replace(api_key, "[key]")
+    told = f"The provider answered {status}: {storable(said)[:LONGEST_QUOTE]}"
     if any(words in said.lower() for words in OUT_OF_CREDIT):
         return ProviderDenied(told)
     if status in WORTH_ANOTHER_ATTEMPT or status >= 500:
