@@ -19,7 +19,7 @@ import orjson
 from spectral_platform.core import clock
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.errors import SpectralError
-from spectral_platform.llm.errors import ProviderGivenUp, ProviderUnavailable
+from spectral_platform.llm.errors import CassetteMiss, ProviderGivenUp, ProviderUnavailable
 from spectral_platform.llm.ledger import Entry, Ledger
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
 from spectral_platform.llm.pacing import Line, Outage
@@ -160,6 +160,8 @@ class ModelCaller:
                 charge = Entry(spend_usd=bound, spend_calls=1) if is_charged else Entry()
                 charge.reserve_usd, charge.reserve_calls = -bound, -1
                 await self._ledger.write(charge)
+                if isinstance(error, CassetteMiss) and label.is_sealed:
+                    raise error.about_sealed_case() from None
                 if not isinstance(error, ProviderUnavailable) or isinstance(error, ProviderGivenUp):
                     raise
                 is_out = line is not None and line.pace.is_out

@@ -1,11 +1,9 @@
 """What can go wrong when a model is asked."""
 
 from collections.abc import Iterable
+from typing import Self
 
 from spectral_platform.core.errors import BusinessRuleViolationError, UnavailableError
-
-QUOTED = 120
-"""Characters of a question that are enough to know it by."""
 
 
 class ProviderUnconfigured(BusinessRuleViolationError):
@@ -60,11 +58,17 @@ class CassetteMiss(BusinessRuleViolationError):
 
     def __init__(self, cassette: str, *, model: str, key: str, asked: str) -> None:
         super().__init__(
-            f"The cassette {cassette} has no answer of {model} to {asked[:QUOTED]!r} (key {key[:16]}). Nobody else is asked: "
+            f"The cassette {cassette} has no answer of {model} to {asked} (key {key[:16]}). Nobody else is asked: "
             "record it again, with the seed and the samples that it is replayed with.",
             model=model,
             key=key,
         )
+        self._lacks = (cassette, model, key)
+
+    def about_sealed_case(self) -> Self:
+        """The error without the question, of which nobody is to read anything."""
+        cassette, model, key = self._lacks
+        return type(self)(cassette, model=model, key=key, asked="a question about a sealed case")
 
 
 class CassetteUnreadable(BusinessRuleViolationError):

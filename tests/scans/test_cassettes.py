@@ -2,6 +2,7 @@
 
 import os
 import stat
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,15 @@ from pydantic import SecretStr
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.llm.calling import CallLabel, ModelCaller
 from spectral_platform.llm.commands import choose_models
 from spectral_platform.llm.errors import CassetteMiss, CassetteUnreadable
-from spectral_platform.llm.messages import Message, ModelRequest, Role
-from spectral_platform.llm.providers.cassettes import ReplayProvider
+from spectral_platform.llm.messages import Message, ModelAnswer, ModelRequest, Role
+from spectral_platform.llm.providers.cassettes import Recorder, ReplayProvider
+from spectral_platform.llm.providers.catalogue import Providers
+from spectral_platform.llm.providers.simulator import SimulatorProvider
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.purse import Purse
 from spectral_platform.worker.runner import run_worker
 from tests.fixtures.callers import Person
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
@@ -86,8 +91,35 @@ async def test_what_a_cassette_lacks_is_named_and_what_is_none_is_refused(tmp_pa
 
     with pytest.raises(CassetteMiss, match=r"empty\.jsonl has no answer of m to 'When\?'"):
         await ReplayProvider(path).complete(question)
+    purse = Purse(max_usd=Decimal(1), max_calls=1)
+    asking = ModelCaller(Providers(SimulatorProvider(), ReplayProvider(path)), purse, known={}, concurrency=1)
+    with pytest.raises(CassetteMiss) as sealed:
+        await asking.ask(question, CallLabel("evaluate", Purpose.AGENT_TURN, is_sealed=True))
+    assert "When?" not in sealed.value.detail
     path.write_text("{}\n")
+    with pytest.raises(CassetteUnreadable, match="line 1"):
+        ReplayProvider(path)
+    path.write_text('{"format": 2}\n')
     with pytest.raises(CassetteUnreadable, match="line 1"):
         ReplayProvider(path)
     with pytest.raises(CassetteUnreadable, match="FileNotFoundError"):
         ReplayProvider(tmp_path / "absent.jsonl")
+
+
+async def test_a_line_that_a_crash_cut_off_spoils_no_later_one(tmp_path: Path) -> None:
+    path = tmp_path / "scan.jsonl"
+    questions = [
+        ModelRequest(model="m", messages=(Message(role=Role.USER, content=asked),), max_output_tokens=1)
+        for asked in ("a", "bc", "d")
+    ]
+
+    for number, question in enumerate(questions):
+        answer = ModelAnswer(text=str(number), input_tokens=1, output_tokens=1, latency_ms=1)
+        Recorder(path).record("openai", question, answer, None)
+        if number == 1:
+            path.write_bytes(path.read_bytes()[:-5])
+
+    replayed = ReplayProvider(path)
+    assert [(await replayed.complete(questions[number])).text for number in (0, 2)] == ["0", "2"]
+    with pytest.raises(CassetteMiss):
+        await replayed.complete(questions[1])

@@ -8,7 +8,9 @@ import fcntl
 import os
 from collections.abc import Iterator
 from decimal import Decimal
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from pydantic import ValidationError
 
@@ -18,13 +20,15 @@ from spectral_platform.llm.errors import CassetteMiss, CassetteUnreadable
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
 from spectral_platform.llm.providers.availability import REPLAY
 
-FORMAT = 1
+FORMAT: Literal[1] = 1
+QUOTED = 120
+"""Characters of a question that are enough to know it by."""
 
 
 class Recorded(Value):
     """One line of a cassette. ``cost_usd`` is what the answer cost when it was recorded; None = nobody could tell."""
 
-    format: int = FORMAT
+    format: Literal[1] = FORMAT
     key: str
     provider: str
     request: ModelRequest
@@ -42,10 +46,21 @@ class Recorder:
         """Add one answer. The file is its owner's alone: it holds prompts and answers in the clear."""
         line = Recorded(key=question_key(request), provider=provider, request=request, answer=answer, cost_usd=cost_usd)
         content = line.model_dump_json(exclude_defaults=True).encode() + b"\n"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(descriptor, "ab", buffering=0) as file:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        with os.fdopen(descriptor, "rb+") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(_end_of_lines(file))
             file.write(content)
+            file.truncate()
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Where the next line begins; what a crash or a full disk left of the last one is written over."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        return 0
+    with mmap(file.fileno(), size, access=ACCESS_READ) as content:
+        return content.rfind(b"\n") + 1
 
 
 class ReplayProvider:
@@ -63,7 +78,7 @@ class ReplayProvider:
         line = self._answers.get(question_key(request))
         if line is None:
             asked = request.messages[-1].content if request.messages else ""
-            raise CassetteMiss(self._path.name, model=request.model, key=question_key(request), asked=asked)
+            raise CassetteMiss(self._path.name, model=request.model, key=question_key(request), asked=repr(asked[:QUOTED]))
         return line.answer.model_copy(update={"cost_usd": line.cost_usd})
 
 
