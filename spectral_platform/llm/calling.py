@@ -34,6 +34,8 @@ ATTEMPTS = 4
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 20.0
 MESSAGE_OVERHEAD_TOKENS = 16
+FORM_OVERHEAD_TOKENS = 1000
+"""What a provider says to its model about tools and forms of answers; Anthropic documents up to 530 tokens."""
 T = TypeVar("T")
 OnOutage = Callable[[Outage, bool], Awaitable[None]]
 """Hears of an outage when a call meets it, and again, with true, when it is over."""
@@ -166,6 +168,8 @@ class ModelCaller:
                     raise
                 is_out = line is not None and line.pace.is_out
                 pause_s = tries.pause_s(error, is_paced=line is not None, is_out=is_out, now=time.monotonic())
+                if time.monotonic() + pause_s > self._deadline:
+                    raise ProviderGivenUp(error.detail) from error
             else:
                 break
             await asyncio.sleep(pause_s)
@@ -212,6 +216,8 @@ class ModelCaller:
         """
         size = sum(len(message.content.encode()) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
         size += len(orjson.dumps(request.tools))
+        if not provider.is_simulated and (request.tools or request.json_schema or request.extra):
+            size += len(orjson.dumps((request.json_schema, request.extra))) + FORM_OVERHEAD_TOKENS
         kinds: list[dict[str, int]] = [{}]
         if self._prices is not None:  # by which reading from a cache may cost more
             kinds.append({"cached_input_tokens": size})

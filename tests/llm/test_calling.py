@@ -1,6 +1,7 @@
 """What a call costs and how often it is made against an endpoint that throttles, breaks, hangs and lies, over real HTTP."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response, Strea
 
 from spectral_platform.llm import calling, pacing
 from spectral_platform.llm.calling import CallLabel, ModelCaller
-from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
+from spectral_platform.llm.errors import BudgetExhausted, ProviderDenied, ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.messages import Message, ModelRequest, Role
 from spectral_platform.llm.pacing import Lines, Outage
 from spectral_platform.llm.providers.catalogue import Providers
@@ -223,6 +224,31 @@ async def test_being_throttled_is_borne_and_counts_as_no_failure(
 
     assert paid.answer.text
     assert (model_server.received, purse.calls) == (10, 1)
+
+
+async def test_nothing_is_tried_again_after_the_time_is_over(
+    provider: OpenAICompatibleProvider, purse: Purse, model_server: ModelServer
+) -> None:
+    model_server.fault = lambda number, body: failing(500)
+    providers = Providers(SimulatorProvider(), provider, lines=Lines(most=8, patience_s=30))
+    late = ModelCaller(providers, purse, known={}, concurrency=1, deadline=time.monotonic())
+
+    with pytest.raises(ProviderUnavailable, match="500"):
+        await late.ask(request(), LABEL)
+
+    assert (model_server.received, purse.calls) == (1, 0)
+
+
+async def test_the_form_of_the_answer_and_extra_parameters_are_reserved_for(
+    provider: OpenAICompatibleProvider, model_server: ModelServer
+) -> None:
+    asked = request(json_schema={"type": "object", "description": "d" * 5_000}, extra={"note": "n" * 5_000})
+    scant = Purse(max_usd=Decimal(10) * 10_000 / 1_000_000, max_calls=1)
+
+    with pytest.raises(BudgetExhausted):
+        await caller(provider, scant).ask(asked, LABEL)
+
+    assert model_server.received == 0
 
 
 async def test_an_outage_is_told_once_and_so_is_its_end(
