@@ -1,5 +1,8 @@
 """Authority A at work: what the rules of a world model find in one answer."""
 
+from functools import lru_cache
+
+import orjson
 from pydantic import TypeAdapter
 
 from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec, evaluate
@@ -26,8 +29,14 @@ def evaluate_rules(world: WorldModel, subject: Subject, *, stimulus: Stimulus | 
         found.append(_evaluated(own, stimulus.evaluator, subject, emphasis=OWN_STIMULUS_EMPHASIS))
     for rule in world.active_rules(AppliesTo.EVERY_ANSWER):
         if rule.key not in waived:
-            found.append(_evaluated(rule, _SPEC.validate_python(rule.evaluator), subject))
+            found.append(_evaluated(rule, _read(orjson.dumps(rule.evaluator)), subject))
     return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _read(spec: bytes) -> CodeEvaluator:
+    """The evaluator that a rule names, read once for all answers: reading it takes longer than most evaluators do."""
+    return _SPEC.validate_json(spec)
 
 
 def _evaluated(rule: Rule, evaluator: CodeEvaluator, subject: Subject, *, emphasis: float = 1.0) -> RuleEvaluation:
