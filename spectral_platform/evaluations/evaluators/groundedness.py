@@ -6,15 +6,14 @@ import re2
 from pydantic import Field
 
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.ngrams import ngrams, words
+from spectral_platform.evaluations.evaluators.ngrams import folded_words, ngrams
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 
 EVALUATOR = "groundedness@1"
 
 _SENTENCE = re2.compile(r"[^.!?\n]+(?:[.!?]+[^\s.!?][^.!?\n]*)*[.!?]*")
 _STOP_WORDS = frozenset(
-    word.folded
-    for word in words(
+    folded_words(
         "a about after all also am an and any are as at be because been before being but by can could did do does"
         " for from further had has have having he her here his how i i'd i'll i'm i've if in into is it it's its"
         " just may me might more most must my no not of on one only or other our out please she should so some such"
@@ -57,5 +56,5 @@ def evaluate(parameters: Groundedness, subject: Subject) -> Evaluation:
 
 
 def _content_ngrams(text: str) -> set[tuple[str, ...]]:
-    content = [word.folded for word in words(text) if word.folded not in _STOP_WORDS]
+    content = [word for word in folded_words(text) if word not in _STOP_WORDS]
     return {*ngrams(content, 1), *ngrams(content, 2)}
