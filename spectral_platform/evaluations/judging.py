@@ -20,6 +20,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import re2
@@ -213,6 +214,7 @@ def decide(criteria: Sequence[Criterion], votes: Sequence[Sequence[Judgement]]) 
     )
 
 
+@lru_cache(maxsize=256)  # building a request and reading its answer, vote after vote, ask for the same one
 def as_judged(output: str) -> str:
     """Give the answer as the judge sees it: without emoji, headings, emphasis and code marks; lists stay lists."""
     text: str = _EMOJI.sub("", output)
