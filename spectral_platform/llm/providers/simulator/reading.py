@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from spectral_platform.llm.messages import Message, Role
 
@@ -182,6 +183,7 @@ def is_order(text: str) -> bool:
     return _ORDER.search(text) is not None
 
 
+@lru_cache(maxsize=8192)  # texts of one subject share their words
 def _stem(word: str) -> str:
     for ending in ("ations", "ation", "ing", "ies", "ied", "ment", "ers", "es", "ed", "er", "ly", "s", "y", "e"):
         if word.endswith(ending) and len(word) - len(ending) >= 3:
