@@ -6,6 +6,7 @@ the commands that the API calls. Times are those that the scans' own rows tell, 
 
 import asyncio
 import itertools
+import math
 import signal
 import subprocess
 import sys
@@ -39,15 +40,26 @@ from spectral_platform.demo.commands import MODELS
 from spectral_platform.demo.sample_builder import build_samples
 from spectral_platform.evaluations.objectives.commands import create_objective
 from spectral_platform.evaluations.rubrics.commands import create_rubric
+from spectral_platform.llm.calling import ModelCaller
 from spectral_platform.llm.commands import choose_models
+from spectral_platform.llm.messages import ModelAnswer, ModelRequest
+from spectral_platform.llm.providers.catalogue import Providers
+from spectral_platform.llm.providers.simulator import SimulatorProvider
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.llm.purse import Purse
 from spectral_platform.samples.commands import add_samples, create_sample_set, publish_sample_set
 from spectral_platform.samples.content import SampleContent
 from spectral_platform.samples.parsing import AcceptedLine
+from spectral_platform.scans.cases import Case, fresh_stimuli
 from spectral_platform.scans.commands import create_scan
 from spectral_platform.scans.settings import Budget, ScanSettings, SearchStrategy
+from spectral_platform.scans.standard import Standard
+from spectral_platform.scans.states import Phase
+from spectral_platform.scans.trials import Bench, TrialPlan
 from spectral_platform.workspaces.commands import create_workspace
 from spectral_platform.worlds.commands import install_split_key
+from spectral_platform.worlds.rules import DEFAULT_WORLD, load_world
+from spectral_platform.worlds.splits import Split
 
 POLL_S = 0.1
 PATIENCE_S = 600
@@ -55,6 +67,8 @@ LATENCY_S = 0.5
 IN_FLIGHT = 64
 SLOW_S = 0.3
 QUEUE = 8
+REPEATS = 5
+ASKED = {"input", "context", "expected_output"}
 MANY_SAMPLES_PER_ARTICLE = 17
 MANY_SAMPLES = 500
 BUDGET = Budget(max_usd=Decimal(1000), max_model_calls=100_000, max_duration_s=PATIENCE_S)
@@ -239,6 +253,44 @@ def overhead(report: Report) -> None:
     report.add("demo scan, simulator", described(ran), each)
 
 
+class TimedSimulator(SimulatorProvider):
+    """The simulator, which notes how much of the processor it takes."""
+
+    cpu_s = 0.0
+
+    def answer(self, request: ModelRequest) -> ModelAnswer:
+        """Answer as it does."""
+        begun = time.process_time()
+        try:
+            return super().answer(request)
+        finally:
+            self.cpu_s += time.process_time() - begun
+
+
+def evaluation(report: Report) -> None:
+    """Asking, answering and evaluating alone, in memory: what of an evaluation's time is the simulator's own."""
+    standard = Standard(load_world(DEFAULT_WORLD), content.rubric_dimensions(), content.objective_terms(), ())
+    cases = [
+        Case(key=str(number), kind="sample", split=Split.DEV, content_group=str(number), **sample.model_dump(include=ASKED))
+        for number, sample in enumerate(content.load_samples())
+    ] + list(fresh_stimuli(standard.world, 1, Split.DEV))
+    measured = []
+    for _ in range(REPEATS):
+        simulator = TimedSimulator()
+        purse = Purse(max_usd=BUDGET.max_usd, max_calls=BUDGET.max_model_calls)
+        caller = ModelCaller(Providers(simulator, None), purse, known={}, concurrency=IN_FLIGHT)
+        bench = Bench(caller, standard, judge_model=MODELS[Purpose.SCORING], seed=1, deadline=math.inf)
+        begun = time.process_time()
+        asyncio.run(bench.run(content.agent_config(), cases, TrialPlan(phase=Phase.EVALUATE, candidate="")))
+        measured.append((time.process_time() - begun, simulator.cpu_s, purse.calls))
+    cpu_s, simulated_s, calls = min(measured)
+    each = (f"{1000 * part / len(cases):.2f} ms" for part in (simulated_s, cpu_s - simulated_s))
+    what = "{} an evaluation in the simulator, {} in the engine".format(*each)
+    report.add(
+        f"evaluating in memory, least of {REPEATS}", f"{len(cases)} evaluations, {calls} calls, processor {cpu_s:.2f} s", what
+    )
+
+
 def many(report: Report) -> None:
     """Many samples and candidates on the simulator."""
     with place() as made:
@@ -279,7 +331,7 @@ def described(ran: Ran) -> str:
     )
 
 
-CASES = {"overhead": overhead, "in-flight": in_flight, "workers": workers, "many": many}
+CASES = {"overhead": overhead, "evaluation": evaluation, "in-flight": in_flight, "workers": workers, "many": many}
 
 
 def main(only: Annotated[list[str] | None, typer.Option(help=f"Cases to measure: {', '.join(CASES)}.")] = None) -> None:
