@@ -17,6 +17,7 @@ from spectral_platform.scans.failures import TRACE_ERROR, TraceFailure, Traffic,
 from spectral_platform.scans.run import Run
 from spectral_platform.traces.models import Feedback, Trace, TraceStatus
 from spectral_platform.traces.queries import list_complaints
+from spectral_platform.worlds.readings import keeping
 
 MOST_TRACES = 10_000
 """So many traces of the window are looked at, the newest ones."""
@@ -29,14 +30,15 @@ async def look_at_traffic(run: Run) -> dict[UUID, Traffic]:
     tenant, settings = run.tenant, run.settings
     caller = system_caller(tenant.account_id, tenant.workspace_id)
     async with run.transaction() as session:
-        traces = await list_traffic(
-            session,
-            caller,
-            agent_ids=[agent.agent_id for agent in settings.agents],
-            since=settings.trace_since,
-            until=settings.trace_until,
-            limit=MOST_TRACES,
-        )
+        async with keeping(session):  # which traces became samples
+            traces = await list_traffic(
+                session,
+                caller,
+                agent_ids=[agent.agent_id for agent in settings.agents],
+                since=settings.trace_since,
+                until=settings.trace_until,
+                limit=MOST_TRACES,
+            )
         trace_ids = [trace.trace_id for trace in traces]
         complaints = await list_complaints(session, caller, trace_ids)
         scores = await list_trace_scores(

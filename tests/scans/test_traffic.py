@@ -41,10 +41,14 @@ async def send_runs(scannable: Scannable, count: int) -> set[str]:
 
 
 async def report(scannable: Scannable, **trace: Any) -> set[str]:
-    traces = [{"agent": "support-agent", "input": f"Where is order {number}?"} | trace for number in range(3)]
+    traces = [{"agent": "support-agent", "input": f"Where is order {number}?"} | trace for number in range(4)]
     answer = await scannable.owner.client.post(f"{scannable.owner.w}/traces", json={"traces": traces})
     assert answer.status_code == 202, answer.text
     return set(answer.json()["trace_ids"])
+
+
+def by_criterion(clusters: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return {criterion: cluster for cluster in clusters for criterion in cluster["card"]["criteria"]}
 
 
 async def with_traces(scannable: Scannable) -> list[dict[str, Any]]:
@@ -66,7 +70,7 @@ async def test_failed_disliked_and_careless_runs_are_clusters_that_keep_their_id
     await scannable.start(seed=1)
     await work()
 
-    found = {cluster["card"]["criteria"][0]: cluster for cluster in await with_traces(scannable)}
+    found = by_criterion(await with_traces(scannable))
     expected = {"detector:repeated_call": careless, "trace:error": failed, "feedback:negative": disliked}
     assert expected.keys() <= found.keys(), found.keys()
     for criterion, trace_ids in expected.items():
@@ -83,7 +87,7 @@ async def test_failed_disliked_and_careless_runs_are_clusters_that_keep_their_id
     await scannable.start(seed=2)
     await work()
 
-    again = {cluster["card"]["criteria"][0]: cluster for cluster in await with_traces(scannable)}
+    again = by_criterion(await with_traces(scannable))
     for criterion in expected:
         assert again[criterion]["cluster_id"] == found[criterion]["cluster_id"], criterion
         assert len(again[criterion]["trend"]) == 2
