@@ -44,6 +44,7 @@ async def report(scannable: Scannable, **trace: Any) -> set[str]:
     traces = [{"agent": "support-agent", "input": f"Where is order {number}?"} | trace for number in range(4)]
     answer = await scannable.owner.client.post(f"{scannable.owner.w}/traces", json={"traces": traces})
     assert answer.status_code == 202, answer.text
+    assert answer.json()["rejected"] == []
     return set(answer.json()["trace_ids"])
 
 
@@ -61,7 +62,7 @@ async def test_failed_disliked_and_careless_runs_are_clusters_that_keep_their_id
 ) -> None:
     scannable = await make_scannable(owner, database, samples=20)
     careless = await send_runs(scannable, 4)
-    failed = await report(scannable, error="billing timed out")
+    failed = await report(scannable, output=None, error="billing timed out")
     disliked = await report(scannable, output="See [KB-1]. The next step: wait.")
     for trace_id in disliked:
         body = {"score": -0.5, "comment": "This is rude."}
