@@ -16,7 +16,8 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.llm.models import ModelCall, ScanBudget
-from spectral_platform.llm.queries import Spending, get_budget, sum_spending
+from spectral_platform.llm.providers.availability import REPLAY
+from spectral_platform.llm.queries import Spending, get_budget, has_calls_of, sum_spending
 from spectral_platform.optimizers.reflection import TriedEdit
 from spectral_platform.scans.errors import ArtifactLinkNotFound, ArtifactNotFound, ScanNotFound, StepNotFound
 from spectral_platform.scans.links import ArtifactLink
@@ -331,3 +332,9 @@ async def list_lineage(session: AsyncSession, scan: Scan) -> list[UUID]:
         lineage.append(parent)
         parent = await session.scalar(select(Scan.retried_from).where(Scan.id == parent, Scan.workspace_id == scan.workspace_id))
     return lineage
+
+
+async def is_replayed(session: AsyncSession, workspace_id: UUID, scan_id: UUID) -> bool:
+    """Whether any answer of the scan, or of those that it retries, came from a cassette."""
+    lineage = await list_lineage(session, await session.get_one(Scan, scan_id))
+    return await has_calls_of(session, workspace_id, lineage, provider=REPLAY)

@@ -18,6 +18,7 @@ from spectral_platform.evaluations.scores.queries import ScoredBy, list_subjects
 from spectral_platform.llm.calling import CallLabel, settle
 from spectral_platform.llm.errors import BudgetExhausted, ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.scans.queries import is_replayed
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import SEED_BITS
@@ -54,6 +55,8 @@ async def score_traces(run: Run) -> None:
     found = await settle(_by_judge(run, trace_id, subjects[trace_id]) for trace_id in judged)
     scores += [score for some in found for score in some]
     async with run.transaction() as session:
+        if await is_replayed(session, tenant.workspace_id, tenant.scan_id):  # a file is no judge to compare with people
+            scores = [score for score in scores if score.judge_model is None]
         rubric = await get_rubric_version(session, tenant.workspace_id, settings.rubric_id, settings.rubric_version)
         await record_scores(session, tenant.workspace_id, rubric, scores, scan_id=tenant.scan_id)
     failed = Counter(score.dimension for score in scores if score.evaluation.passed is False)

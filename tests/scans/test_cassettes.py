@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.evaluations.scores.models import TraceScore
 from spectral_platform.llm.calling import CallLabel, ModelCaller
 from spectral_platform.llm.commands import choose_models
 from spectral_platform.llm.errors import CassetteMiss, CassetteUnreadable
@@ -82,6 +84,24 @@ async def test_a_replayed_scan_asks_nobody_ends_alike_and_moves_nothing(
     assert model_server.received == asked
     assert (other["status"], other["failure"]["slug"]) == ("failed", "business-rule-violation")
     assert f"no answer of {AGENT}" in other["failure"]["detail"]
+
+
+async def test_a_replayed_judge_leaves_no_word_about_traces(
+    owner: Person, database: Database, settings: Settings, recording: Settings
+) -> None:
+    scannable = await make_scannable(owner, database, model=AGENT, judged=True, samples=20)
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        purposes = {Purpose.SCORING: JUDGE, Purpose.REASONING: PROPOSER}
+        await choose_models(session, workspace_id=owner.workspace_id, purposes=purposes)
+    trace = {"agent": "support-agent", "input": "Where is order 1?", "output": "On its way, see [KB-1]."}
+    await owner.client.post(f"{owner.w}/traces", json={"traces": [trace]})
+
+    made = [await run_to_the_end(scannable, server, seed=1, budget={"max_model_calls": 160}) for server in (recording, settings)]
+
+    assert [scan["failure"] for scan in made] == [None, None]
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        judged = select(TraceScore.scan_id).where(TraceScore.judge_model.is_not(None)).distinct()
+        assert [str(scan_id) for scan_id in await session.scalars(judged)] == [made[0]["scan_id"]]
 
 
 async def test_what_a_cassette_lacks_is_named_and_what_is_none_is_refused(tmp_path: Path) -> None:

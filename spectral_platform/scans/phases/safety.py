@@ -18,15 +18,14 @@ from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.llm.models import ModelCall
-from spectral_platform.llm.providers.availability import REPLAY
-from spectral_platform.llm.queries import has_calls_of, sum_spending
+from spectral_platform.llm.queries import sum_spending
 from spectral_platform.scans import explaining
 from spectral_platform.scans.evidence import evidence_level
 from spectral_platform.scans.failures import SEEN_IN_TRACES
 from spectral_platform.scans.gating import need
 from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact
 from spectral_platform.scans.news import scan_ended
-from spectral_platform.scans.queries import list_lineage
+from spectral_platform.scans.queries import is_replayed
 from spectral_platform.scans.reporting.files import ArtifactFile, make_files
 from spectral_platform.scans.reporting.report import write_report
 from spectral_platform.scans.run import Run, add_event
@@ -43,7 +42,9 @@ TOP_CLUSTERS = 3
 
 async def safety(run: Run) -> None:
     """Decide, and complete the scan."""
-    verdict = reach_verdict(run).model_copy(update={"replayed": await _is_replayed(run)})
+    async with run.transaction() as session:
+        replayed = await is_replayed(session, run.tenant.workspace_id, run.tenant.scan_id)
+    verdict = reach_verdict(run).model_copy(update={"replayed": replayed})
     files = await _make_files(run, verdict)
     caller = system_caller(run.tenant.account_id, run.tenant.workspace_id)
     async with run.transaction() as session:
@@ -115,13 +116,6 @@ async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset
     await move(session, scan, ScanStatus.COMPLETED, verdict=verdict, changeset_id=changeset_id)
     await session.execute(update(ScanAgent).where(ScanAgent.scan_id == run.tenant.scan_id).values(is_active=False))
     await publish(session, scan_ended(run.tenant.account_id, scan))
-
-
-async def _is_replayed(run: Run) -> bool:
-    """Whether any answer of the scan, or of those that it retries, came from a cassette."""
-    async with run.transaction() as session:
-        scan = await session.get_one(Scan, run.tenant.scan_id)
-        return await has_calls_of(session, run.tenant.workspace_id, await list_lineage(session, scan), provider=REPLAY)
 
 
 def reach_verdict(run: Run) -> Verdict:
