@@ -1,6 +1,6 @@
 """Reading agents, their graph and their configs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -68,6 +68,16 @@ def _itself(caller: Caller, agent_id: UUID) -> ScalarSelect[UUID]:
         .where(Agent.workspace_id == caller.workspace, Agent.id == agent_id)
         .scalar_subquery()
     )
+
+
+async def list_current_ids(session: AsyncSession, caller: Caller, agent_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """Of each of the agents the id of the one that it is now: its own, or that of the one it was merged into."""
+    rows = await session.execute(
+        select(Agent.id, func.coalesce(Agent.merged_into_id, Agent.id).label("current")).where(
+            Agent.workspace_id == caller.workspace, Agent.id.in_(agent_ids)
+        )
+    )
+    return {row.id: row.current for row in rows}
 
 
 async def get_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -> Agent:

@@ -23,7 +23,8 @@ from spectral_platform.agents.versions import ConfigSource, Label
 from spectral_platform.audit.commands import record
 from spectral_platform.changesets import queries
 from spectral_platform.changesets.approving import approve
-from spectral_platform.changesets.autonomy.models import ChangesetWatch
+from spectral_platform.changesets.autonomy.news import watch_ended
+from spectral_platform.changesets.autonomy.queries import find_watch
 from spectral_platform.changesets.autonomy.states import WatchStatus
 from spectral_platform.changesets.autonomy.work import DecideChangeset
 from spectral_platform.changesets.clusters.commands import record_clusters
@@ -45,7 +46,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, CallerKind, system_caller
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.jobs import enqueue, publish
-from spectral_platform.core.lifecycle import move, move_all
+from spectral_platform.core.lifecycle import move
 from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.workspaces.policies.autonomy import Autonomy, AutonomyMode
 from spectral_platform.workspaces.policies.queries import get_policy
@@ -226,8 +227,10 @@ async def rollback_changeset(session: AsyncSession, caller: Caller, changeset_id
             base, accepted = await _configs(session, caller, item)
             await move_current(session, caller, before=accepted, after=base)
         await set_labels(session, agent, returned)
-    over = (ChangesetWatch.workspace_id == caller.workspace, ChangesetWatch.changeset_id == changeset_id)
-    await move_all(session, ChangesetWatch, WatchStatus.STOPPED, *over, reason="The changeset was rolled back.")
+    watch = await find_watch(session, caller, changeset_id, for_update=True)
+    if watch is not None and watch.status is WatchStatus.WATCHING:
+        await move(session, watch, WatchStatus.STOPPED, reason="The changeset was rolled back.")
+        await publish(session, watch_ended(caller, changeset, watch))
     await _remember(session, caller, changeset, came_from=came_from, reason=reason)
     return await queries.get_changeset(session, caller, changeset_id)
 

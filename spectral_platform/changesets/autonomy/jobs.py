@@ -4,22 +4,36 @@ Each order is carried out in one transaction: the decision, its history, the wat
 together or not at all, so a worker may be killed anywhere. An order that is carried out again finds that it was.
 """
 
+import time
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.agents import queries as agents
+from spectral_platform.agents.versions import Label
 from spectral_platform.audit.commands import record
 from spectral_platform.changesets.autonomy.bounds import read_proof, reasons_against
 from spectral_platform.changesets.autonomy.models import ChangesetWatch
-from spectral_platform.changesets.autonomy.monitoring import Metric, Reading, Reference, find_regression
+from spectral_platform.changesets.autonomy.monitoring import Metric, Reading, Reference, find_regression, is_enough
 from spectral_platform.changesets.autonomy.news import watch_ended
-from spectral_platform.changesets.autonomy.queries import count_applied_today, find_watch
+from spectral_platform.changesets.autonomy.queries import count_applied_today, find_turned_down, find_watch, find_watched
 from spectral_platform.changesets.autonomy.states import WatchStatus
-from spectral_platform.changesets.autonomy.watching import begin_watch, find_references, order_next_check, read_production
+from spectral_platform.changesets.autonomy.watching import (
+    begin_watch,
+    find_references,
+    follow_agents,
+    order_next_check,
+    read_production,
+)
 from spectral_platform.changesets.autonomy.work import CheckWatch, DecideChangeset
-from spectral_platform.changesets.commands import accept_changeset, apply_changeset, lock_changeset, rollback_changeset
-from spectral_platform.changesets.errors import ChangesetNotFound
+from spectral_platform.changesets.commands import (
+    accept_changeset,
+    apply_changeset,
+    lock_changeset,
+    rollback_changeset,
+)
+from spectral_platform.changesets.errors import ChangesetNotFound, StaleChangeset
 from spectral_platform.changesets.explainability import Decision
 from spectral_platform.changesets.models import Changeset
 from spectral_platform.changesets.queries import get_changeset
@@ -46,9 +60,9 @@ async def decide_changeset(context: JobContext, work: DecideChangeset) -> None:
     async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
         if not await is_alive(session, account_id=work.account_id, workspace_id=work.workspace_id):
             return
-        changeset = await _find_changeset(session, caller, work.changeset_id)
         # Nobody changes the policy, and no other decision begins, until this one is taken.
         policy = await lock_policy(session, caller, Autonomy)
+        changeset = await _find_changeset(session, caller, work.changeset_id)
         if changeset is None or not _is_undecided(changeset) or policy.mode is not AutonomyMode.BOUNDED_AUTO:
             return
         window = timedelta(seconds=policy.watch_window_s)
@@ -62,6 +76,7 @@ async def decide_changeset(context: JobContext, work: DecideChangeset) -> None:
                 applied_today=await count_applied_today(session, caller),
             ),
             *_unwatchable(changeset, references),
+            *await _history_against(session, caller, changeset),
         ]
         if not reasons:
             reasons = await _apply(session, caller, changeset, references, window=window)
@@ -69,7 +84,21 @@ async def decide_changeset(context: JobContext, work: DecideChangeset) -> None:
             await _leave_to_people(session, caller, work.changeset_id, "; ".join(reasons))
 
 
-@job(CheckWatch)
+async def look_again(context: JobContext, work: CheckWatch) -> None:
+    """After a check that failed for good, order the next one; when the time is over, say that nobody looked."""
+    caller = system_caller(work.account_id, work.workspace_id)
+    async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
+        changeset, watch = await _hold_watch(session, caller, work)
+        if changeset is None or watch is None:
+            return
+        watch.checks = work.number
+        if clock.now() < watch.ends_at:
+            await order_next_check(session, caller, watch)
+        else:
+            await _end(session, caller, changeset, watch, WatchStatus.STOPPED, "The last look at production failed.")
+
+
+@job(CheckWatch, on_failure=look_again)
 async def check_watch(context: JobContext, work: CheckWatch) -> None:
     """Look at production once: roll back on a regression, end the watch when its time is over, else order the next check."""
     caller = system_caller(work.account_id, work.workspace_id)
@@ -77,29 +106,56 @@ async def check_watch(context: JobContext, work: CheckWatch) -> None:
         watch = await find_watch(session, caller, work.changeset_id)
         if watch is None:
             return
+        # Before anything is locked: it may take some seconds.
+        began = time.monotonic()
         changeset = await get_changeset(session, caller, work.changeset_id)
-        readings = await read_production(session, caller, changeset, watch)  # before anything is locked: it may take a second
-        changeset, _ = await lock_changeset(session, caller, work.changeset_id)
-        watch = await find_watch(session, caller, work.changeset_id, for_update=True)
-        if watch is None or watch.status is not WatchStatus.WATCHING or watch.checks >= work.number:
+        references = await follow_agents(session, caller, watch.baseline)
+        readings = await read_production(session, caller, changeset, watch, references)
+        took = timedelta(seconds=time.monotonic() - began)
+        held, watch = await _hold_watch(session, caller, work)
+        if held is None or watch is None:
             return
-        watch.checks, watch.checked_at, watch.readings = work.number, clock.now(), readings
+        watch.checks, watch.checked_at, watch.baseline, watch.readings = work.number, clock.now(), references, readings
+        is_over = clock.now() >= watch.ends_at
         if not await is_alive(session, account_id=work.account_id, workspace_id=work.workspace_id):
-            await order_next_check(session, caller, watch)  # a deleted workspace may be restored
+            # It may be restored; but nothing is rolled back, and nothing looked at without an end, where nobody works.
+            if is_over:
+                await _end(session, caller, held, watch, WatchStatus.STOPPED, "The workspace was deleted meanwhile.")
+            else:
+                await order_next_check(session, caller, watch, took=took)
             return
         mode = (await get_policy(session, caller, Autonomy)).mode
-        regression = find_regression(watch.baseline, readings)
+        regression = find_regression(references, readings)
         if mode is not AutonomyMode.BOUNDED_AUTO:
-            await _end(session, caller, changeset, watch, WatchStatus.STOPPED, f"The workspace decides by {mode} now.")
+            await _end(session, caller, held, watch, WatchStatus.STOPPED, f"The workspace decides by {mode} now.")
         elif regression is not None:
-            await _roll_back(session, caller, changeset, watch, regression)
-        elif clock.now() >= watch.ends_at:
-            seen = max((reading.traces for reading in readings), default=0)
-            await _end(
-                session, caller, changeset, watch, WatchStatus.KEPT, f"No regression showed in {seen} traces; the change stays."
-            )
+            await _roll_back(session, caller, held, watch, regression)
+        elif is_over:
+            await _end(session, caller, held, watch, WatchStatus.KEPT, _why_kept(references, readings))
         else:
-            await order_next_check(session, caller, watch)
+            await order_next_check(session, caller, watch, took=took)
+
+
+async def _hold_watch(
+    session: AsyncSession, caller: Caller, work: CheckWatch
+) -> tuple[Changeset, ChangesetWatch] | tuple[None, None]:
+    """The watched changeset and its watch, both locked; nothing where this check was made already or none is needed."""
+    if await find_watch(session, caller, work.changeset_id) is None:
+        return None, None
+    changeset, _ = await lock_changeset(session, caller, work.changeset_id)
+    watch = await find_watch(session, caller, work.changeset_id, for_update=True)
+    if watch is None or watch.status is not WatchStatus.WATCHING or watch.checks >= work.number:
+        return None, None
+    return changeset, watch
+
+
+def _why_kept(references: tuple[Reference, ...], readings: tuple[Reading, ...]) -> str:
+    seen = {reading.agent_id: reading.traces for reading in readings if reading.metric is Metric.ERRORS}
+    least = min(seen.values(), default=0)
+    failures = [reference for reference in references if reference.metric is Metric.ERRORS]
+    if all(is_enough(references, reference, seen.get(reference.agent_id, 0)) for reference in failures):
+        return f"No regression showed in {least} traces; the change stays."
+    return f"Only {least} traces came, too few for a regression to show; the change stays."
 
 
 async def _find_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset | None:
@@ -124,6 +180,17 @@ def _unwatchable(changeset: Changeset, references: tuple[Reference, ...]) -> lis
     ]
 
 
+async def _history_against(session: AsyncSession, caller: Caller, changeset: Changeset) -> list[str]:
+    """What was decided before that the system does not decide over: what people or production turned down, what is on trial."""
+    names = {item.agent_id: item.agent_name for item in changeset.items}
+    watched = await find_watched(session, caller, changeset.agent_ids)
+    turned_down = await find_turned_down(session, caller, changeset)
+    return [
+        *(f"production is still watched because of the last change to {names[agent_id]}" for agent_id in sorted(watched)),
+        *(f"the same config was {status} before, in changeset {other}" for other, status in turned_down),
+    ]
+
+
 async def _apply(
     session: AsyncSession, caller: Caller, changeset: Changeset, references: tuple[Reference, ...], *, window: timedelta
 ) -> list[str]:
@@ -131,6 +198,7 @@ async def _apply(
     reason = f"Every bound of bounded_auto is kept; production is watched until {clock.now() + window:%Y-%m-%d %H:%M} UTC."
     try:
         async with session.begin_nested():
+            await _require_in_production(session, caller, changeset)
             await accept_changeset(session, caller, changeset.id, reason=reason)
             await apply_changeset(session, caller, changeset.id, reason=reason)
             await begin_watch(session, caller, changeset, references, window=window)
@@ -139,8 +207,22 @@ async def _apply(
     return []
 
 
+async def _require_in_production(session: AsyncSession, caller: Caller, changeset: Changeset) -> None:
+    """Raise ``StaleChangeset`` unless what runs is what the changeset was compared with.
+
+    Where an approved version was never applied, that the proposal is better than that one says nothing of what runs.
+    """
+    await lock_changeset(session, caller, changeset.id)
+    for item in changeset.items:
+        runs = (await agents.list_labels(session, caller, item.agent_id)).get(Label.PRODUCTION)
+        if runs != item.base_version:
+            raise StaleChangeset(item.agent_id, Label.PRODUCTION, expected=item.base_version, current=runs)
+
+
 async def _leave_to_people(session: AsyncSession, caller: Caller, changeset_id: UUID, reason: str) -> None:
     changeset, _ = await lock_changeset(session, caller, changeset_id)
+    if not _is_undecided(changeset):  # somebody was quicker
+        return
     await _log(session, caller, changeset, f"{LEFT_TO_PEOPLE}{reason}.", action="changeset.left_to_people")
 
 

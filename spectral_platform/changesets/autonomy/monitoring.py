@@ -90,6 +90,12 @@ def weigh(reference: Reference, tally: Tally) -> Reading:
     return Reading(**tally.model_dump(), evidence=process.capital)
 
 
+def is_enough(references: Sequence[Reference], reference: Reference, traces: int) -> bool:
+    """Whether so many traces would show a regression if all of them were bad."""
+    worst = Tally(agent_id=reference.agent_id, metric=reference.metric, traces=traces, bad=traces, limit=reference.limit)
+    return weigh(reference, worst).evidence >= threshold(references)
+
+
 def find_regression(references: Sequence[Reference], readings: Sequence[Reading]) -> Reading | None:
     """The reading that shows a regression most clearly; None where none does."""
     worst = max(readings, key=lambda reading: reading.evidence, default=None)

@@ -1,17 +1,18 @@
 """Reading what autonomy rests on: what the system did, how its watches stand, and what production shows."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, func, or_, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.changesets.autonomy.models import ChangesetWatch
 from spectral_platform.changesets.autonomy.monitoring import USUAL, Metric, Tally
-from spectral_platform.changesets.models import ChangesetMove
+from spectral_platform.changesets.autonomy.states import WatchStatus
+from spectral_platform.changesets.models import Changeset, ChangesetItem, ChangesetMove
 from spectral_platform.changesets.states import ChangesetStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, CallerKind
@@ -44,6 +45,40 @@ async def count_applied_today(session: AsyncSession, caller: Caller) -> int:
         )
     )
     return found or 0
+
+
+async def find_watched(session: AsyncSession, caller: Caller, agent_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the agents for which production is watched now."""
+    rows = await session.scalars(
+        select(ChangesetItem.agent_id)
+        .join(ChangesetWatch, ChangesetWatch.changeset_id == ChangesetItem.changeset_id)
+        .where(
+            ChangesetWatch.workspace_id == caller.workspace,
+            ChangesetWatch.status == WatchStatus.WATCHING,
+            ChangesetItem.agent_id.in_(agent_ids),
+        )
+    )
+    return set(rows)
+
+
+async def find_turned_down(session: AsyncSession, caller: Caller, changeset: Changeset) -> list[tuple[UUID, ChangesetStatus]]:
+    """Changesets that proposed the very same config for one of the agents and were rejected or rolled back, with that."""
+    same = [
+        and_(ChangesetItem.agent_id == item.agent_id, ChangesetItem.proposed_config == item.proposed_config)
+        for item in changeset.items
+    ]
+    rows = await session.execute(
+        select(Changeset.id, Changeset.status)
+        .join(ChangesetItem, ChangesetItem.changeset_id == Changeset.id)
+        .where(
+            Changeset.workspace_id == caller.workspace,
+            Changeset.status.in_([ChangesetStatus.REJECTED, ChangesetStatus.ROLLED_BACK]),
+            or_(false(), *same),
+        )
+        .order_by(Changeset.id.desc())
+        .limit(1)
+    )
+    return [(row.id, row.status) for row in rows]
 
 
 async def tally_before(session: AsyncSession, caller: Caller, agent_id: UUID, *, since: datetime, until: datetime) -> list[Tally]:

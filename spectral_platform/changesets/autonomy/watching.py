@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from spectral_platform.agents import queries as agents
 from spectral_platform.changesets.autonomy.models import ChangesetWatch
 from spectral_platform.changesets.autonomy.monitoring import (
     LEAST_TRACES,
@@ -32,6 +33,8 @@ from spectral_platform.statistics.bounds import clopper_pearson_upper
 SHORTEST_BEFORE = timedelta(days=7)
 CHECKS = 50
 SOONEST, LATEST = timedelta(seconds=5), timedelta(minutes=5)
+REST = 200
+"""So many times as long as a check took is waited for the next, at least."""
 
 
 async def find_references(
@@ -82,20 +85,39 @@ async def begin_watch(
     await order_next_check(session, caller, watch)
 
 
-async def order_next_check(session: AsyncSession, caller: Caller, watch: ChangesetWatch) -> None:
-    """Order the check after those that were made, at the latest for when the watch ends."""
-    pause = min(LATEST, max(SOONEST, (watch.ends_at - watch.began_at) / CHECKS))
+def pause(window: timedelta, took: timedelta) -> timedelta:
+    """How long to wait between two checks, of which the last one took so long.
+
+    Counting millions of traces for weeks must not keep the database busy.
+    """
+    return max(took * REST, min(LATEST, max(SOONEST, window / CHECKS)))
+
+
+async def order_next_check(
+    session: AsyncSession, caller: Caller, watch: ChangesetWatch, *, took: timedelta = timedelta()
+) -> None:
+    """Order the check after those that were made, at the latest for when the watch ends. The last one ``took`` so long."""
     work = CheckWatch(
         account_id=caller.account_id, workspace_id=caller.workspace, changeset_id=watch.changeset_id, number=watch.checks + 1
     )
-    await enqueue(session, work, at=min(clock.now() + pause, max(watch.ends_at, clock.now())))
+    await enqueue(
+        session, work, at=min(clock.now() + pause(watch.ends_at - watch.began_at, took), max(watch.ends_at, clock.now()))
+    )
+
+
+async def follow_agents(session: AsyncSession, caller: Caller, baseline: Sequence[Reference]) -> tuple[Reference, ...]:
+    """What was frozen before, of the agents that they are by now: one may have been merged into another."""
+    current = await agents.list_current_ids(session, caller, {reference.agent_id for reference in baseline})
+    return tuple(
+        reference.model_copy(update={"agent_id": current.get(reference.agent_id, reference.agent_id)}) for reference in baseline
+    )
 
 
 async def read_production(
-    session: AsyncSession, caller: Caller, changeset: Changeset, watch: ChangesetWatch
+    session: AsyncSession, caller: Caller, changeset: Changeset, watch: ChangesetWatch, baseline: Sequence[Reference]
 ) -> tuple[Reading, ...]:
     """What the changed agents' traces since then say, against what was frozen before."""
-    references = {reference.subject: reference for reference in watch.baseline}
+    references = {reference.subject: reference for reference in baseline}
     readings: list[Reading] = []
     for item in changeset.items:
         if item.accepted_version is None:
