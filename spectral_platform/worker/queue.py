@@ -48,7 +48,7 @@ class FairJobs(JobManager):
     """
 
     def __init__(self, app: App, *, long_orders_each: int) -> None:
-        super().__init__(app.connector)  # type: ignore[no-untyped-call] # it is annotated, save for what it returns
+        super().__init__(app.connector)
         self._long_orders_each = long_orders_each
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
