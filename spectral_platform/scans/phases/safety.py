@@ -28,7 +28,7 @@ from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.queries import is_replayed
 from spectral_platform.scans.reporting.files import ArtifactFile, make_files
 from spectral_platform.scans.reporting.report import write_report
-from spectral_platform.scans.run import Run, add_event
+from spectral_platform.scans.run import Findings, Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import TrialStatus
 from spectral_platform.scans.verdict import Gate, GateResult, Grounds, Verdict, decide
@@ -135,13 +135,13 @@ def reach_verdict(run: Run) -> Verdict:
             lacks_coverage=tuple(dict.fromkeys(lacks)),
             gates=tuple(gates),
             finalist_upper_bound=effect.upper_bound if effect else None,
-            is_search_adequate=_is_search_adequate(run),
+            is_search_adequate=is_search_adequate(found),
             baseline_failures=failures,
             observed_cases=_observed_cases(run),
         )
     )
     statistics["candidates"] = len(found.contenders)
-    statistics["search_adequate"] = _is_search_adequate(run)
+    statistics["search_adequate"] = is_search_adequate(found)
     statistics["seed"] = run.seed
     statistics["rigor"] = {"mode": run.settings.autonomy.value, **run.settings.rigor.model_dump()}
     statistics["judges"] = {key: _belief(judge) for key, judge in sorted(found.calibrations.items())}
@@ -196,15 +196,14 @@ def _observed_cases(run: Run) -> int:
     )
 
 
-def _is_search_adequate(run: Run) -> bool:
-    """Enough distinct valid candidates, one for each of the largest clusters, and a proposer that worked.
+def is_search_adequate(found: Findings) -> bool:
+    """Enough distinct valid candidates, one for each of the largest clusters of each agent, and a proposer that worked.
 
     Where a prompt that asks for everything gained nothing with any agent, the few candidates that were tried on that are enough.
     """
-    found = run.found
     valid = [contender for contender in found.contenders if contender.fate not in {"invalid", "out_of_budget"}]
-    answered = {contender.candidate.cluster_signature for contender in valid}
-    top = [cluster.signature for clusters in found.clusters.values() for cluster in clusters[:TOP_CLUSTERS]]
+    answered = {(contender.agent.agent_id, contender.candidate.cluster_signature) for contender in valid}
+    top = [(agent, cluster.signature) for agent, clusters in found.clusters.items() for cluster in clusters[:TOP_CLUSTERS]]
     enough = len({contender.candidate.key for contender in valid}) >= ADEQUATE_CANDIDATES
     is_covered = enough and answered.issuperset(top)
     has_no_headroom = bool(found.headroom) and all(headroom.is_negative for headroom in found.headroom.values())
