@@ -1,5 +1,6 @@
 """Examples: training answers that met everything, shown to the agent with each request."""
 
+from spectral_platform.optimizers.edits import config_problems
 from spectral_platform.optimizers.few_shot import propose_examples
 from spectral_platform.scans.searching.search import Search
 
@@ -14,5 +15,8 @@ async def show_examples(search: Search, slots: int) -> int:
     shown = [search.shown(trial) for trial in by_group.values()]
     admitted = 0
     for candidate in propose_examples(search.base, shown, seed=search.run.seed, sets=slots):
-        admitted += await search.admit(candidate)
+        if problems := config_problems(search.base, candidate.config):
+            await search.refuse(candidate, problems)
+        else:
+            admitted += await search.admit(candidate)
     return admitted

@@ -145,6 +145,9 @@ class _Engine:
         )
         if candidate is None:
             return texts[component.value]
+        if candidate.component is not component:  # the library would run the old text and take it for the new one
+            await search.refuse(candidate, [f"Not the {component} was written anew, but the {candidate.component}."])
+            return texts[component.value]
         self._proposed[candidate.key] = candidate
         return component_text(candidate.config, component)
 
