@@ -299,6 +299,7 @@ async def _shape(
         verdict_votes=sum(votes_of(judge, JudgePrompt.VERDICT) for judge in judges),
         writes=not TEXT_STRATEGIES.isdisjoint(settings.strategies),
         has_proposer=Purpose.REASONING in settings.models,
+        has_gepa=SearchStrategy.GEPA in settings.strategies,
         comparisons=int(Purpose.EMBEDDING in settings.models),
         arms=max(len(list_arms(config)) for config in configs) if SearchStrategy.ARMS in settings.strategies else 0,
         has_labels=bool(judges)

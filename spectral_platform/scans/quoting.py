@@ -19,12 +19,15 @@ HOLDOUT_STIMULI = 60
 MINIBATCH = 6
 FAILING_IN_MINIBATCH = 4
 PROPOSALS_PER_CANDIDATE = 1.5
+MOST_MERGES = 2
 PROBE_CASES = 24
 SCARCE_HOLDOUT = 60
 SCARCE_REPEATS = 3
 SLACK = 1.1
 HEADROOM_CASES = 20
 HOLDOUT_SHARE = 0.4
+HELD_SHARE = Decimal("0.45")
+"""What is kept back for the holdout at least, of the money."""
 FIRST_TARGET, NEXT_TARGET, LEAST_TARGET = 0.10, 0.75, 0.02
 """Which effect further samples are reckoned for: ten points first, then three quarters of what the cases show already."""
 USUAL_RIGOR = RIGOR[AutonomyMode.MANUAL]
@@ -173,6 +176,8 @@ class Shape(Value):
     """Whether texts are written anew."""
     has_proposer: bool
     """Whether a model is asked for them."""
+    has_gepa: bool = False
+    """Whether the gepa package searches, which runs a parent on all cases of a minibatch anew."""
     arms: int = 0
     """Hyperparameter arms of the agent that has the most."""
     has_labels: bool = False
@@ -193,10 +198,13 @@ class Shape(Value):
 
     def generating(self, candidates: int) -> Calls:
         """Proposing so many candidates, screening the proposals, and running those that pass on the probe set; racing arms."""
-        proposal = self._answers(MINIBATCH + FAILING_IN_MINIBATCH) + Calls(proposer=int(self.has_proposer))
+        of_parent = MINIBATCH if self.has_gepa else FAILING_IN_MINIBATCH
+        proposal = self._answers(MINIBATCH + of_parent) + Calls(proposer=int(self.has_proposer))
+        proposals = proposals_for(candidates) + self.agents * (1 + self.has_gepa) - 1  # each search rounds up by itself
+        written = proposal.times(proposals) + self._answers(MOST_MERGES * MINIBATCH).times(self.agents)
         probe = self._answers(min(PROBE_CASES, self.train), stimuli=TRAIN_STIMULI)
         arms = self._answers(planned_runs(self.arms, self.train or TRAIN_STIMULI)).times(self.agents)
-        return probe.times(candidates) + proposal.times(proposals_for(candidates) if self.writes else 0) + arms
+        return probe.times(candidates) + written.times(int(self.writes)) + arms
 
     def evaluating(self, candidates: int) -> Calls:
         """Racing so many candidates on dev, and judging the labelled pairs once more."""
@@ -242,10 +250,16 @@ class Shape(Value):
 
         The diagnosis is not counted: it has what the holdout leaves of its share, and may be cut short.
         """
-        phases = self.by_phase(candidates)
-        needed = sum((calls for phase, calls in phases.items() if phase != "diagnose"), Calls())
-        cost = prices.cost(needed)
-        return needed.total + self.slack <= max_calls and (cost is None or cost <= max_usd)
+        usd = self.needed_usd(candidates, prices=prices)
+        return self._until_verdict(candidates).total + self.slack <= max_calls and (usd is None or usd <= max_usd)
+
+    def needed_usd(self, candidates: int, *, prices: CallPrices) -> Decimal | None:
+        """The least budget that reaches to the verdict: of what the holdout has to itself a search can spend nothing."""
+        cost, sealed = prices.cost(self._until_verdict(candidates)), prices.cost(self.holdout_calls)
+        return None if cost is None or sealed is None else max(cost, (cost - sealed) / (1 - HELD_SHARE))
+
+    def _until_verdict(self, candidates: int) -> Calls:
+        return sum((calls for phase, calls in self.by_phase(candidates).items() if phase != "diagnose"), Calls())
 
     def affordable(self, candidates: int, *, max_calls: int, max_usd: Decimal, prices: CallPrices) -> int:
         """How many candidates the budget covers; 0 = it does not reach the first look at the holdout."""

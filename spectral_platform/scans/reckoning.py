@@ -9,7 +9,7 @@ from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.samples.models import SampleSetVersion
 from spectral_platform.scans.errors import BudgetTooSmall
-from spectral_platform.scans.quoting import CallPrices, Calls, Quote, Readiness, Shape, holdout_repeats, show
+from spectral_platform.scans.quoting import HELD_SHARE, CallPrices, Calls, Quote, Readiness, Shape, holdout_repeats, show
 from spectral_platform.scans.settings import ResolvedSettings
 from spectral_platform.statistics.power import spread_of_difference
 from spectral_platform.worlds.rules import AppliesTo, load_world
@@ -21,9 +21,6 @@ JUDGE_TOKENS = 700, 80
 PROPOSER_TOKENS = 5_000, 500
 EMBEDDED_TOKENS = 200
 """Usual sizes of a question and its answer, from scans of the demo."""
-HELD_SHARE = Decimal("0.45")
-"""What is kept back for the holdout at least, of the money."""
-
 
 Price = Callable[[str, int, int], Decimal | None]
 """What a call of a model costs with so many tokens in and out, in US dollars; None = unknown."""
@@ -59,7 +56,7 @@ def reckon(
         raise BudgetTooSmall(
             calls=least.total + shape.slack,
             max_model_calls=budget.max_model_calls,
-            usd=_usd(prices.cost(least)),
+            usd=_usd(shape.needed_usd(1, prices=prices)),
             max_usd=str(budget.max_usd),
         )
     if searches and candidates < settings.max_candidates:
@@ -89,7 +86,7 @@ def reckon(
         settings=settings,
         readiness=show(readiness, shape.holdout_groups, spread, settings.rigor),
         simulated=all(is_simulated(config.hyperparameters.model) for config in configs),
-        held_usd=(budget.max_usd * held_share).quantize(Decimal("0.000001")) if searches and cost is not None else Decimal(0),
+        held_usd=(budget.max_usd * held_share).quantize(Decimal("0.000001")) if searches else Decimal(0),
         held_calls=shape.held_calls if searches else 0,
     )
 

@@ -8,10 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral_platform.core.database import Database
+from spectral_platform.demo import content
+from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import get_budget
-from spectral_platform.scans.quoting import CallPrices, Quote, Readiness, Shape, show
+from spectral_platform.scans.quoting import HELD_SHARE, CallPrices, Quote, Readiness, Shape, proposals_for, show
+from spectral_platform.scans.reckoning import reckon
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
+from tests.scans.factories import make_settings
 from tests.scans.workspaces import JUDGED, make_scannable
 
 SIZES = st.integers(0, 3_000)
@@ -46,7 +50,9 @@ def test_a_budget_buys_what_it_covers_and_not_one_candidate_more(
 
     def is_covered(number: int) -> bool:
         calls = shape.all_calls(number).total - shape.diagnosing.total
-        return calls + shape.slack <= max_calls and (usd is None or calls * usd <= max_usd)
+        searching = calls - shape.holdout_calls.total
+        fits = usd is None or (calls * usd <= max_usd and searching * usd <= max_usd * (1 - HELD_SHARE))
+        return calls + shape.slack <= max_calls and fits
 
     assert 0 <= bought <= candidates
     assert bought == 0 or is_covered(bought)
@@ -73,6 +79,32 @@ async def test_a_scan_without_a_search_keeps_nothing_back_for_a_holdout_that_it_
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         budget = await get_budget(session, owner.workspace_id, started["scan_id"])
     assert (budget.held_calls, budget.held_usd) == (0, Decimal(0))
+
+
+def test_a_search_has_a_quoted_parent_run_for_each_proposal_and_each_search_rounds_up_by_itself() -> None:
+    shape = Shape(
+        agents=2, train=40, dev=20, holdout=40, holdout_groups=40, selection_votes=0, verdict_votes=0, has_proposer=True
+    )
+    by_gepa = shape.model_copy(update={"has_gepa": True})
+
+    one_each = shape.generating(2)
+
+    assert one_each.proposer == 2 * proposals_for(1)
+    assert by_gepa.generating(4).agent >= shape.generating(4).agent + 2 * proposals_for(4)
+
+
+def test_money_is_kept_back_for_the_holdout_where_not_every_price_is_known() -> None:
+    shape = Shape(
+        agents=1, train=80, dev=40, holdout=80, holdout_groups=80, selection_votes=1, verdict_votes=3, has_proposer=False
+    )
+    settings = make_settings().model_copy(update={"models": {Purpose.SCORING: "unheard-of/judge"}})
+
+    plan = reckon(
+        settings, shape, [], [content.agent_config()], None, lambda model, *_: None if "judge" in model else Decimal("0.0001")
+    )
+
+    assert plan.readiness.quote.max_usd is None
+    assert plan.held_usd == settings.budget.max_usd * HELD_SHARE
 
 
 async def test_the_votes_that_a_rubric_asks_for_are_quoted(owner: Person, database: Database) -> None:
@@ -129,8 +161,9 @@ async def test_what_the_holdout_leaves_of_its_share_serves_the_diagnosis(owner: 
     [
         {"max_candidates": 4, "strategies": ["reflective"]},
         {"max_candidates": 4, "strategies": ["arms", "few_shot", "rules"]},
+        {"max_candidates": 4, "strategies": ["gepa", "reflective"]},
     ],
-    ids=["reflective", "everything else"],
+    ids=["reflective", "everything else", "gepa"],
 )
 async def test_a_scan_takes_what_it_was_quoted_and_never_more(
     owner: Person, database: Database, work: Drain, wanted: dict[str, Any]

@@ -3,10 +3,8 @@
 from spectral_platform.optimizers.edits import Candidate, Component, Strategy, changed_components, config_key, config_problems
 from spectral_platform.optimizers.merging import complementary_pairs, merged
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.quoting import MINIBATCH
+from spectral_platform.scans.quoting import MINIBATCH, MOST_MERGES
 from spectral_platform.scans.searching.search import Search
-
-MOST_MERGES = 2
 
 
 async def merge_complements(search: Search, slots: int) -> int:
