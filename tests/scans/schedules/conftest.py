@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import JobContext
 from spectral_platform.core.settings import Settings
@@ -120,3 +121,20 @@ async def scannable(owner: Person, database: Database) -> AsyncIterator[Scannabl
 def schedules(owner: Person, database: Database, settings: Settings) -> Schedules:
     """The owner's schedules, in a workspace that may have nothing else."""
     return Schedules(owner, database, settings)
+
+
+HOUR = timedelta(hours=1)
+
+
+def now() -> datetime:
+    return clock.now().replace(second=0, microsecond=0)
+
+
+def daily(moment: datetime) -> str:
+    """A cron expression that is due then, every day in UTC."""
+    return f"{moment.minute} {moment.hour} * * *"
+
+
+def quiet_until(end: datetime) -> Json:
+    """Quiet hours of UTC that have begun."""
+    return {"start": f"{end - 3 * HOUR:%H:%M}", "end": f"{end:%H:%M}"}

@@ -1,7 +1,6 @@
 """What the clock does about schedules: each due run starts once, waits, is skipped or refused, and people are told why."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,24 +17,8 @@ from spectral_platform.scans.schedules.dispatching import dispatch_schedules, fo
 from spectral_platform.scans.schedules.queries import FAILURES_BEFORE_DISABLING
 from spectral_platform.scans.schedules.work import StartRun
 from tests.fixtures.worker import Drain
-from tests.scans.schedules.conftest import Json, Schedules
+from tests.scans.schedules.conftest import HOUR, Json, Schedules, daily, now, quiet_until
 from tests.scans.workspaces import Scannable
-
-HOUR = timedelta(hours=1)
-
-
-def now() -> datetime:
-    return clock.now().replace(second=0, microsecond=0)
-
-
-def daily(moment: datetime) -> str:
-    """A cron expression that is due then, every day in UTC."""
-    return f"{moment.minute} {moment.hour} * * *"
-
-
-def quiet_until(end: datetime) -> Json:
-    """Quiet hours of UTC that have begun."""
-    return {"start": f"{end - 3 * HOUR:%H:%M}", "end": f"{end:%H:%M}"}
 
 
 async def news(schedules: Schedules, event: str) -> list[Json]:
@@ -143,83 +126,6 @@ async def test_an_order_that_is_lost_is_given_again_and_not_before(schedules: Sc
     assert [await order(), await order()] == [1, 1]
     await schedules.set("scan_schedule_runs", run["id"], ordered_at=clock.now() - timedelta(minutes=11))
     assert await order() == 2
-
-
-Situation = Callable[[Schedules, Json, Scannable], Awaitable[None]]
-
-
-async def nothing_special(schedules: Schedules, made: Json, scannable: Scannable) -> None:
-    pass
-
-
-async def own_scan_runs(schedules: Schedules, made: Json, scannable: Scannable) -> None:
-    assert (await schedules.trigger(made)).status_code == 202
-
-
-async def scan_of_agent_runs(schedules: Schedules, made: Json, scannable: Scannable) -> None:
-    await scannable.start()
-
-
-async def nothing_to_scan(schedules: Schedules, made: Json, scannable: Scannable) -> None:
-    await schedules.owner.client.delete(f"{schedules.owner.w}/agents/{scannable.agent_id}")
-
-
-async def it_is_quiet(schedules: Schedules, made: Json, scannable: Scannable) -> None:
-    await schedules.change(made, quiet_hours=quiet_until(now() + HOUR))
-
-
-async def its_runs_failed(schedules: Schedules, made: Json, scannable: Scannable) -> None:
-    async with schedules.transaction() as session:
-        for _ in range(FAILURES_BEFORE_DISABLING):
-            await session.execute(
-                text(
-                    "INSERT INTO scan_schedule_runs (id, account_id, workspace_id, schedule_id, trigger, requested_by, status,"
-                    " overrides, variables, due_at, starts_at, created_at)"
-                    " SELECT gen_random_uuid(), account_id, workspace_id, id, 'schedule', 'x', 'refused',"
-                    " '{}', '{}', now(), now(), now() FROM scan_schedules"
-                )
-            )
-
-
-@pytest.mark.parametrize(
-    ("situation", "code", "status"),
-    [
-        (nothing_special, "ready", "started"),
-        (own_scan_runs, "scan_active", "skipped"),
-        (scan_of_agent_runs, "scan_active", "skipped"),
-        (nothing_to_scan, "refused", "refused"),
-        (it_is_quiet, "quiet_hours", "waiting"),
-        (its_runs_failed, "failing", "skipped"),
-    ],
-    ids=lambda part: getattr(part, "__name__", str(part)),
-)
-async def test_what_is_explained_is_what_happens(
-    situation: Situation, code: str, status: str, schedules: Schedules, scannable: Scannable
-) -> None:
-    made = await schedules.create(cron="* * * * *")
-    await situation(schedules, made, scannable)
-
-    told = await schedules.get(made, "/explain")
-    await schedules.come_due(made, now())
-
-    run = (await schedules.runs(made))[-1]
-    assert (told["code"], told["would_run"]) == (code, status == "started")
-    assert run["status"] == status
-    assert (run["code"], run["reason"]) == ((code, told["reason"]) if status in {"skipped", "refused"} else (None, None))
-    if status == "waiting":
-        assert told["starts_at"] == run["starts_at"] == told["next_run_at"]
-
-
-async def test_explaining_keeps_nothing(schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron=None)
-    assert (await schedules.get(made, "/explain"))["code"] == "no_cron"
-    await schedules.change(made, enabled=False, cron="* * * * *")
-    told = await schedules.get(made, "/explain")
-
-    assert (told["would_run"], told["code"], told["next_run_at"]) == (False, "disabled", None)
-    await schedules.change(made, enabled=True)
-    assert (await schedules.get(made, "/explain"))["would_run"] is True
-    assert (await schedules.runs(made), (await scannable.get("scans"))["results"]) == ([], [])
 
 
 @pytest.mark.parametrize(("catch_up", "status", "code"), [("once", "started", None), ("skip", "skipped", "missed")])
