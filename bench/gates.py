@@ -1,6 +1,6 @@
 """How often the gates err, on worlds whose truth is known. Run it with: uv run python -m bench.gates [--scans N]
 
-Every decision is made by the code that decides a scan, ``spectral_platform.statistics`` and ``spectral_platform.scans.gating``.
+Every decision is made by the code that decides a scan, ``spectral_platform.statistics`` and ``scans.verdicts.gating``.
 Beside it stands what peers do with the same figures: accept whatever has the better mean. Cases pass or fail with a difficulty
 of their own, Beta(.606, .837), which fits 50 tasks × 4 trials of a tool-using agent (tau-bench airline, gpt-4o): mean .42, and
 two runs of the same agent disagree on 29 % of the tasks.
@@ -19,11 +19,11 @@ from scipy import stats
 
 from bench.machine import Report
 from spectral_platform.changesets.states import Outcome
-from spectral_platform.scans.bounding import plan_strictness
-from spectral_platform.scans.gating import conclude
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdict import Grounds, decide
+from spectral_platform.scans.verdicts.bounding import plan_strictness
+from spectral_platform.scans.verdicts.gating import conclude
+from spectral_platform.scans.verdicts.verdict import Grounds, decide
 from spectral_platform.statistics.bounds import gaffke_lower_bound
 from spectral_platform.statistics.sequential import plan_looks
 from spectral_platform.worlds.rules import load_world

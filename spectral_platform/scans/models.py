@@ -16,7 +16,7 @@ from spectral_platform.core.lifecycle import Lifecycle
 from spectral_platform.scans.quoting import Readiness
 from spectral_platform.scans.settings import ResolvedSettings
 from spectral_platform.scans.states import SCAN, Phase, ScanStatus, Trigger
-from spectral_platform.scans.verdict import Verdict
+from spectral_platform.scans.verdicts.verdict import Verdict
 
 
 class Scan(Identified, WorkspaceOwned, Timestamped, Base):

@@ -42,7 +42,6 @@ from spectral_platform.optimizers.gepa_engine import is_installed
 from spectral_platform.samples.models import SampleSetVersion
 from spectral_platform.samples.queries import count_version_groups, find_published_version
 from spectral_platform.scans.errors import MixedSimulation, ScanNotPossible
-from spectral_platform.scans.evidence import LIMITS, evidence_level
 from spectral_platform.scans.quoting import Shape
 from spectral_platform.scans.reckoning import Plan, reckon
 from spectral_platform.scans.settings import (
@@ -59,6 +58,7 @@ from spectral_platform.scans.settings import (
     SearchStrategy,
     TraceWindow,
 )
+from spectral_platform.scans.verdicts.evidence import LIMITS, evidence_level
 from spectral_platform.workspaces.commands import hold_workspace
 from spectral_platform.workspaces.policies.autonomy import Autonomy
 from spectral_platform.workspaces.policies.prices import Prices

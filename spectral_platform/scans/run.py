@@ -27,9 +27,7 @@ from spectral_platform.llm.purposes import Purpose
 from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
 from spectral_platform.scans.failures import FailedCriterion, Traffic
-from spectral_platform.scans.gating import Conclusion
 from spectral_platform.scans.headroom import Headroom
-from spectral_platform.scans.labelled import LabelledPairs
 from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent, events_topic
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise, Readiness
@@ -37,6 +35,8 @@ from spectral_platform.scans.settings import PinnedAgent, ResolvedSettings
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Bench, Trial
+from spectral_platform.scans.verdicts.gating import Conclusion
+from spectral_platform.scans.verdicts.labelled import LabelledPairs
 from spectral_platform.worlds.readings import Reading, confine
 
 BASELINE = "baseline"

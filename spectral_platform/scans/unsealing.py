@@ -14,9 +14,7 @@ from spectral_platform.llm.calling import settle
 from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.llm.queries import load_answers
 from spectral_platform.samples.queries import count_version_groups, list_version_samples
-from spectral_platform.scans.bounding import plan_strictness
 from spectral_platform.scans.cases import Case, CaseBook, fresh_stimuli, sample_case
-from spectral_platform.scans.gating import conclude
 from spectral_platform.scans.models import Scan, ScanCandidate
 from spectral_platform.scans.pairing import pair
 from spectral_platform.scans.queries import list_lineage
@@ -24,6 +22,8 @@ from spectral_platform.scans.quoting import holdout_repeats
 from spectral_platform.scans.run import BASELINE, Contender, Run
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
+from spectral_platform.scans.verdicts.bounding import plan_strictness
+from spectral_platform.scans.verdicts.gating import conclude
 from spectral_platform.statistics.sequential import LOOKS
 from spectral_platform.worlds.queries import open_holdout
 from spectral_platform.worlds.readings import Reading, confine

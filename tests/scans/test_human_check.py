@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from spectral_platform.core.database import Database
-from spectral_platform.scans.bounding import only_look
-from spectral_platform.scans.labelled import LabelledPairs, human_check
+from spectral_platform.scans.verdicts.bounding import only_look
+from spectral_platform.scans.verdicts.labelled import LabelledPairs, human_check
 from spectral_platform.worlds.readings import Reading, confine
 from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain

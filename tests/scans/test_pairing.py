@@ -10,11 +10,11 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
 from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.gating import conclude, missing_evidence
 from spectral_platform.scans.pairing import pair, screen
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
-from spectral_platform.scans.verdict import Gate
+from spectral_platform.scans.verdicts.gating import conclude, missing_evidence
+from spectral_platform.scans.verdicts.verdict import Gate
 from spectral_platform.worlds.rules import load_world
 from spectral_platform.worlds.splits import Split
 

@@ -6,11 +6,11 @@ import pytest
 
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
-from spectral_platform.scans.bounding import only_look, plan_strictness
-from spectral_platform.scans.gating import Conclusion, conclude
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdict import Gate, GateResult
+from spectral_platform.scans.verdicts.bounding import only_look, plan_strictness
+from spectral_platform.scans.verdicts.gating import Conclusion, conclude
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult
 from spectral_platform.worlds.rules import load_world
 
 

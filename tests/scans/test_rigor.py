@@ -11,11 +11,11 @@ from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.changesets.autonomy.bounds import read_proof, reasons_against
 from spectral_platform.changesets.states import Risk
 from spectral_platform.core.database import Database
-from spectral_platform.scans.bounding import Bounding, only_look, plan_strictness
-from spectral_platform.scans.evidence import evidence_level
-from spectral_platform.scans.gating import conclude
-from spectral_platform.scans.lengths import length_covariate
 from spectral_platform.scans.outlook import look_ahead
+from spectral_platform.scans.verdicts.bounding import Bounding, only_look, plan_strictness
+from spectral_platform.scans.verdicts.evidence import evidence_level
+from spectral_platform.scans.verdicts.gating import conclude
+from spectral_platform.scans.verdicts.lengths import length_covariate
 from spectral_platform.workspaces.policies.autonomy import RIGOR, AutonomyBounds, AutonomyMode
 from tests.agents.factories import config
 from tests.fixtures.callers import Person

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral_platform.changesets.states import Outcome
-from spectral_platform.scans.verdict import Gate, GateResult, Grounds, decide
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Grounds, decide
 
 
 def gate(kind: Gate, *, passed: bool, harm: bool = False) -> GateResult:

@@ -15,7 +15,7 @@ from spectral_platform.scans.queries import Cost, Report, ScanView
 from spectral_platform.scans.quoting import Readiness
 from spectral_platform.scans.settings import ResolvedSettings, ScanSettings
 from spectral_platform.scans.states import Phase, ScanStatus, Trigger
-from spectral_platform.scans.verdict import Verdict
+from spectral_platform.scans.verdicts.verdict import Verdict
 
 
 class ScanCreate(ScanSettings, Input):

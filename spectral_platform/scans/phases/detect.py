@@ -3,10 +3,10 @@
 from collections import Counter
 
 from spectral_platform.scans.failures import FailedCriterion, detected_in, failures_of
-from spectral_platform.scans.human_check import recall_calibration
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.trace_scoring import score_traces
 from spectral_platform.scans.traffic import look_at_traffic
+from spectral_platform.scans.verdicts.human_check import recall_calibration
 from spectral_platform.worlds.splits import Split
 
 

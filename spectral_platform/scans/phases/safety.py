@@ -19,10 +19,7 @@ from spectral_platform.core.lifecycle import move
 from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.llm.models import ModelCall
 from spectral_platform.llm.queries import sum_spending
-from spectral_platform.scans import explaining
-from spectral_platform.scans.evidence import evidence_level
 from spectral_platform.scans.failures import SEEN_IN_TRACES
-from spectral_platform.scans.gating import need
 from spectral_platform.scans.models import Scan, ScanAgent, ScanArtifact
 from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.queries import is_replayed
@@ -31,7 +28,10 @@ from spectral_platform.scans.reporting.report import write_report
 from spectral_platform.scans.run import Findings, Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import TrialStatus
-from spectral_platform.scans.verdict import Gate, GateResult, Grounds, Verdict, decide
+from spectral_platform.scans.verdicts import explaining
+from spectral_platform.scans.verdicts.evidence import evidence_level
+from spectral_platform.scans.verdicts.gating import need
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Grounds, Verdict, decide
 from spectral_platform.statistics.power import PRIOR_RUN_VARIANCE
 from spectral_platform.worlds.commands import record_exposure
 from spectral_platform.worlds.splits import Split

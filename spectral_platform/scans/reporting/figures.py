@@ -10,7 +10,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from spectral_platform.scans.verdict import GateResult
+from spectral_platform.scans.verdicts.verdict import GateResult
 
 GOOD, BAD, PLAIN, QUIET = "#1a7f5a", "#b3382c", "#33658a", "#8a8f98"
 WIDTH, ROW, LEAST = 7.2, 0.34, 1.6

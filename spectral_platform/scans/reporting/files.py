@@ -13,7 +13,7 @@ from spectral_platform.core.values import Value
 from spectral_platform.scans.reporting.report import ReportPage
 from spectral_platform.scans.run import BASELINE, Run
 from spectral_platform.scans.trials import Trial
-from spectral_platform.scans.verdict import Verdict
+from spectral_platform.scans.verdicts.verdict import Verdict
 
 HTML, MARKDOWN = "text/html", "text/markdown"
 JSON, JSON_LINES, PARQUET = "application/json", "application/x-ndjson", "application/vnd.apache.parquet"

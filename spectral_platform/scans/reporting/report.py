@@ -16,7 +16,7 @@ from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.pairing import pair
 from spectral_platform.scans.reporting import figures
 from spectral_platform.scans.run import Contender, Run
-from spectral_platform.scans.verdict import Gate, GateResult, Verdict
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Verdict
 
 HEADLINES = {
     Outcome.IMPROVE: "A change that helps",

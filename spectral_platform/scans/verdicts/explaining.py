@@ -10,12 +10,12 @@ from spectral_platform.changesets.proposals import Attempt, FrameworkSnapshot, M
 from spectral_platform.changesets.states import EvidenceLevel, Outcome, Risk
 from spectral_platform.core import clock
 from spectral_platform.evaluations.calibration.certificates import CalibrationState
-from spectral_platform.scans.evidence import LIMITS
-from spectral_platform.scans.lengths import length_covariate
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.verdict import Verdict
+from spectral_platform.scans.verdicts.evidence import LIMITS
+from spectral_platform.scans.verdicts.lengths import length_covariate
+from spectral_platform.scans.verdicts.verdict import Verdict
 
 FATES = {
     "finalist": "went to the sealed holdout as the finalist",

@@ -3,10 +3,10 @@
 What must not be seen to get worse passes where no harm is seen at ``HARM_ALPHA``; it is called harm at the look's own level.
 """
 
-from spectral_platform.scans.bounding import HARM_ALPHA, Bounding, Strictness
 from spectral_platform.scans.pairing import MUST_PASS, SEVERE_LOSS, Pairs
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdict import Gate, GateResult
+from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Bounding, Strictness
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult
 from spectral_platform.statistics.bounds import clopper_pearson_lower, clopper_pearson_upper
 from spectral_platform.statistics.multiplicity import holm
 

@@ -14,11 +14,11 @@ from spectral_platform.evaluations.calibration.queries import list_labelled_pair
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.rubrics.queries import get_rubric_version
 from spectral_platform.llm.errors import BudgetExhausted
-from spectral_platform.scans.labelled import FEWEST_LABELS, LabelledPairs
 from spectral_platform.scans.pairing import trial_composites
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan, TrialStatus
+from spectral_platform.scans.verdicts.labelled import FEWEST_LABELS, LabelledPairs
 from spectral_platform.worlds.splits import Split
 
 PEOPLE = "people@1"

@@ -13,14 +13,14 @@ from pydantic import JsonValue
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.limits import check_limits
-from spectral_platform.scans.bounding import HARM_ALPHA, Bounding, Bounds, Strictness, only_look
-from spectral_platform.scans.labelled import LabelledPairs, human_check
-from spectral_platform.scans.lengths import length_covariate
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import USUAL_RIGOR
-from spectral_platform.scans.regressions import dimension_gates, severe_regression_gates, slice_gates
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdict import NO_CHANGE_EFFECT, Effect, Gate, GateResult, Need
+from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Bounding, Bounds, Strictness, only_look
+from spectral_platform.scans.verdicts.labelled import LabelledPairs, human_check
+from spectral_platform.scans.verdicts.lengths import length_covariate
+from spectral_platform.scans.verdicts.regressions import dimension_gates, severe_regression_gates, slice_gates
+from spectral_platform.scans.verdicts.verdict import NO_CHANGE_EFFECT, Effect, Gate, GateResult, Need
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import DRAWS, ratio_upper_bound
 from spectral_platform.statistics.power import cases_needed, repeats_needed

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from spectral_platform.core.values import Value
-from spectral_platform.scans.bounding import Strictness
-from spectral_platform.scans.verdict import Gate, GateResult
+from spectral_platform.scans.verdicts.bounding import Strictness
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult
 from spectral_platform.statistics.ppi import FEWEST_PAIRS, labels_needed, powered_mean
 
 FEWEST_LABELS = 30
