@@ -201,7 +201,8 @@ class Shape(Value):
         of_parent = MINIBATCH if self.has_gepa else FAILING_IN_MINIBATCH
         proposal = self._answers(MINIBATCH + of_parent) + Calls(proposer=int(self.has_proposer))
         proposals = proposals_for(candidates) + self.agents * (1 + self.has_gepa) - 1  # each search rounds up by itself
-        written = proposal.times(proposals) + self._answers(MOST_MERGES * MINIBATCH).times(self.agents)
+        merges = MOST_MERGES * self.agents if candidates > 2 else 0  # of two others, into a place that is left
+        written = proposal.times(proposals) + self._answers(MINIBATCH).times(merges)
         probe = self._answers(min(PROBE_CASES, self.train), stimuli=TRAIN_STIMULI)
         arms = self._answers(planned_runs(self.arms, self.train or TRAIN_STIMULI)).times(self.agents)
         return probe.times(candidates) + written.times(int(self.writes)) + arms
