@@ -168,16 +168,15 @@ async def trigger_schedule(
     database: Database,
     settings: CurrentSettings,
     response: Response,
-    body: Annotated[schemas.ScheduleTrigger | None, Body(examples=[schemas.TRIGGER_EXAMPLE])] = None,
+    body: Annotated[schemas.ScheduleTrigger, Body(default_factory=schemas.ScheduleTrigger)],
 ) -> scans.Scan:
     """Start a scan of the schedule now, whatever its quiet hours; answers as `POST scans` does.
 
     Besides members and keys, whoever holds the schedule's own token may do so (`Authorization: Bearer sched_…`): put it where
     something outside should start scans, such as a pipeline. The scan's trigger is then `webhook`. A body is not needed.
     """
-    asked = body or schemas.ScheduleTrigger()
     view = await commands.trigger_schedule(
-        database, caller, settings, schedule_id, overrides=asked.overrides.settings(), variables=asked.variables
+        database, caller, settings, schedule_id, overrides=body.overrides.settings(), variables=body.variables
     )
     response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/scans/{view.scan.id}"
     return scans.Scan.of(view)

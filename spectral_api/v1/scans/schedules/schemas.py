@@ -40,7 +40,6 @@ EXAMPLE: JsonDict = {
     "sla_s": 7200,
     "settings": {"budget": {"max_usd": "2.50"}, "max_candidates": 6},
 }
-TRIGGER_EXAMPLE: JsonDict = {"overrides": {"max_candidates": 4}, "variables": {"commit": "8f2c1e0"}}
 MOST_VARIABLE_BYTES = 10_000
 
 
@@ -96,6 +95,10 @@ class ScheduleUpdate(Input):
 
 class ScheduleTrigger(Input):
     """What to do differently this time."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"overrides": {"max_candidates": 4}, "variables": {"commit": "8f2c1e0"}}]}
+    )
 
     overrides: ScanCreate = Field(
         default=ScanCreate(),
