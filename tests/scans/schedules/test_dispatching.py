@@ -215,6 +215,7 @@ async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(s
             await asyncio.wait([starting], timeout=0.01)
 
     await starting
+    assert (await schedules.owner.client.get(f"{schedules.owner.w}/scans")).json()["results"] == []
 
 
 async def orders(schedules: Schedules, run: Json) -> int:
