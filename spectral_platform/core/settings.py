@@ -160,6 +160,15 @@ class Settings(BaseSettings):
                 )
         return self
 
+    @field_validator("openai_base_url", "anthropic_base_url", "google_base_url")
+    @classmethod
+    def refuse_unreachable_providers(cls, value: str | None) -> str | None:
+        """An address that no client can call stops the start, instead of every scan."""
+        parsed = urlsplit(value or "https://default")
+        if parsed.scheme not in {"http", "https"} or not parsed.hostname or (parsed.port or 1) < 1:
+            raise ValueError("the address of a provider begins with http:// or https:// and names a host")
+        return value
+
     @field_validator("trusted_proxies")
     @classmethod
     def refuse_unclear_proxies(cls, value: str) -> str:

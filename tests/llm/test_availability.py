@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from pydantic import ValidationError
 
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnconfigured
@@ -100,3 +101,12 @@ async def test_endpoints_of_one_host_are_paced_by_workspace() -> None:
 
     assert lines[0] is lines[1] is not lines[2] is lines[3]
     assert {line.name for line in lines if line is not None} == {"agents.acme.example"}
+
+
+@pytest.mark.parametrize(
+    "address", ["gateway.example.com/v1", "localhost:8000", "http://", "ftp://gateway", "http://gateway:70000", " "]
+)
+@pytest.mark.parametrize("name", ["openai_base_url", "anthropic_base_url", "google_base_url"])
+def test_an_address_that_nobody_can_call_stops_the_start(name: str, address: str) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings.model_validate({name: address})

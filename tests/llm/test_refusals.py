@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 
 from spectral_platform.llm.errors import ProviderDenied
 from spectral_platform.llm.messages import Message, ModelRequest, Role
@@ -16,6 +16,7 @@ from spectral_platform.llm.providers.google import GoogleProvider
 from spectral_platform.llm.providers.openai_compatible import OpenAICompatibleProvider
 from spectral_platform.llm.providers.refusals import refusal, retry_after
 from tests.fixtures.llm import AGENT, ModelServer
+from tests.fixtures.receiver import receiving
 
 KEY = "sk-of-the-operator-0123456789"
 
@@ -43,6 +44,18 @@ async def test_a_gateway_that_quotes_the_key_tells_nobody_what_it_is(
                 await provider.complete(question)
             assert KEY[:12] not in caught.value.detail
     assert KEY in json.dumps([dict(sent) for sent in model_server.headers])
+
+
+async def test_no_key_goes_where_a_provider_redirects_to(providers: list[Provider], model_server: ModelServer) -> None:
+    question = ModelRequest(model=AGENT, messages=(Message(role=Role.USER, content="Hello?"),), max_output_tokens=1)
+
+    async with receiving("127.0.0.2") as elsewhere:
+        model_server.fault = lambda number, body: RedirectResponse(elsewhere.url, status_code=307)
+        for provider in providers:
+            with pytest.raises(ProviderDenied, match="307, a redirect"):
+                await provider.complete(question)
+
+    assert elsewhere.received == []
 
 
 def test_what_no_database_can_hold_is_left_out() -> None:

@@ -1,4 +1,7 @@
-"""The HTTP connections of the providers' client libraries: many at once, and no answer larger than any model's."""
+"""The HTTP connections of the providers' client libraries: many at once, no answer larger than any model's, no redirects.
+
+A redirect may lead to another host, and the headers in which some libraries send their key would go there too.
+"""
 
 from collections.abc import AsyncIterator
 
@@ -38,6 +41,7 @@ def open_connections(timeout_s: float) -> httpx2.AsyncClient:
     """A client on aiohttp, which carries several times the calls of the plain one."""
     return DefaultAioHttpClient(
         timeout=timeout_s,
+        follow_redirects=False,
         limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, max_keepalive_connections=MOST_CONNECTIONS),
         event_hooks={"response": [_bound]},
     )

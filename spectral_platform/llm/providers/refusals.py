@@ -30,6 +30,8 @@ def refusal(status: int, said: str, headers: Mapping[str, str], *, api_key: str 
 
     The key is left out of it: tenants read what a provider said, and some gateways quote the key that they refuse.
     """
+    if 300 <= status < 400:
+        return ProviderDenied(f"The provider answered {status}, a redirect; the address it leads to has to be configured itself.")
     if status < 400:
         return unreadable(f"answer of status {status} holds nothing")
     if len(api_key) >= SHORTEST_SECRET:
