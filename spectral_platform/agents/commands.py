@@ -53,8 +53,9 @@ FOLLOW = (
         production_before = production_before + :offset
     WHERE agent_id = :agent_id AND changeset_id NOT IN (SELECT changeset_id FROM changeset_items WHERE agent_id = :into_id)
     """,
+    "UPDATE failure_clusters SET agent_id = :into_id WHERE agent_id = :agent_id",
 )
-"""What takes scans and changesets along with an agent that is merged; one that is about both agents stays as it was."""
+"""What takes scans, changesets and clusters along with an agent that is merged; a scan about both agents stays as it was."""
 ITSELF = func.coalesce(Agent.merged_into_id, Agent.id).label("id")
 
 

@@ -12,7 +12,7 @@ from spectral_platform.changesets.clusters.findings import ClusterFinding, Failu
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.database import Database
-from tests.agents.factories import config, create_agent
+from tests.agents.factories import config, create_agent, merge
 from tests.changesets.factories import change, finding, make_changeset
 from tests.fixtures.callers import Person
 
@@ -169,6 +169,18 @@ async def test_an_id_stays_with_its_failures_whatever_they_are_called(database: 
     assert renamed["card"]["share_change"] == 0
     failures = (await shown(owner, before["one"], "/failures"))["results"]
     assert sorted(failure["case_key"] for failure in failures) == ["b", "c", "d", "e"]
+
+
+async def test_the_clusters_of_an_agent_that_was_merged_are_the_other_agents(database: Database, owner: Person) -> None:
+    agent, alias = [await create_agent(owner) for _ in range(2)]
+    await see(database, owner, found("one", alias, *map(failed, "abcd")))
+    (before,) = await listed(owner)
+
+    assert (await merge(owner, alias["id"], agent["id"])).status_code == 200
+    await see(database, owner, found("two", agent, *map(failed, "abcd")))
+
+    (now,) = await listed(owner, agent_id=agent["id"])
+    assert (now["cluster_id"], now["agent_id"], len(now["trend"])) == (before["cluster_id"], agent["id"], 2)
 
 
 async def test_a_merged_cluster_stays_merged_in_the_next_scan(database: Database, owner: Person, stranger: Person) -> None:
