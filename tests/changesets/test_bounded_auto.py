@@ -176,6 +176,18 @@ async def test_an_agent_with_little_traffic_is_left_to_people(database: Database
     assert "too few traces" in last_entry(await shown(owner, changeset_id))
 
 
+async def test_a_decision_that_fails_is_left_to_people(database: Database, owner: Person, work: Drain) -> None:
+    agent = await in_production(database, owner)
+    await bounded(owner)
+    changeset_id = await make_changeset(database, owner, change(agent), verdict=PROOF | {"gates": "all of them"})
+
+    await work()
+
+    changeset = await shown(owner, changeset_id)
+    assert changeset["status"] == "proposed"
+    assert last_entry(changeset).startswith("Left to people: the decision failed")
+
+
 async def test_a_stale_changeset_is_left_to_people_as_it_was(database: Database, owner: Person, work: Drain) -> None:
     agent = await in_production(database, owner)
     await bounded(owner)

@@ -53,7 +53,15 @@ REFUSALS = (BusinessRuleViolationError, InvalidTransitionError, NotFoundError)
 """What may stand against a decision by now; none of it is a fault."""
 
 
-@job(DecideChangeset)
+async def leave_undecided(context: JobContext, work: DecideChangeset) -> None:
+    """After a decision that failed for good, say so where people look, and leave it to them."""
+    caller = system_caller(work.account_id, work.workspace_id)
+    async with context.database.transaction(account_id=work.account_id, workspace_id=work.workspace_id) as session:
+        if await _find_changeset(session, caller, work.changeset_id) is not None:
+            await _leave_to_people(session, caller, work.changeset_id, "the decision failed; the worker's log says why")
+
+
+@job(DecideChangeset, on_failure=leave_undecided)
 async def decide_changeset(context: JobContext, work: DecideChangeset) -> None:
     """Accept and apply it if every bound is kept and production can be watched; else leave it to people, and say why."""
     caller = system_caller(work.account_id, work.workspace_id)
