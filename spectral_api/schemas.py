@@ -21,13 +21,13 @@ class Output(BaseModel):
     model_config = ConfigDict(from_attributes=True, protected_namespaces=())
 
 
-def _rfc3339(value: datetime) -> str:
+def rfc3339(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def _decimal_string(value: Decimal) -> str:
+def decimal_string(value: Decimal) -> str:
     return format(value.normalize(), "f")
 
 
-Time = Annotated[datetime, PlainSerializer(_rfc3339, return_type=str)]
-Usd = Annotated[Decimal, PlainSerializer(_decimal_string, return_type=str)]
+Time = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+Usd = Annotated[Decimal, PlainSerializer(decimal_string, return_type=str)]

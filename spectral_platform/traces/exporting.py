@@ -4,13 +4,14 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from sqlalchemy import ARRAY, String, any_, cast, func, select, text
+from sqlalchemy import ARRAY, String, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database, bind_tenant
+from spectral_platform.traces.listing import PLAN_FOR_VALUES, one_of
 from spectral_platform.traces.models import Span, Trace
-from spectral_platform.traces.queries import PLAN_FOR_VALUES, list_inputs_and_outputs
+from spectral_platform.traces.queries import list_inputs_and_outputs
 from spectral_platform.traces.selection import Position, TraceFilter, TraceSort, bind_search, conditions_of
 
 SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -55,7 +56,7 @@ async def _next_traces(
     conditions = conditions_of(where, caller.workspace)
     listed = select(Trace.trace_id, Trace.started_at).where(Trace.workspace_id == caller.workspace, *conditions)
     if among is not None:
-        listed = listed.where(Trace.trace_id == any_(cast(list(among), ARRAY(String))))
+        listed = listed.where(Trace.trace_id == one_of(list(among)))
     if after is not None:
         listed = listed.where(after.is_before(Trace.started_at.expression, Trace.trace_id.expression))
     chosen = listed.order_by(Trace.started_at, Trace.trace_id).limit(TRACES_AT_ONCE).subquery()
@@ -90,7 +91,7 @@ async def _parts(
         .where(
             Span.workspace_id == traces[0].workspace_id,
             Span.day.in_({trace.day for trace in traces}),
-            Span.trace_id == any_(cast(list(by_id), ARRAY(String))),
+            Span.trace_id == one_of(list(by_id)),
         )
         .order_by(order, Span.started_at, Span.span_id),
         execution_options={"yield_per": SPANS_AT_ONCE},

@@ -27,6 +27,7 @@ from spectral_platform.core.columns import Created, Identified, Timestamped, Wor
 from spectral_platform.core.database import Base
 from spectral_platform.traces.counting import Measure
 from spectral_platform.traces.feedback import FeedbackLabel, FeedbackSource, label_of
+from spectral_platform.traces.rollup import MILLISECOND
 from spectral_platform.traces.spans import SpanKind, SpanStatus
 
 
@@ -210,7 +211,7 @@ class Span(WorkspaceOwned, Base):
     @property
     def duration_ms(self) -> int:
         """How long the span took, in whole milliseconds."""
-        return int((self.ended_at - self.started_at).total_seconds() * 1000)
+        return (self.ended_at - self.started_at) // MILLISECOND
 
 
 class TraceCount(WorkspaceOwned, Base):

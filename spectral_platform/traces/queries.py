@@ -1,30 +1,20 @@
 """Reading traces, their spans, their feedback, and what ingestion has counted."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
-    ARRAY,
-    CTE,
     BigInteger,
     ColumnElement,
+    Row,
     Select,
-    String,
-    Subquery,
     and_,
-    any_,
-    cast,
     func,
     select,
-    text,
     tuple_,
 )
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core import clock
@@ -32,39 +22,35 @@ from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
 from spectral_platform.core.paging import Page, PageRequest, paginate
 from spectral_platform.traces.counting import Measure, beginning_of, reason_and_sender
-from spectral_platform.traces.errors import FeedbackLinkNotFound, SearchTooBroad, TraceNotFound
+from spectral_platform.traces.errors import FeedbackLinkNotFound, TraceNotFound
 from spectral_platform.traces.feedback import FeedbackSource
 from spectral_platform.traces.links import FeedbackLink
-from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace, TraceCount
+from spectral_platform.traces.listing import Window, find_part, one_of
+from spectral_platform.traces.models import Feedback, IngestCount, Span, Trace
 from spectral_platform.traces.selection import (
-    PLACES,
     Position,
+    SpanPosition,
     TraceFilter,
     TraceSort,
-    bind_search,
-    conditions_of,
-    found_without_traces,
 )
 from spectral_platform.traces.spans import SpanKind
 from spectral_platform.workspaces.queries import is_workspace_open
 
-COUNTED_EXACTLY = 10_000
 SPANS_PER_PAGE = 1_000
-LONGEST_SECONDS = 10
-"""How long one statement of a list may take."""
-QUERY_CANCELED = "57014"
-_LIMIT = text(f"SELECT set_config('statement_timeout', '{LONGEST_SECONDS}s', true)")
-PLAN_FOR_VALUES = text(
-    """
-    SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_hashjoin', 'off', true),
-           set_config('enable_mergejoin', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)
-    """
-)
-"""How a value is best found depends on how many have it, so no plan is kept. And no more is wanted than is counted:
-who goes from one row to the next can stop there, where other joins would gather everything first."""
-
-MERGE_LABELS = text("SET LOCAL enable_mergejoin = on")
-"""Rows of labels lie in the order of time already: those of two are merged along it, and none is read beyond what is counted."""
+_UNSHOWN = {
+    "workspace_id",
+    "day",
+    "workflow",
+    "session_id",
+    "user_id",
+    "tags",
+    "config_version",
+    "response_id",
+    "fullness",
+    "digest",
+    "received_at",
+}
+_SHOWN = [column for column in Span.__table__.columns if column.name not in _UNSHOWN]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,28 +61,6 @@ class TracePage:
     total: int
     is_capped: bool
     next_cursor: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which part of a list is wanted: ``limit`` traces, in this order, from a place on."""
-
-    sort: TraceSort
-    limit: int
-    offset: int
-    after: Position | None
-
-    @property
-    def columns(self) -> tuple[ColumnElement[Any], ColumnElement[str]]:
-        """What of a listed trace has to be known to find the part."""
-        return PLACES[self.sort.key].label("place"), Trace.trace_id.expression
-
-    def of(self, traces: Subquery | CTE) -> Select[str]:
-        """The ids of this part of some traces, of which ``columns`` are known."""
-        place, trace_id = traces.c.place, traces.c.trace_id
-        order = (place.desc(), trace_id.desc()) if self.sort.is_descending else (place.asc(), trace_id.asc())
-        wanted = select(trace_id).order_by(*order).limit(self.limit).offset(self.offset)
-        return wanted if self.after is None else wanted.where(self.after.is_before(place, trace_id))
 
 
 async def list_traces(
@@ -115,88 +79,15 @@ async def list_traces(
     ``among`` names those to choose from, by default all. Long inputs and outputs are only previewed. A trace whose cost or tokens
     are unknown comes below all others. Raises ``SearchTooBroad`` when it would take longer than ten seconds.
     """
-    async with _in_time(session):
-        return await _list_traces(session, caller, where, among, Window(sort=sort, limit=limit + 1, offset=offset, after=after))
-
-
-@asynccontextmanager
-async def _in_time(session: AsyncSession) -> AsyncIterator[None]:
-    """Let each statement take its time and no more: words that nearly all traces say can have a phrase that hardly any says."""
-    await session.execute(PLAN_FOR_VALUES)
-    await session.execute(_LIMIT)
-    try:
-        yield
-    except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) == QUERY_CANCELED:
-            raise SearchTooBroad(LONGEST_SECONDS) from error
-        raise
-
-
-async def _list_traces(
-    session: AsyncSession, caller: Caller, where: TraceFilter, among: Collection[str] | None, window: Window
-) -> TracePage:
-    await bind_search(session, caller.workspace, where)
-    further: list[ColumnElement[bool]] = []
-    if where.min_cost_usd is not None:
-        further += await among_the_dearest(session, caller.workspace, where.min_cost_usd)
-    if among is not None:
-        further.append(Trace.trace_id == _among(list(among)))
-    conditions = [*conditions_of(where, caller.workspace), *further]
-    every_trace = select(*window.columns).where(Trace.workspace_id == caller.workspace)
-    listed = every_trace.where(*conditions_of(where, caller.workspace, along_order=True), *further)
-    trace_ids: Sequence[str] = ()
-    if conditions:
-        found = None if further else found_without_traces(where, caller.workspace, order=window.sort.key)
-        if found is not None and "place" in found.selected_columns:
-            listed = found
-            await session.execute(MERGE_LABELS)
-        total, trace_ids = await _look_up(session, caller, every_trace.where(*conditions) if found is None else found, window)
-    else:
-        kept = select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == caller.workspace)
-        total = int(await session.scalar(kept) or 0)
-    is_capped = bool(conditions) and total > COUNTED_EXACTLY
-    if is_capped or not conditions:
-        trace_ids = (await session.scalars(window.of(listed.subquery()))).all()
-    shown = trace_ids[: window.limit - 1]
-    rows = await session.scalars(Trace.in_workspace(caller.workspace).where(Trace.trace_id == _among(shown)))
+    part = await find_part(
+        session, caller.workspace, where, among, Window(sort=sort, limit=limit + 1, offset=offset, after=after)
+    )
+    shown = part.trace_ids[:limit]
+    rows = await session.scalars(Trace.in_workspace(caller.workspace).where(Trace.trace_id == one_of(shown)))
     traces = {trace.trace_id: trace for trace in rows}
     results = [traces[trace_id] for trace_id in shown if trace_id in traces]
-    next_cursor = Position.of(results[-1], window.sort).encode() if len(trace_ids) == window.limit and results else None
-    return TracePage(results, COUNTED_EXACTLY if is_capped else total, is_capped, next_cursor)
-
-
-async def among_the_dearest(session: AsyncSession, workspace_id: UUID, least: Decimal) -> list[ColumnElement[bool]]:
-    """Where to look for traces that cost so much, if no more than 10 000 do: at the end of the order by cost.
-
-    Under row-level security no index is used for comparing costs, but one is for their order.
-    """
-    place, trace_id = PLACES["cost_usd"].label("place"), Trace.trace_id.expression
-    falling = select(place, trace_id).where(Trace.workspace_id == workspace_id).order_by(place.desc(), trace_id.desc())
-    next_one = await session.scalar(falling.offset(COUNTED_EXACTLY).limit(1))
-    if next_one is not None and next_one >= least:
-        return []
-    dearest = falling.limit(COUNTED_EXACTLY).subquery()
-    return [trace_id.in_(select(dearest.c.trace_id).where(dearest.c.place >= least))]
-
-
-async def _look_up(session: AsyncSession, caller: Caller, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:
-    """How many traces are found, counted to one more than 10 000, and the ids of the part that is wanted if these are all.
-
-    To gather them first takes the same time wherever they lie; to look for a page of them along the order could take forever.
-    """
-    matching = found.limit(COUNTED_EXACTLY + 1).cte("matching")
-    total = select(func.count()).select_from(matching).scalar_subquery()
-    placed: Subquery | CTE = matching
-    if "place" not in matching.c:
-        own = Trace.workspace_id == caller.workspace, Trace.trace_id == matching.c.trace_id
-        placed = select(*window.columns).join(matching, and_(*own)).subquery()
-    wanted = window.of(placed).where(total <= COUNTED_EXACTLY)
-    row = (await session.execute(select(total, func.array(wanted.scalar_subquery())))).one()
-    return row[0], row[1]
-
-
-def _among(trace_ids: Sequence[str]) -> ColumnElement[Any]:
-    return any_(cast(list(trace_ids), ARRAY(String)))
+    next_cursor = Position.of(results[-1], sort).encode() if len(part.trace_ids) > limit and results else None
+    return TracePage(results, part.total, part.is_capped, next_cursor)
 
 
 async def get_trace(session: AsyncSession, caller: Caller, trace_id: str) -> Trace:
@@ -235,12 +126,22 @@ def spans_of(trace: Trace) -> tuple[ColumnElement[bool], ...]:
     return Span.workspace_id == trace.workspace_id, Span.day == trace.day, Span.trace_id == trace.trace_id
 
 
-async def list_spans(session: AsyncSession, trace: Trace, *, offset: int = 0) -> Sequence[Span]:
-    """The spans of a trace in the order in which they began, 1 000 at a time."""
-    rows = await session.scalars(
-        select(Span).where(*spans_of(trace)).order_by(Span.started_at, Span.span_id).limit(SPANS_PER_PAGE).offset(offset)
-    )
-    return rows.all()
+async def list_spans(
+    session: AsyncSession, trace: Trace, *, limit: int = SPANS_PER_PAGE, offset: int = 0, after: SpanPosition | None = None
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """What is shown of a trace's spans in the order in which they began, and the cursor of the next page if there is one.
+
+    An offset is looked up as a place first: to carry so many whole rows through a sort would take longer than to read them.
+    """
+    if offset:
+        last = select(Span.started_at, Span.span_id).where(*spans_of(trace)).order_by(Span.started_at, Span.span_id)
+        place = (await session.execute(last.offset(offset - 1).limit(1))).one_or_none()
+        if place is None:
+            return [], None
+        after = SpanPosition(*place)
+    statement = select(*_SHOWN).where(*spans_of(trace), *([] if after is None else [after.is_before()]))
+    rows = (await session.execute(statement.order_by(Span.started_at, Span.span_id).limit(limit + 1))).all()
+    return rows[:limit], SpanPosition(rows[limit - 1].started_at, rows[limit - 1].span_id).encode() if rows[limit:] else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +155,7 @@ class TraceTexts:
 
 async def list_texts(session: AsyncSession, caller: Caller, trace_ids: Sequence[str]) -> dict[str, TraceTexts]:
     """The whole texts of some traces: lookups in the order in which they began, of several corrections the latest."""
-    among = _among(trace_ids)
+    among = one_of(trace_ids)
     own_spans = and_(Span.workspace_id == Trace.workspace_id, Span.day == Trace.day, Span.trace_id == Trace.trace_id)
     inputs = await session.execute(
         select(Trace.trace_id, Span.input)
@@ -299,7 +200,7 @@ async def list_complaints(session: AsyncSession, caller: Caller, trace_ids: Sequ
     rows = await session.scalars(
         Feedback.in_workspace(caller.workspace)
         .where(
-            Feedback.trace_id == _among(trace_ids),
+            Feedback.trace_id == one_of(trace_ids),
             Feedback.span_id.is_(None),
             Feedback.source.in_((FeedbackSource.HUMAN, FeedbackSource.USER)),
         )

@@ -4,6 +4,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.models import FAILED, Trace, TraceLabel, TraceStatus, TraceWords
+from spectral_platform.traces.models import FAILED, Span, Trace, TraceLabel, TraceStatus, TraceWords
 from spectral_platform.traces.spans import LONGEST_LABEL
 
 UNKNOWN = -1
@@ -106,6 +107,7 @@ _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "min_cost_usd": lambda value: Trace.cost_usd >= value,
     "has_feedback": lambda value: Trace.feedback_count > 0 if value else Trace.feedback_count == 0,
 }
+_ID = TypeAdapter(str)
 _TRACE_ID = re.compile("[0-9a-fA-F]{32}")
 # The last word may be the beginning of one, once there is enough of it; an excluded word is whole, and so is a quoted one.
 # All of that is asked together with the workspace's id, so that no rows are read for what other workspaces say.
@@ -198,15 +200,14 @@ class Position:
 
     def encode(self) -> str:
         """The position as a cursor: opaque, and bound to its order."""
-        parts = [self.sort.value, _KINDS[self.sort.key].dump_python(self.value, mode="json"), self.trace_id]
-        return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+        return _sealed(self.sort.value, _KINDS[self.sort.key].dump_python(self.value, mode="json"), self.trace_id)
 
     @classmethod
     def decode(cls, cursor: str) -> Self:
         """Read a cursor. Raises ``ValueError`` for anything that ``encode`` did not make."""
-        sort, value, trace_id = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        sort, value, trace_id = _opened(cursor)
         kind = _KINDS[TraceSort(sort).key]
-        return cls(sort=TraceSort(sort), value=kind.validate_python(value), trace_id=TypeAdapter(str).validate_python(trace_id))
+        return cls(sort=TraceSort(sort), value=kind.validate_python(value), trace_id=_ID.validate_python(trace_id))
 
     @classmethod
     def of(cls, trace: Trace, sort: TraceSort) -> Self:
@@ -221,3 +222,33 @@ class Position:
         place = tuple_(key, trace_id)
         here = tuple_(literal(self.value, key.type), literal(self.trace_id, String))
         return place < here if self.sort.is_descending else place > here
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPosition:
+    """A place among the spans of a trace in the order in which they began: behind the span with this id."""
+
+    started_at: datetime
+    span_id: str
+
+    def encode(self) -> str:
+        """The position as a cursor."""
+        return _sealed(self.started_at.isoformat(), self.span_id)
+
+    @classmethod
+    def decode(cls, cursor: str) -> Self:
+        """Read a cursor. Raises ``ValueError`` for anything that ``encode`` did not make."""
+        started_at, span_id = _opened(cursor)
+        return cls(started_at=_KINDS["started_at"].validate_python(started_at), span_id=_ID.validate_python(span_id))
+
+    def is_before(self) -> ColumnElement[bool]:
+        """The condition for standing behind this place."""
+        return tuple_(Span.started_at, Span.span_id) > tuple_(self.started_at, self.span_id)
+
+
+def _sealed(*parts: str | int) -> str:
+    return urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
+
+
+def _opened(cursor: str) -> Any:
+    return orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))

@@ -330,7 +330,7 @@ async def test_a_cursor_to_where_no_trace_can_be_is_refused(owner: Person, sort:
 async def test_totals_are_exact_without_filters_and_say_when_they_are_not(
     owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("spectral_platform.traces.queries.COUNTED_EXACTLY", 3)
+    monkeypatch.setattr("spectral_platform.traces.listing.COUNTED_EXACTLY", 3)
     await store(database, owner, [draft(new_trace_id(), 1) for _ in range(5)])
 
     everything = (await listed(owner, limit=1))["pagination"]
@@ -358,7 +358,7 @@ async def test_a_trace_shows_its_spans_as_trees(owner: Person, database: Databas
     trace = await detail(owner, trace_id)
 
     assert shape(trace["spans"]) == [(1, [(2, [(3, [])]), (4, [])]), (5, [])]
-    assert trace["spans_pagination"] == {"total": 5, "limit": 1000, "offset": 0}
+    assert trace["spans_pagination"] == {"total": 5, "limit": 1000, "offset": 0, "next_cursor": None}
     leaf = trace["spans"][0]["children"][0]["children"][0]
     assert (leaf["kind"], leaf["model"], leaf["cost_usd"], leaf["duration_ms"]) == ("llm", "sim/standard", "0.00014", 5)
     assert leaf["parent_span_id"] == span_id(2)
@@ -385,10 +385,24 @@ async def test_a_long_trace_comes_a_thousand_spans_at_a_time(owner: Person, data
     await store(database, owner, [draft(trace_id, number, None if number == 1 else 1) for number in range(1, 1203)])
 
     first, second = await detail(owner, trace_id), await detail(owner, trace_id, spans_offset=1000)
+    cursor = first["spans_pagination"]["next_cursor"]
+    await store(database, owner, [draft(trace_id, 0, 1)])  # it began before the others, and arrives late
+    behind = await detail(owner, trace_id, spans_cursor=cursor, spans_limit=150)
+    last = await detail(owner, trace_id, spans_cursor=behind["spans_pagination"]["next_cursor"])
 
     assert (len(first["spans"]), len(first["spans"][0]["children"])) == (1, 999)
+    assert second["spans_pagination"] == {"total": 1202, "limit": 1000, "offset": 1000, "next_cursor": None}
     assert len(second["spans"]) == 202
-    assert second["spans_pagination"] == {"total": 1202, "limit": 1000, "offset": 1000}
+    assert behind["spans"] + last["spans"] == second["spans"]
+    assert (len(behind["spans"]), last["spans_pagination"]["next_cursor"]) == (150, None)
+    assert (await detail(owner, trace_id, spans_offset=1203))["spans"] == []
+
+
+@pytest.mark.parametrize("query", [{"spans_cursor": "x"}, {"spans_cursor": "WzFd"}, {"spans_limit": 1001}])
+async def test_places_among_spans_that_are_none_are_refused(owner: Person, query: dict[str, str]) -> None:
+    (trace_id,) = (await report(owner, ORDER))["trace_ids"]
+
+    assert (await owner.client.get(f"{owner.w}/traces/{trace_id}", params=query)).status_code == 422
 
 
 async def test_an_absent_trace_is_404_and_an_id_that_is_none_is_422(owner: Person) -> None:

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text
 
 from spectral_platform.core.database import Database, connection_string
-from spectral_platform.traces import queries
+from spectral_platform.traces import listing
 from spectral_platform.traces.models import Trace
 from spectral_platform.traces.selection import TraceFilter, TraceSort, conditions_of
 from spectral_platform.traces.spans import SpanKind, SpanStatus
@@ -120,7 +120,7 @@ async def test_many_are_found_in_any_order_as_few_are(owner: Person, database: D
             cursor = {"cursor": following}
 
     gathered = {(sort, number): await pages(sort=sort, **query) for sort in TraceSort for number, query in enumerate(asked)}
-    monkeypatch.setattr(queries, "COUNTED_EXACTLY", 1)
+    monkeypatch.setattr(listing, "COUNTED_EXACTLY", 1)
 
     for (sort, number), (found, is_capped) in gathered.items():
         assert not is_capped
@@ -145,9 +145,9 @@ async def test_rare_labels_and_the_dearest_are_looked_up_by_their_indexes_under_
         superuser.execute("VACUUM ANALYZE traces, trace_labels")
 
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
-        await session.execute(queries.PLAN_FOR_VALUES)
+        await session.execute(listing.PLAN_FOR_VALUES)
         connection = await session.connection()
-        among = await queries.among_the_dearest(session, owner.workspace_id, Decimal("4.99"))
+        among = await listing.among_the_dearest(session, owner.workspace_id, Decimal("4.99"))
         for conditions, index in (
             (conditions_of(TraceFilter(model="rare"), owner.workspace_id), "using pk_trace_labels"),
             (among, "using ix_traces_cost_usd"),
@@ -163,7 +163,7 @@ async def test_rare_labels_and_the_dearest_are_looked_up_by_their_indexes_under_
 async def test_what_cost_so_much_is_found_however_many_did(
     owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch, least: str
 ) -> None:
-    monkeypatch.setattr(queries, "COUNTED_EXACTLY", 4)
+    monkeypatch.setattr(listing, "COUNTED_EXACTLY", 4)
     costs = [None, *range(8), 7]
     for number, cost in enumerate(costs):
         known = None if cost is None else Decimal(cost)

@@ -11,7 +11,7 @@ from spectral_platform.core.database import Database, connection_string
 from spectral_platform.core.jobs import JobContext
 from spectral_platform.core.settings import Settings
 from spectral_platform.portability.commands import expire_traces
-from spectral_platform.traces import commands, queries
+from spectral_platform.traces import commands, listing
 from spectral_platform.traces.selection import TraceFilter, bind_search
 from tests.fixtures.callers import Person
 from tests.traces.factories import draft, index, new_trace_id, store
@@ -234,7 +234,7 @@ async def test_words_that_do_not_fit_keep_no_others_waiting(owner: Person, datab
 async def test_what_takes_too_long_to_find_is_refused_and_says_what_to_do(
     owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "_LIMIT", text("SELECT set_config('statement_timeout', '100ms', true)"))
+    monkeypatch.setattr(listing, "_LIMIT", text("SELECT set_config('statement_timeout', '100ms', true)"))
     async with database.transaction() as session:
         await session.execute(text("LOCK TABLE trace_words IN ACCESS EXCLUSIVE MODE"))
         refused = await owner.client.get(f"{owner.w}/traces", params={"search": "words of all"})

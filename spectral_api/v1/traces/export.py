@@ -5,19 +5,19 @@ from typing import Any
 
 import orjson
 
-from spectral_api.v1.traces import schemas
+from spectral_api.v1.traces import parameters, schemas
 from spectral_platform.otel.writing import request_of
 from spectral_platform.traces.exporting import TracePart
 
 CHUNK_BYTES = 65_536
 
 
-async def write(parts: AsyncGenerator[TracePart], form: schemas.ExportFormat) -> AsyncGenerator[bytes]:
+async def write(parts: AsyncGenerator[TracePart], form: parameters.ExportFormat) -> AsyncGenerator[bytes]:
     """The export in pieces that are worth sending, the last line included."""
     lines = 0
     piece = bytearray()
     async for part in parts:
-        if form is schemas.ExportFormat.OTLP:
+        if form is parameters.ExportFormat.OTLP:
             piece += orjson.dumps(request_of(part.spans), option=orjson.OPT_APPEND_NEWLINE)
             lines += 1
         else:

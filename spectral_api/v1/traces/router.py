@@ -16,9 +16,9 @@ from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_api.v1.traces import export, schemas
+from spectral_api.v1.traces import export, parameters, schemas
 from spectral_api.v1.traces.sessions.router import router as sessions
-from spectral_api.v1.traces.tree import grow
+from spectral_api.v1.traces.tree import write
 from spectral_platform.changesets.clusters.errors import ClusterNotFound
 from spectral_platform.changesets.clusters.queries import list_cluster_traces
 from spectral_platform.core.access import Caller, Scope
@@ -43,7 +43,7 @@ TraceId = Annotated[schemas.HexTraceId, Path(description="The trace.", examples=
     responses=problems(*IN_WORKSPACE, ClusterNotFound, SearchTooBroad),
 )
 async def list_traces(
-    workspace_id: UUID, caller: Reader, database: Database, query: Annotated[schemas.TraceQuery, Query()]
+    workspace_id: UUID, caller: Reader, database: Database, query: Annotated[parameters.TraceQuery, Query()]
 ) -> Any:
     """List traces, newest first unless `sort` says otherwise. Every filter that is given must hold.
 
@@ -89,7 +89,7 @@ async def _examples(database: AsyncSession, caller: Caller, cluster_id: UUID | N
     },
 )
 async def stream_traces(
-    workspace_id: UUID, caller: Reader, database: Database, request: Request, query: Annotated[schemas.ExportQuery, Query()]
+    workspace_id: UUID, caller: Reader, database: Database, request: Request, query: Annotated[parameters.ExportQuery, Query()]
 ) -> StreamingResponse:
     """Stream all traces that the filters choose, as one snapshot has them, in the order in which they began.
 
@@ -139,6 +139,7 @@ async def create_traces(
 
 @router.get(
     "/{trace_id}",
+    response_model=schemas.TraceDetail,
     summary="Get a trace",
     responses=problems(*IN_WORKSPACE, TraceNotFound),
 )
@@ -147,20 +148,18 @@ async def get_trace(
     trace_id: TraceId,
     caller: Reader,
     database: Database,
-    spans_offset: Annotated[int, Query(ge=0, le=1_000_000_000, description="Skip so many spans of a long trace.")] = 0,
-) -> schemas.TraceDetail:
-    """Show one trace whole, with its spans as trees; of a long one 1 000 spans at a time, in the order in which they began."""
+    query: Annotated[parameters.SpanQuery, Query()],
+) -> Response:
+    """Show one trace whole, with its spans as trees; of a long one 1 000 spans at a time, in the order in which they began.
+
+    Pages come by `spans_cursor`, which stays exact while spans arrive, or by `spans_offset`.
+    """
     trace = await queries.get_trace(database, caller, trace_id)
     texts = await queries.list_inputs_and_outputs(database, [trace])
-    question, answer = texts[trace_id]
-    spans = await queries.list_spans(database, trace, offset=spans_offset)
-    return schemas.TraceDetail(
-        **{name: getattr(trace, name) for name in schemas.TraceFields.model_fields},
-        input=question,
-        output=answer,
-        spans=grow(spans),
-        spans_pagination=schemas.SpanPagination(total=trace.span_count, limit=queries.SPANS_PER_PAGE, offset=spans_offset),
-    )
+    page = {"limit": query.spans_limit, "offset": query.spans_offset}
+    spans, next_cursor = await queries.list_spans(database, trace, **page, after=query.after)
+    pagination = schemas.SpanPagination(total=trace.span_count, **page, next_cursor=next_cursor)
+    return Response(write(trace, *texts[trace_id], spans, pagination), media_type="application/json")
 
 
 @router.delete("/{trace_id}", status_code=204, summary="Erase a trace", responses=problems(*IN_WORKSPACE, TraceNotFound))

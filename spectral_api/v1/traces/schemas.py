@@ -1,6 +1,5 @@
 """Bodies of the traces' endpoints."""
 
-from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -18,14 +17,12 @@ from pydantic import (
 from spectral_api.paging import Pagination
 from spectral_api.schemas import Input, Output, Time, Usd
 from spectral_platform.traces.feedback import SCORES, FeedbackLabel, FeedbackSource
+from spectral_platform.traces.listing import COUNTED_EXACTLY
 from spectral_platform.traces.models import TraceStatus
-from spectral_platform.traces.queries import COUNTED_EXACTLY
 from spectral_platform.traces.reports import TraceReport
-from spectral_platform.traces.selection import Position, TraceFilter, TraceSort
 from spectral_platform.traces.spans import SpanKind, SpanStatus
 from spectral_platform.traces.statements import PREVIEW_CHARACTERS
 
-DEEPEST_OFFSET = 10_000
 MOST_TRACES = 10_000
 
 HexTraceId = Annotated[str, Field(pattern=r"^[0-9a-fA-F]{32}$"), AfterValidator(str.lower)]
@@ -91,60 +88,6 @@ class TracesAccepted(Output):
         description="Their ids, in the order in which they were sent.", examples=[["4bf92f3577b34da6a3ce929d0e0e4736"]]
     )
     rejected: list[IndexedRefusal] = Field(description="The items that were refused.")
-
-
-class ExportFormat(StrEnum):
-    """What a line is: a trace with its spans, or a request as OpenTelemetry's exporters send it."""
-
-    NDJSON = "ndjson"
-    OTLP = "otlp"
-
-
-class TraceSelection(TraceFilter, exact=False):
-    """Which traces."""
-
-    cluster_id: UUID | None = Field(default=None, description="Only the traces that this failure cluster was found in.")
-
-
-class ExportQuery(TraceSelection, exact=False):
-    """Which traces are exported, and how."""
-
-    format: ExportFormat = Field(default=ExportFormat.NDJSON, description="What a line is.")
-
-
-class TraceQuery(TraceSelection, exact=False):
-    """Which traces, in which order, and which page of them."""
-
-    sort: TraceSort = Field(
-        default=TraceSort.STARTED_AT_DESC,
-        description="Order; a leading `-` = descending. Traces of unknown cost or tokens come below all others.",
-    )
-    limit: int = Field(default=20, ge=1, le=200, description="At most so many results.")
-    offset: int = Field(
-        default=0, ge=0, le=DEEPEST_OFFSET, description="Skip so many results; to go further, follow `next_cursor`."
-    )
-    cursor: str | None = Field(
-        default=None, description="Continue behind this place: `pagination.next_cursor` of the page before, with the same `sort`."
-    )
-
-    @model_validator(mode="after")
-    def refuse_foreign_cursors(self) -> Self:
-        """A cursor is bound to its order and is itself a place: neither another order nor an offset goes with it."""
-        if self.cursor is not None:
-            try:
-                position = Position.decode(self.cursor)
-            except (ValueError, TypeError, KeyError):
-                raise ValueError("cursor is not one that this server gave") from None
-            if position.sort is not self.sort:
-                raise ValueError(f"cursor belongs to the order {position.sort}, not to {self.sort}")
-            if self.offset:
-                raise ValueError("cursor and offset cannot be combined")
-        return self
-
-    @property
-    def after(self) -> Position | None:
-        """The place that the cursor stands for."""
-        return None if self.cursor is None else Position.decode(self.cursor)
 
 
 class TracePagination(Pagination):
@@ -289,7 +232,8 @@ class SpanPagination(Output):
 
     total: int = Field(description="How many spans the trace has.", examples=[7])
     limit: int = Field(description="At most so many are on a page.", examples=[1000])
-    offset: int = Field(description="So many come before this page.", examples=[0])
+    offset: int = Field(description="`spans_offset` as it was asked; pages by `spans_cursor` do not count it.", examples=[0])
+    next_cursor: str | None = Field(description="Send it as `spans_cursor` for the page after this one; null on the last page.")
 
 
 class TraceDetail(TraceFields):
@@ -300,7 +244,7 @@ class TraceDetail(TraceFields):
     spans: list[Span] = Field(
         description="The spans as trees. A span whose parent is not stored, or is on another page, stands at the top."
     )
-    spans_pagination: SpanPagination = Field(description="Which of the spans are shown; ask for others with `spans_offset`.")
+    spans_pagination: SpanPagination = Field(description="Which of the spans are shown; ask for others with `spans_cursor`.")
 
 
 class FeedbackCreate(Input):

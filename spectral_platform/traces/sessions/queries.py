@@ -16,8 +16,9 @@ from sqlalchemy.orm import aliased
 
 from spectral_platform.core.access import Caller
 from spectral_platform.core.values import Moment, Value
+from spectral_platform.traces.listing import COUNTED_EXACTLY, PLAN_FOR_VALUES
 from spectral_platform.traces.models import Trace, TraceStatus
-from spectral_platform.traces.queries import COUNTED_EXACTLY, PLAN_FOR_VALUES, list_inputs_and_outputs
+from spectral_platform.traces.queries import list_inputs_and_outputs
 from spectral_platform.traces.sessions.errors import SessionNotFound
 
 

@@ -1,0 +1,146 @@
+"""How a part of a list of traces is found, and how many traces there are, whatever is asked of a million."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CTE, ColumnElement, Select, String, Subquery, and_, any_, cast, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from spectral_platform.traces.errors import SearchTooBroad
+from spectral_platform.traces.models import Trace, TraceCount
+from spectral_platform.traces.selection import (
+    PLACES,
+    Position,
+    TraceFilter,
+    TraceSort,
+    bind_search,
+    conditions_of,
+    found_without_traces,
+)
+
+COUNTED_EXACTLY = 10_000
+LONGEST_SECONDS = 10
+"""How long one statement of a list may take: words that nearly all traces say can have a phrase that hardly any says."""
+QUERY_CANCELED = "57014"
+_LIMIT = text(f"SELECT set_config('statement_timeout', '{LONGEST_SECONDS}s', true)")
+PLAN_FOR_VALUES = text(
+    """
+    SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_hashjoin', 'off', true),
+           set_config('enable_mergejoin', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)
+    """
+)
+"""How a value is best found depends on how many have it, so no plan is kept. And no more is wanted than is counted:
+who goes from one row to the next can stop there, where other joins would gather everything first."""
+
+MERGE_LABELS = text("SET LOCAL enable_mergejoin = on")
+"""Rows of labels lie in the order of time already: those of two are merged along it, and none is read beyond what is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which part of a list is wanted: ``limit`` traces, in this order, from a place on."""
+
+    sort: TraceSort
+    limit: int
+    offset: int
+    after: Position | None
+
+    @property
+    def columns(self) -> tuple[ColumnElement[Any], ColumnElement[str]]:
+        """What of a listed trace has to be known to find the part."""
+        return PLACES[self.sort.key].label("place"), Trace.trace_id.expression
+
+    def of(self, traces: Subquery | CTE) -> Select[str]:
+        """The ids of this part of some traces, of which ``columns`` are known."""
+        place, trace_id = traces.c.place, traces.c.trace_id
+        order = (place.desc(), trace_id.desc()) if self.sort.is_descending else (place.asc(), trace_id.asc())
+        wanted = select(trace_id).order_by(*order).limit(self.limit).offset(self.offset)
+        return wanted if self.after is None else wanted.where(self.after.is_before(place, trace_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The ids of a part of a list, and how many traces the whole has; counting stops at 10 000, and then ``is_capped``."""
+
+    trace_ids: Sequence[str]
+    total: int
+    is_capped: bool
+
+
+async def find_part(
+    session: AsyncSession, workspace_id: UUID, where: TraceFilter, among: Collection[str] | None, window: Window
+) -> Part:
+    """Find the part of the traces that a filter chooses. Raises ``SearchTooBroad`` when it would take longer than ten seconds."""
+    await session.execute(PLAN_FOR_VALUES)
+    await session.execute(_LIMIT)
+    try:
+        return await _find(session, workspace_id, where, among, window)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) == QUERY_CANCELED:
+            raise SearchTooBroad(LONGEST_SECONDS) from error
+        raise
+
+
+async def _find(
+    session: AsyncSession, workspace_id: UUID, where: TraceFilter, among: Collection[str] | None, window: Window
+) -> Part:
+    await bind_search(session, workspace_id, where)
+    further: list[ColumnElement[bool]] = []
+    if where.min_cost_usd is not None:
+        further += await among_the_dearest(session, workspace_id, where.min_cost_usd)
+    if among is not None:
+        further.append(Trace.trace_id == one_of(list(among)))
+    conditions = [*conditions_of(where, workspace_id), *further]
+    every_trace = select(*window.columns).where(Trace.workspace_id == workspace_id)
+    if not conditions:
+        kept = select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == workspace_id)
+        trace_ids = (await session.scalars(window.of(every_trace.subquery()))).all()
+        return Part(trace_ids, int(await session.scalar(kept) or 0), is_capped=False)
+    listed = every_trace.where(*conditions_of(where, workspace_id, along_order=True), *further)
+    found = None if further else found_without_traces(where, workspace_id, order=window.sort.key)
+    if found is not None and "place" in found.selected_columns:
+        listed = found
+        await session.execute(MERGE_LABELS)
+    total, trace_ids = await _look_up(session, workspace_id, every_trace.where(*conditions) if found is None else found, window)
+    if total <= COUNTED_EXACTLY:
+        return Part(trace_ids, total, is_capped=False)
+    return Part((await session.scalars(window.of(listed.subquery()))).all(), COUNTED_EXACTLY, is_capped=True)
+
+
+def one_of(trace_ids: Sequence[str]) -> ColumnElement[Any]:
+    """What is equal to one of these ids."""
+    return any_(cast(list(trace_ids), ARRAY(String)))
+
+
+async def among_the_dearest(session: AsyncSession, workspace_id: UUID, least: Decimal) -> list[ColumnElement[bool]]:
+    """Where to look for traces that cost so much, if no more than 10 000 do: at the end of the order by cost.
+
+    Under row-level security no index is used for comparing costs, but one is for their order.
+    """
+    place, trace_id = PLACES["cost_usd"].label("place"), Trace.trace_id.expression
+    falling = select(place, trace_id).where(Trace.workspace_id == workspace_id).order_by(place.desc(), trace_id.desc())
+    next_one = await session.scalar(falling.offset(COUNTED_EXACTLY).limit(1))
+    if next_one is not None and next_one >= least:
+        return []
+    dearest = falling.limit(COUNTED_EXACTLY).subquery()
+    return [trace_id.in_(select(dearest.c.trace_id).where(dearest.c.place >= least))]
+
+
+async def _look_up(session: AsyncSession, workspace_id: UUID, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:
+    """How many traces are found, counted to one more than 10 000, and the ids of the part that is wanted if these are all.
+
+    To gather them first takes the same time wherever they lie; to look for a page of them along the order could take forever.
+    """
+    matching = found.limit(COUNTED_EXACTLY + 1).cte("matching")
+    total = select(func.count()).select_from(matching).scalar_subquery()
+    placed: Subquery | CTE = matching
+    if "place" not in matching.c:
+        own = Trace.workspace_id == workspace_id, Trace.trace_id == matching.c.trace_id
+        placed = select(*window.columns).join(matching, and_(*own)).subquery()
+    wanted = window.of(placed).where(total <= COUNTED_EXACTLY)
+    row = (await session.execute(select(total, func.array(wanted.scalar_subquery())))).one()
+    return row[0], row[1]
