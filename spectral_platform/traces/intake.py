@@ -1,15 +1,17 @@
 """Taking in spans from many senders at once: what waits for the database is committed together, and memory is bounded.
 
-Whatever waits for a workspace is stored in one transaction, and all who sent it are told; nothing waits for more to come. While a
-workspace's transaction is under way, what comes for it waits for the next. So a lone request is committed at once, and the
-busier the server, the more requests share a commit.
+Whatever waits for a workspace is stored in one transaction, and all who sent it are told; nothing waits for a moment to come.
+While a workspace's transaction is under way, what comes for it waits for the next, or until it is worth one of its own beside
+that: then the database has work while spans are decoded. So a lone request is committed at once, and the busier the server, the
+more requests share a commit. No two transactions of this process share a trace, for whose row one would wait for the other.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 from uuid import UUID
 
 import psycopg
@@ -25,8 +27,11 @@ from spectral_platform.traces.space import Space
 from spectral_platform.traces.spans import Rejection, SpanDraft
 
 COMMITS_AT_ONCE = 4
-"""Each is of another workspace, so that none can hold up all."""
-SPANS_TOGETHER = 2_000
+COMMITS_OF_A_WORKSPACE = 2
+"""So many of them may be of the same one, so that none can hold up all."""
+SPANS_TOGETHER = 500
+SPANS_APART = 100
+"""So many are worth a transaction beside another. With fewer, groups become smaller and all of them together take longer."""
 TRIES = 3
 
 Tenant = tuple[UUID, UUID]
@@ -48,6 +53,56 @@ class Arrival:
     rejections: Sequence[Rejection]
     size_bytes: int
     committed: asyncio.Future[None]
+    traces: frozenset[str]
+
+
+class Line:
+    """What waits for a workspace, in the order in which it came, and what of it is being committed."""
+
+    def __init__(self) -> None:
+        self.committers: set[asyncio.Task[None]] = set()
+        self._waiting: deque[Arrival] = deque()
+        self._waiting_spans = 0
+        self._committing = 0
+        self._committing_traces: set[str] = set()
+
+    @property
+    def is_due(self) -> bool:
+        """Whether what waits should be committed beside what is being committed."""
+        return bool(self._waiting) and (not self._committing or self._waiting_spans >= SPANS_APART)
+
+    def append(self, arrival: Arrival) -> None:
+        """Let one more wait."""
+        self._waiting.append(arrival)
+        self._waiting_spans += len(arrival.drafts)
+
+    @contextmanager
+    def next_group(self) -> Iterator[list[Arrival]]:
+        """What has waited longest and whatever else one transaction takes, which is committed in the block.
+
+        Of what shares a trace with another transaction nothing is in it, nor of what came for the same trace later.
+        """
+        group: list[Arrival] = []
+        others: list[Arrival] = []
+        spans, taken = 0, set(self._committing_traces)
+        while self._waiting and (not spans or spans + len(self._waiting[0].drafts) <= SPANS_TOGETHER):
+            arrival = self._waiting.popleft()
+            spans += len(arrival.drafts)
+            if taken.isdisjoint(arrival.traces):
+                group.append(arrival)
+            else:
+                others.append(arrival)
+                taken |= arrival.traces
+        self._waiting.extendleft(reversed(others))
+        traces = set[str]().union(*(arrival.traces for arrival in group))
+        self._waiting_spans -= sum(len(arrival.drafts) for arrival in group)
+        self._committing += 1
+        self._committing_traces |= traces
+        try:
+            yield group
+        finally:
+            self._committing -= 1
+            self._committing_traces -= traces
 
 
 class Intake:
@@ -58,8 +113,7 @@ class Intake:
         self._space = space or Space(database)
         self._most_bytes = most_bytes
         self.held_bytes = 0
-        self._waiting: dict[Tenant, list[Arrival]] = {}
-        self._committers: dict[Tenant, asyncio.Task[None]] = {}
+        self._lines: dict[Tenant, Line] = {}
         self._turns = asyncio.Semaphore(COMMITS_AT_ONCE)
 
     @contextmanager
@@ -88,33 +142,31 @@ class Intake:
     ) -> None:
         """Store what a request brought. Returns when it is committed, and raises what stood in the way of that."""
         self._space.require()
-        arrival = Arrival(caller, drafts, rejections, size_bytes, asyncio.get_running_loop().create_future())
+        traces = frozenset(draft.trace_id for draft in drafts)
+        arrival = Arrival(caller, drafts, rejections, size_bytes, asyncio.get_running_loop().create_future(), traces)
         tenant = (caller.account_id, caller.workspace)
-        self._waiting.setdefault(tenant, []).append(arrival)
-        if tenant not in self._committers:
-            self._committers[tenant] = asyncio.create_task(self._commit_what_waits(tenant))
+        line = self._lines.setdefault(tenant, Line())
+        line.append(arrival)
+        if line.is_due and len(line.committers) < COMMITS_OF_A_WORKSPACE:
+            line.committers.add(asyncio.create_task(self._commit_what_waits(tenant, line)))
         await arrival.committed
 
     async def drain(self) -> None:
         """Commit what waits."""
-        await asyncio.gather(*self._committers.values())
+        while committers := [committer for line in self._lines.values() for committer in line.committers]:
+            await asyncio.gather(*committers)
 
-    async def _commit_what_waits(self, tenant: Tenant) -> None:
-        while tenant in self._waiting:
+    async def _commit_what_waits(self, tenant: Tenant, line: Line) -> None:
+        is_held_up = False
+        while line.is_due and not is_held_up:
             async with self._turns:
-                await self._commit(self._next_group(tenant))
-        del self._committers[tenant]
-
-    def _next_group(self, tenant: Tenant) -> list[Arrival]:
-        """What has waited longest for a workspace, and whatever else one transaction takes."""
-        waiting = self._waiting.pop(tenant)
-        spans, size = len(waiting[0].drafts), 1
-        while size < len(waiting) and spans + len(waiting[size].drafts) <= SPANS_TOGETHER:
-            spans += len(waiting[size].drafts)
-            size += 1
-        if waiting[size:]:
-            self._waiting[tenant] = waiting[size:]
-        return waiting[:size]
+                with line.next_group() as group:
+                    if group:
+                        await self._commit(group)
+                    is_held_up = not group  # whoever commits what it waits for comes back for it
+        line.committers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+        if not line.committers:
+            del self._lines[tenant]
 
     async def _commit(self, group: Sequence[Arrival]) -> None:
         error: Exception | None = None

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from spectral_platform.core.database import Database
 from spectral_platform.traces.errors import Busy
-from spectral_platform.traces.intake import Intake
+from spectral_platform.traces.intake import SPANS_APART, Intake
 from spectral_platform.traces.models import Trace
 from spectral_platform.traces.spans import Rejection
 from tests.fixtures.callers import Person
@@ -98,6 +98,32 @@ async def test_a_request_that_a_deadlock_broke_off_is_stored_after_all(database:
     await taken
 
     assert [(await trace_of(database, owner, each)).span_count for each in (first, last)] == [2, 2]
+
+
+async def test_much_that_waits_is_committed_beside_what_is_under_way_unless_they_share_a_trace(
+    database: Database, owner: Person
+) -> None:
+    intake, (held, other) = Intake(database, most_bytes=1), (new_trace_id() for _ in range(2))
+    await store(database, owner, [draft(held, 1)])
+    locked = select(Trace.trace_id).where(Trace.trace_id == held)
+
+    def take(trace_id: str, first: int) -> "asyncio.Task[None]":
+        drafts = [draft(trace_id, number) for number in range(first, first + SPANS_APART)]
+        return asyncio.create_task(intake.take(owner.caller(), drafts=drafts, size_bytes=1))
+
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await session.execute(locked.with_for_update())
+        waiting = [take(held, 1)]
+        await somebody_waits(database)
+        waiting += [take(held, SPANS_APART), take(held, 2 * SPANS_APART)]
+        async with asyncio.timeout(10):
+            await take(other, 1)
+        assert database.connections_in_use() == 2  # the one here, and the one that waits for it
+        assert not any(request.done() for request in waiting)
+    await asyncio.gather(*waiting)
+
+    assert (await trace_of(database, owner, held)).span_count == 3 * SPANS_APART - 1
+    assert (await trace_of(database, owner, other)).span_count == SPANS_APART
 
 
 async def test_requests_of_several_workspaces_each_go_to_their_own(database: Database, owner: Person, stranger: Person) -> None:
