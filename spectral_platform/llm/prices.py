@@ -1,7 +1,7 @@
 """What a call costs: the simulator's nominal price, else the offline price book's, else unknown."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Protocol
@@ -35,7 +35,7 @@ def price_call(
     simulated = MODELS.get(model)
     if simulated is not None:
         return (simulated.input_usd * input_tokens + simulated.output_usd * output_tokens) / MILLION
-    minute = at.replace(second=0, microsecond=0) if at else None
+    minute = int(at.timestamp()) // 60 if at else None
     plain = input_tokens - cached_input_tokens - cache_write_tokens
     if plain < 0:
         return None
@@ -115,12 +115,14 @@ class Rates:
 
 
 @lru_cache(maxsize=4096)
-def _book_rates(model: str, provider: str | None, at: datetime | None) -> tuple[tuple[int, Rates], ...]:
+def _book_rates(model: str, provider: str | None, minute: int | None) -> tuple[tuple[int, Rates], ...]:
     """The book's rates for a model, each with the number of input tokens above which they hold, the largest first.
 
-    There are none where the book has no price. It is asked once for each, because asking it for every call takes longer than
-    storing a span, and longest for models that it does not know.
+    A minute is counted from 1970. There are none where the book has no price. It is asked once for each, because asking it for
+    every call takes longer than storing a span, and longest for models that it does not know.
     """
+
+    at = None if minute is None else datetime.fromtimestamp(60 * minute, UTC)
 
     def price(input_tokens: int, **usage: int) -> Decimal:
         asked = Usage(input_tokens=input_tokens, **{"output_tokens": 0} | usage)
