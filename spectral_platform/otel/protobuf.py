@@ -14,9 +14,6 @@ LONGEST_REPEATED = 128
 """Attributes of up to so many bytes are remembered, because the next span is likely to have some of them too."""
 MOST_REMEMBERED = 20_000
 
-_remembered: dict[bytes, tuple[str, Any]] = {}
-"""What attributes say, whoever sent them: a name and a value that nobody may change."""
-
 
 class ProtobufRequest:
     """A request in protobuf."""
@@ -36,7 +33,7 @@ class ProtobufRequest:
     def read_resource(self, resource: Any) -> tuple[dict[str, Any], Facts]:
         """The attributes of a resource and what else is said of it."""
         said = resource.resource
-        return self._attributes(said.attributes), stated(
+        return _attributes(said.attributes), stated(
             dropped_attributes_count=said.dropped_attributes_count,
             entity_refs=[_entity(each) for each in said.entity_refs],
             schema_url=_text(resource.schema_url),
@@ -48,7 +45,7 @@ class ProtobufRequest:
         return stated(
             name=_text(said.name),
             version=_text(said.version),
-            attributes=self._attributes(said.attributes),
+            attributes=_attributes(said.attributes),
             dropped_attributes_count=said.dropped_attributes_count,
             schema_url=_text(scope.schema_url),
         )
@@ -62,18 +59,18 @@ class ProtobufRequest:
         started_ns, ended_ns, status = span.start_time_unix_nano, span.end_time_unix_nano, span.status
         events, links = span.events, span.links
         return ReceivedSpan(
-            trace_id=span.trace_id.hex(),
-            span_id=span.span_id.hex(),
-            parent_span_id=span.parent_span_id.hex(),
-            name=_text(span.name),
-            started_ns=started_ns,
-            ended_ns=ended_ns,
-            status_code=status.code,
-            status_message=_text(status.message),
-            attributes=self._attributes(span.attributes),
-            events=[self._event(event) for event in events] if events else [],
-            links=[self._link(link) for link in links] if links else [],
-            facts=beyond(
+            span.trace_id.hex(),
+            span.span_id.hex(),
+            span.parent_span_id.hex(),
+            _text(span.name),
+            started_ns,
+            ended_ns,
+            status.code,
+            _text(status.message),
+            _attributes(span.attributes),
+            [self._event(event) for event in events] if events else [],
+            [self._link(link) for link in links] if links else [],
+            beyond(
                 span.kind,
                 span.flags,
                 _text(span.trace_state),
@@ -87,7 +84,7 @@ class ProtobufRequest:
         return {
             "name": _text(event.name),
             "at": timestamp(event.time_unix_nano),
-            "attributes": self._attributes(event.attributes),
+            "attributes": _attributes(event.attributes),
             **stated(dropped_attributes_count=event.dropped_attributes_count),
         }
 
@@ -95,7 +92,7 @@ class ProtobufRequest:
         return {
             "trace_id": link.trace_id.hex(),
             "span_id": link.span_id.hex(),
-            "attributes": self._attributes(link.attributes),
+            "attributes": _attributes(link.attributes),
             **stated(
                 trace_state=_text(link.trace_state),
                 flags=link.flags,
@@ -103,55 +100,64 @@ class ProtobufRequest:
             ),
         }
 
-    def _attributes(self, pairs: Iterable[bytes], depth: int = 0) -> dict[str, Any]:
-        attributes: dict[str, Any] = {}
-        known = (_NONE if depth else _remembered).get  # what is allowed at the top may be nested too deeply further down
-        for pair in pairs:
-            name, attributes[name] = known(pair) or self._attribute(pair, depth)
-        return attributes
 
-    def _attribute(self, pair: bytes, depth: int) -> tuple[str, Any]:
-        try:
-            read = KeyValue.FromString(pair)
-        except DecodeError:
-            raise RefusedSpan("an attribute is not a KeyValue") from None
-        value = read.value
-        # Most attributes are strings, and asking for one is twice as fast as asking which kind it is.
-        text = value.string_value
-        known = str(read.key, "utf-8", "replace"), str(text, "utf-8", "replace") if text else self._value(value, depth)
-        if len(pair) <= LONGEST_REPEATED and not depth:
-            if len(_remembered) >= MOST_REMEMBERED:
-                _remembered.clear()
-            _remembered[pair] = known
-        return known
-
-    def _value(self, value: Any, depth: int) -> Any:
-        kind = value.WhichOneof("value")
-        match kind:
-            case None:
-                return None
-            case "string_value":
-                return _text(value.string_value)
-            case "double_value":
-                return number(value.double_value)
-            case "bytes_value":
-                return b64encode(value.bytes_value).decode()
-            case "array_value":
-                check_depth(depth)
-                return [self._item(item, depth + 1) for item in value.array_value.values]
-            case "kvlist_value":
-                check_depth(depth)
-                return self._attributes(value.kvlist_value.values, depth + 1)
-        return getattr(value, kind)
-
-    def _item(self, item: bytes, depth: int) -> Any:
-        try:
-            return self._value(AnyValue.FromString(item), depth)
-        except DecodeError:
-            raise RefusedSpan("an item of an attribute is not an AnyValue") from None
+def _attribute(pair: bytes, depth: int = 0) -> tuple[str, Any]:
+    try:
+        read = KeyValue.FromString(pair)
+    except DecodeError:
+        raise RefusedSpan("an attribute is not a KeyValue") from None
+    value = read.value
+    # Most attributes are strings, and asking for one is twice as fast as asking which kind it is.
+    text = value.string_value
+    return str(read.key, "utf-8", "replace"), str(text, "utf-8", "replace") if text else _value(value, depth)
 
 
-_NONE: dict[bytes, tuple[str, Any]] = {}
+def _value(value: Any, depth: int) -> Any:
+    kind = value.WhichOneof("value")
+    match kind:
+        case None:
+            return None
+        case "string_value":
+            return _text(value.string_value)
+        case "double_value":
+            return number(value.double_value)
+        case "bytes_value":
+            return b64encode(value.bytes_value).decode()
+        case "array_value":
+            check_depth(depth)
+            return [_item(item, depth + 1) for item in value.array_value.values]
+        case "kvlist_value":
+            check_depth(depth)
+            # Not from what is remembered: what is allowed at the top may be nested too deeply further down.
+            return dict(_attribute(pair, depth + 1) for pair in value.kvlist_value.values)
+    return getattr(value, kind)
+
+
+def _item(item: bytes, depth: int) -> Any:
+    try:
+        return _value(AnyValue.FromString(item), depth)
+    except DecodeError:
+        raise RefusedSpan("an item of an attribute is not an AnyValue") from None
+
+
+class _Remembered(dict[bytes, tuple[str, Any]]):
+    """What attributes say, whoever sent them: a name and a value that nobody may change. What is not there is read."""
+
+    def __missing__(self, pair: bytes) -> tuple[str, Any]:
+        read = _attribute(pair)
+        if len(pair) <= LONGEST_REPEATED:
+            if len(self) >= MOST_REMEMBERED:
+                self.clear()
+            self[pair] = read
+        return read
+
+
+_read = _Remembered().__getitem__
+
+
+def _attributes(pairs: Iterable[bytes]) -> dict[str, Any]:
+    """Attributes at the top: of a resource, a scope, a span, an event or a link."""
+    return dict(map(_read, pairs))
 
 
 def _text(text: bytes) -> str:

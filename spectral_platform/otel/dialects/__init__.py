@@ -17,6 +17,8 @@ from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 
 # Those that build upon the conventions come before them, so that a span is told by who made it.
 DIALECTS = (VERCEL, TRACELOOP, LANGSMITH, LOGFIRE, GENAI, OPENINFERENCE, PLAIN)
+_ASKED = tuple(DIALECTS[position:] for position in range(len(DIALECTS)))
+"""By the position of the first dialect spoken: which are asked for what takes more than one attribute."""
 STATUSES = {1: SpanStatus.OK, 2: SpanStatus.ERROR}
 
 # One table over all dialects: attribute → dialect, precedence, field and reader.
@@ -70,36 +72,35 @@ def draft(span: ReceivedSpan, source: Origin, scope: Facts) -> SpanDraft:
     kind: SpanKind | None = None
     question: str | None = None
     answer: str | None = None
-    for dialect in DIALECTS[spoken:]:
+    for dialect in _ASKED[spoken]:
         kind = kind or dialect.kind(attributes)
         if question is None or answer is None:
             asked, answered = dialect.content(attributes, events)
             question, answer = question or asked, answer or answered
-        elif kind is not None:
+        if kind is not None and question is not None and answer is not None:
             break
     drafted = SpanDraft(
-        trace_id=span.trace_id,
-        span_id=span.span_id,
-        parent_span_id=None if span.parent_span_id in NO_PARENT else span.parent_span_id,
-        name=span.name,
-        started_at=instant(span.started_ns),
-        ended_at=instant(span.ended_ns),
-        kind=kind or SpanKind.OTHER,
-        status=STATUSES.get(span.status_code, SpanStatus.UNSET),
-        status_message=_status_message(span) if span.status_code else None,
-        dialect=DIALECTS[spoken].name,
-        service=source.service,
-        workflow=source.workflow,
-        agent_name=source.agent_name,
-        input=question,
-        output=answer,
-        attributes=attributes,
-        events=events,
-        links=span.links,
-        resource=source.resource,
-        scope=scope,
-        otlp=span.facts | source.facts if source.facts else span.facts,
+        span.trace_id,
+        span.span_id,
+        None if span.parent_span_id in NO_PARENT else span.parent_span_id,
+        span.name,
+        instant(span.started_ns),
+        instant(span.ended_ns),
+        attributes,
+        events,
+        span.links,
+        source.resource,
+        scope,
+        span.facts | source.facts if source.facts else span.facts,
     )
+    if kind is not None:
+        drafted.kind = kind
+    if span.status_code:
+        drafted.status = STATUSES.get(span.status_code, SpanStatus.UNSET)
+        drafted.status_message = _status_message(span)
+    drafted.dialect = DIALECTS[spoken].name
+    drafted.service, drafted.workflow, drafted.agent_name = source.service, source.workflow, source.agent_name
+    drafted.input, drafted.output = question, answer
     for name, value in fields.items():
         setattr(drafted, name, value)
     if drafted.input_tokens == 0:

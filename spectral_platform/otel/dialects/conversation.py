@@ -28,6 +28,8 @@ DEEPEST = 8
 
 def asked(recorded: Any) -> str | None:
     """The text of the last user message; without one, of the last message."""
+    if recorded is None:
+        return None
     value = parsed(recorded)
     messages = _messages(value, DEEPEST)
     if messages is None:
@@ -40,6 +42,8 @@ def asked(recorded: Any) -> str | None:
 
 def answered(recorded: Any, *, by: str | None = None) -> str | None:
     """The text of the last message; of one that this role has not said, None."""
+    if recorded is None:
+        return None
     value = parsed(recorded)
     messages = _messages(value, DEEPEST)
     if messages is None:
@@ -113,7 +117,7 @@ def _indexed_calls(attributes: Mapping[str, Any], prefix: str) -> list[dict[str,
 
 def parsed(value: Any) -> Any:
     """A recorded value; of JSON text with a list or an object, what the text says."""
-    if isinstance(value, str) and value[:1] in {"[", "{"}:
+    if isinstance(value, str) and value.startswith(("[", "{")):
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:
@@ -173,17 +177,30 @@ def _bare(recorded: Any, value: Any) -> str | None:
 
 def _hands_back(message: dict[str, Any]) -> bool:
     """Whether a message only brings results of tools, which some write down as if the user had said them."""
-    parts = message.get("parts", message.get("content"))
-    return isinstance(parts, list) and all(isinstance(part, dict) and part.get("type") in RESULTS for part in parts)
+    parts = _parts(message)
+    if not isinstance(parts, list) or (parts and not _is_result(parts[0])):  # the first part mostly answers it
+        return False
+    return all(map(_is_result, parts))
+
+
+def _is_result(part: Any) -> bool:
+    return isinstance(part, dict) and part.get("type") in RESULTS
+
+
+def _parts(message: dict[str, Any]) -> Any:
+    """What a message consists of, whatever it is called."""
+    return message["parts"] if "parts" in message else message.get("content")
 
 
 def _text(message: dict[str, Any]) -> str | None:
     """A message's text; of one that only calls tools, the calls as JSON."""
-    content = message.get("parts", message.get("content"))
+    content = _parts(message)
     if isinstance(content, str) and content.startswith('[{"') and '"type"' in content:
         content = parsed(content)
     if not isinstance(content, list):
         return written(content) or written(message.get("tool_calls") or None)
+    if len(content) == 1 and (only := _part_text(content[0])):
+        return only
     texts = [text for text in map(_part_text, content) if text]
     return "\n".join(texts) if texts else written(content) if content else written(message.get("tool_calls") or None)
 
