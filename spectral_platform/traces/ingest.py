@@ -31,7 +31,7 @@ from spectral_platform.core import clock
 from spectral_platform.traces.counting import Count, period_of
 from spectral_platform.traces.partitions import partition_of
 from spectral_platform.traces.rollup import SpanFacts, TraceSummary, roll_up
-from spectral_platform.traces.rows import COLUMNS, TYPES, SpanRow, make_rows, storable
+from spectral_platform.traces.rows import COLUMNS, SpanRow, blocks, make_rows, storable
 from spectral_platform.traces.spans import SpanDraft
 from spectral_platform.traces.statements import (
     ADD_COUNTS,
@@ -188,9 +188,8 @@ class Storing:
                 sql.Identifier(await partition_of(self._connection, day)), sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
             )
             async with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-                copy.set_types(TYPES)
-                for row in rows:
-                    await copy.write_row(row.columns(self._workspace_id, day, self._moment))
+                for block in blocks(rows, self._workspace_id, day, self._moment):
+                    await copy.write(block)
         return sum(map(len, by_day.values()))
 
     async def _update(self, traces: Mapping[str, Assembly]) -> None:

@@ -1,9 +1,10 @@
 """Spans as rows: what of a draft the table holds, in the order and the types in which ``COPY`` takes it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from struct import Struct
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -11,174 +12,177 @@ from zlib import crc32
 import orjson
 
 from spectral_platform.llm.prices import price_call
+from spectral_platform.traces import binary
 from spectral_platform.traces.rollup import SpanFacts
 from spectral_platform.traces.spans import MODEL_KINDS, TEXTS, SpanDraft
 from spectral_platform.workspaces.policies.prices import Prices
 
 Agents = Mapping[str, UUID]
+Owners = Mapping[str, tuple[UUID | None, bytes]]
+"""The agents' ids by their names, as they are and packed."""
+NOBODY = None, binary.NULL
 
-# What jsonb begins with in Postgres's binary format: the number of its version.
-_JSONB = b"\x01"
-_COLUMNS = (
-    ("workspace_id", "uuid"),
-    ("day", "date"),
-    ("received_at", "timestamptz"),
-    ("trace_id", "text"),
-    ("span_id", "text"),
-    ("parent_span_id", "text"),
-    ("name", "text"),
-    ("kind", "text"),
-    ("started_at", "timestamptz"),
-    ("ended_at", "timestamptz"),
-    ("status", "text"),
-    ("status_message", "text"),
-    ("dialect", "text"),
-    ("service", "text"),
-    ("workflow", "text"),
-    ("agent_id", "uuid"),
-    ("agent_name", "text"),
-    ("session_id", "text"),
-    ("user_id", "text"),
-    ("tags", "text[]"),
-    ("config_version", "int4"),
-    ("model", "text"),
-    ("provider", "text"),
-    ("response_id", "text"),
-    ("input", "text"),
-    ("output", "text"),
-    ("input_tokens", "int8"),
-    ("output_tokens", "int8"),
-    ("cached_input_tokens", "int8"),
-    ("reasoning_tokens", "int8"),
-    ("cost_usd", "numeric"),
-    ("attributes", "bytea"),
-    ("events", "bytea"),
-    ("links", "bytea"),
-    ("resource", "bytea"),
-    ("scope", "bytea"),
-    ("otlp", "bytea"),
-    ("fullness", "int4"),
-    ("digest", "int8"),
+COLUMNS = (
+    *("workspace_id", "day", "received_at"),
+    *("trace_id", "span_id", "started_at", "ended_at", "fullness", "digest"),
+    *("kind", "status", "dialect", "service", "workflow", "agent_name", "config_version", "model", "provider", "tags"),
+    *("parent_span_id", "agent_id", "name", "status_message", "session_id", "user_id", "response_id", "input", "output"),
+    *("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd"),
+    *("attributes", "events", "links", "otlp", "resource", "scope"),
 )
-COLUMNS = tuple(name for name, _ in _COLUMNS)
-TYPES = tuple(kind for _, kind in _COLUMNS)
-"""Types that values are sent as. jsonb goes as bytes: its binary form is a version and the text, which is at hand."""
+"""In the order in which they are packed: first what all rows of a transaction share, then what is in every row and always as
+long, then what many spans have in common."""
+ROWS_IN_BLOCK = 40
+"""How many rows are handed to the driver at once: mostly as many bytes as it takes without cutting them up."""
+MOST_KNOWN = 1_000
+
+_FIXED = Struct(">i32si16siqiqiiiq").pack
+_PARENT = Struct(">i16s").pack
+_TWO_COUNTS = Struct(">iqiqii").pack
+_EMPTY_LIST = binary.jsonb(b"[]")
+_NO_COUNTS = 4 * binary.NULL
+_known: dict[tuple[Any, ...], bytes] = {}
+"""Columns that many spans have in common, packed, by their values: a sender's spans have few combinations of them."""
 
 
 @dataclass(slots=True)
 class SpanRow:
-    """One span ready to be stored: what its trace needs of it, and the values of its columns from ``trace_id`` on."""
+    """One span ready to be stored: what its trace needs of it, and its columns from ``trace_id`` on as ``COPY`` takes them."""
 
     trace_id: str
     facts: SpanFacts
-    values: tuple[Any, ...]
+    packed: bytes
     input: str | None
     output: str | None
 
-    def columns(self, workspace_id: UUID, day: date, received_at: datetime) -> tuple[Any, ...]:
-        """The values of all columns."""
-        return (workspace_id, day, received_at, *self.values)
+
+def blocks(rows: Sequence[SpanRow], workspace_id: UUID, day: date, received_at: datetime) -> Iterator[bytes]:
+    """Rows of one day as a binary ``COPY`` takes them."""
+    beginning = (
+        binary.row(len(COLUMNS)) + binary.uuid(workspace_id) + binary.day(day) + binary.int8(binary.microseconds(received_at))
+    )
+    yield binary.SIGNATURE
+    for start in range(0, len(rows), ROWS_IN_BLOCK):
+        yield beginning + beginning.join([row.packed for row in rows[start : start + ROWS_IN_BLOCK]])
+    yield binary.END
 
 
 def make_rows(drafts: Sequence[SpanDraft], agents: Agents, prices: Prices) -> list[SpanRow]:
     """The rows of drafts, in their order."""
+    owners = {name: (agent_id, binary.uuid(agent_id)) for name, agent_id in agents.items()}
     shared: dict[int, bytes] = {}  # the spans of a request share their resource and their scope
 
-    def document_of(mapping: Mapping[str, Any]) -> bytes:
+    def packed(mapping: Mapping[str, Any]) -> bytes:
         document = shared.get(id(mapping))
         if document is None:
-            document = shared[id(mapping)] = _document(mapping)
+            document = shared[id(mapping)] = binary.jsonb(_document(mapping))
         return document
 
-    return [_row(draft, agents, prices, document_of) for draft in drafts]
+    return [_row(draft, owners, prices, packed) for draft in drafts]
 
 
-def _row(draft: SpanDraft, agents: Agents, prices: Prices, shared: Callable[[Mapping[str, Any]], bytes]) -> SpanRow:
+def _row(draft: SpanDraft, owners: Owners, prices: Prices, shared: Callable[[Mapping[str, Any]], bytes]) -> SpanRow:
     # The values of an enum are read thousands of times a second, and its own way to them takes three times as long.
     kind, status = draft.kind._value_, draft.status._value_
     try:
-        told = _told(draft, status)
-    except UnicodeEncodeError:
-        told = b"\x00"
-    if b"\x00" in told:
+        common, texts = _common(draft, kind, status), _texts(draft)
+    except ValueError:
         make_storable(draft)
-        told = _told(draft, status)
-    tags, cost = list(draft.tags), cost_of(draft, prices)
-    question, answer, message = draft.input, draft.output, draft.status_message
-    attributes = _document(draft.attributes)
-    events = _document(draft.events) if draft.events else _EMPTY_LIST
-    links = _document(draft.links) if draft.links else _EMPTY_LIST
-    agent_id = agents.get(draft.agent_name) if draft.agent_name else None
+        common, texts = _common(draft, kind, status), _texts(draft)
+    trace_id, span_id, parent_span_id, agent_name = draft.trace_id, draft.span_id, draft.parent_span_id, draft.agent_name
+    started_at, ended_at, question, answer = draft.started_at, draft.ended_at, draft.input, draft.output
+    input_tokens, output_tokens, cost = draft.input_tokens, draft.output_tokens, cost_of(draft, prices)
+    agent_id, owner = owners.get(agent_name, NOBODY) if agent_name else NOBODY
+    attributes, events, links = _document(draft.attributes), _document(draft.events), _document(draft.links)
+    parent = binary.NULL if parent_span_id is None else _PARENT(16, parent_span_id.encode())
+    # Each document counts as one more, for the sake of spans that are stored already.
+    documents, message = 3 + len(attributes) + len(events) + len(links), draft.status_message
+    fullness = documents + len(question or "") + len(answer or "") + len(message or "")
+    digest = crc32(attributes, crc32(events, crc32(texts, crc32(parent + status.encode()))))
     facts = SpanFacts(
-        draft.span_id,
-        draft.parent_span_id,
+        span_id,
+        parent_span_id,
         draft.name,
         kind,
-        draft.started_at,
-        draft.ended_at,
+        started_at,
+        ended_at,
         status,
         draft.workflow,
         agent_id,
-        draft.agent_name,
+        agent_name,
         draft.session_id,
         draft.user_id,
-        tags,
+        draft.tags,
         draft.config_version,
         draft.model,
         draft.response_id,
-        draft.input_tokens,
-        draft.output_tokens,
+        input_tokens,
+        output_tokens,
         cost,
         question is not None,
         answer is not None,
-        len(attributes) + len(events) + len(links) + len(question or "") + len(answer or "") + len(message or ""),
-        crc32(attributes, crc32(events, crc32(told))),
+        fullness,
+        digest,
     )
-    values = (
-        draft.trace_id,
-        draft.span_id,
-        draft.parent_span_id,
-        draft.name,
-        kind,
-        draft.started_at,
-        draft.ended_at,
-        status,
-        message,
-        draft.dialect,
-        draft.service,
-        draft.workflow,
-        agent_id,
-        draft.agent_name,
-        draft.session_id,
-        draft.user_id,
-        tags,
-        draft.config_version,
-        draft.model,
-        draft.provider,
-        draft.response_id,
-        question,
-        answer,
-        draft.input_tokens,
-        draft.output_tokens,
-        draft.cached_input_tokens,
-        draft.reasoning_tokens,
-        cost,
+    begun, ended = binary.microseconds(started_at), binary.microseconds(ended_at)
+    pieces = (
+        _FIXED(32, trace_id.encode(), 16, span_id.encode(), 8, begun, 8, ended, 4, fullness, 8, digest),
+        common,
+        parent,
+        owner,
+        texts,
+        _counts(input_tokens, output_tokens, draft.cached_input_tokens, draft.reasoning_tokens),
+        binary.NULL if cost is None else binary.numeric(cost),
+        binary.jsonb_beginning(attributes),
         attributes,
-        events,
-        links,
+        _EMPTY_LIST if len(events) == 2 else binary.jsonb(events),
+        _EMPTY_LIST if len(links) == 2 else binary.jsonb(links),
+        binary.jsonb(_document(draft.otlp)),
         shared(draft.resource),
         shared(draft.scope),
-        _document(draft.otlp) if draft.otlp else _EMPTY_OBJECT,
-        facts.fullness,
-        facts.digest,
     )
-    return SpanRow(draft.trace_id, facts, values, question, answer)
+    return SpanRow(trace_id, facts, b"".join(pieces), question, answer)
 
 
-def _told(draft: SpanDraft, status: str) -> bytes:
-    """What a draft tells besides its attributes and events; with those it tells copies apart."""
-    told = f"{draft.name}\x1f{status}\x1f{draft.parent_span_id}\x1f{draft.input}\x1f{draft.output}\x1f{draft.status_message}"
-    return told.encode()
+def _common(draft: SpanDraft, kind: str, status: str) -> bytes:
+    """The columns from ``kind`` to ``tags``."""
+    service, workflow, agent_name, model, provider = draft.service, draft.workflow, draft.agent_name, draft.model, draft.provider
+    key = kind, status, draft.dialect, service, workflow, agent_name, draft.config_version, model, provider, draft.tags
+    packed = _known.get(key)
+    if packed is None:
+        named = map(binary.text, (kind, status, draft.dialect, service, workflow, agent_name))
+        version, tags = binary.int4(draft.config_version), binary.texts(draft.tags)
+        packed = b"".join((*named, version, binary.text(model), binary.text(provider), tags))
+        if len(_known) >= MOST_KNOWN:
+            _known.clear()
+        _known[key] = packed
+    return packed
+
+
+def _texts(draft: SpanDraft) -> bytes:
+    """The columns from ``name`` to ``output``."""
+    text = binary.text
+    return b"".join(
+        (
+            text(draft.name),
+            text(draft.status_message),
+            text(draft.session_id),
+            text(draft.user_id),
+            text(draft.response_id),
+            text(draft.input),
+            text(draft.output),
+        )
+    )
+
+
+def _counts(input_tokens: int | None, output_tokens: int | None, cached: int | None, reasoning: int | None) -> bytes:
+    """The columns of tokens."""
+    if cached is None and reasoning is None:
+        if input_tokens is None and output_tokens is None:
+            return _NO_COUNTS
+        if input_tokens is not None and output_tokens is not None:
+            return _TWO_COUNTS(8, input_tokens, 8, output_tokens, -1, -1)
+    return b"".join(map(binary.int8, (input_tokens, output_tokens, cached, reasoning)))
 
 
 def make_storable(draft: SpanDraft) -> None:
@@ -227,13 +231,11 @@ def storable(text: str) -> str:
 
 
 def _document(value: Any) -> bytes:
+    if not value:
+        return b"{}" if isinstance(value, Mapping) else b"[]"
     document = orjson.dumps(value)
     # The escape may also be text that merely looks like it, behind a backslash of its own; then nothing changes.
-    return _JSONB + (orjson.dumps(_without_nul(value)) if b"\\u0000" in document else document)
-
-
-_EMPTY_LIST = _document([])
-_EMPTY_OBJECT = _document({})
+    return orjson.dumps(_without_nul(value)) if b"\\u0000" in document else document
 
 
 def _without_nul(value: Any) -> Any:

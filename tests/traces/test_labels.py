@@ -104,7 +104,9 @@ async def test_many_are_found_in_any_order_as_few_are(owner: Person, database: D
         said: dict[str, Any] = {"tags": ("x",) if number % 3 else (), "model": "m" if number % 4 else "n", "input": "word"}
         status = SpanStatus.ERROR if number % 2 else SpanStatus.UNSET
         ends = START + timedelta(milliseconds=7 * number % 12 + 20)
-        spans = [call(new_trace_id(), number, name=str(number), status=status, ended_at=ends, cost_usd=number % 5, **said)]
+        spans = [
+            call(new_trace_id(), number, name=str(number), status=status, ended_at=ends, cost_usd=Decimal(number % 5), **said)
+        ]
         await store(database, owner, spans)
     await index(database)
     asked = ({"tag": "x"}, {"tag": "x", "model": "m"}, {"tag": "x", "status": "error"}, {"search": "word"})
