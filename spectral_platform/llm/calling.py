@@ -214,7 +214,7 @@ class ModelCaller:
 
         What a customer's endpoint spends is its own affair: one call of its model is reserved, and what it reports is booked.
         """
-        size = sum(len(message.content.encode()) + MESSAGE_OVERHEAD_TOKENS for message in request.messages)
+        size = sum(message.size + MESSAGE_OVERHEAD_TOKENS * (1 + len(message.tool_calls)) for message in request.messages)
         size += len(orjson.dumps(request.tools))
         if not provider.is_simulated and (request.tools or request.json_schema or request.extra):
             size += len(orjson.dumps((request.json_schema, request.extra))) + FORM_OVERHEAD_TOKENS

@@ -34,20 +34,20 @@ class Role(StrEnum):
     SYSTEM = "system"
     USER = "user"
     ASSISTANT = "assistant"
-
-
-class Message(Value):
-    """One chat message."""
-
-    role: Role = Field(description="Who speaks.")
-    content: str = Field(description="What is said.")
+    TOOL = "tool"
 
 
 class ToolCall(Value):
-    """That a model calls a tool; ``arguments`` are text only where the model wrote no JSON object."""
+    """That a model calls a tool; ``arguments`` are text only where the model wrote no JSON object.
+
+    ``id`` tells the calls of a chat apart, and is given by whoever goes on with it. ``signature`` is what a provider wants back
+    with the call, in Base64 (Google's thought signature).
+    """
 
     name: StorableText
     arguments: dict[str, Any] | str = Field(default_factory=dict)
+    id: str = Field(default="", exclude_if=operator.not_)
+    signature: str = Field(default="", exclude_if=operator.not_)
 
     @classmethod
     def read(cls, name: str, arguments: object) -> Self:
@@ -64,9 +64,30 @@ class ToolCall(Value):
             return cls(name=name, arguments=text)
         return cls(name=name, arguments=storable(read) if isinstance(read, dict) else text)
 
+    @property
+    def arguments_text(self) -> str:
+        """The arguments as JSON, in the order of their names, or as the text that they are."""
+        if isinstance(self.arguments, str):
+            return self.arguments
+        return orjson.dumps(self.arguments, option=orjson.OPT_SORT_KEYS).decode()
+
     def written(self) -> str:
         """The call as one line of JSON, with its arguments in the order of their names."""
         return orjson.dumps({"name": self.name, "arguments": self.arguments}, option=orjson.OPT_SORT_KEYS).decode()
+
+
+class Message(Value):
+    """One chat message. ``tool_calls`` are those that an assistant makes; a tool names the one call that it answers."""
+
+    role: Role = Field(description="Who speaks.")
+    content: str = Field(description="What is said.")
+    tool_calls: tuple[ToolCall, ...] = Field(default=(), exclude_if=operator.not_)
+
+    @property
+    def size(self) -> int:
+        """Its bytes, of which every token has at least one."""
+        called = sum(len(call.written().encode()) + len(call.signature) + len(call.id) for call in self.tool_calls)
+        return len(self.content.encode()) + called
 
 
 class EndpointCall(Value):

@@ -1,8 +1,9 @@
 """Anthropic's Messages API, through Anthropic's own client with its retries turned off."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, Self, cast
 
 import orjson
@@ -81,7 +82,7 @@ class AnthropicProvider:
             with _named_errors(self._api_key):
                 message = await self._client.messages.create(
                     model=request.model.removeprefix(f"{self.name}/"),
-                    messages=[_turn(message) for message in request.messages if message.role is not Role.SYSTEM],
+                    messages=list(_turns(request.messages)),
                     system=system or omit,
                     max_tokens=request.max_output_tokens,
                     stop_sequences=list(request.stop) or omit,
@@ -95,8 +96,30 @@ class AnthropicProvider:
             raise unreadable("answer could not be read") from error
 
 
-def _turn(message: Message) -> MessageParam:
-    return cast(MessageParam, {"role": message.role.value, "content": message.content})
+def _turns(messages: Iterable[Message]) -> Iterator[MessageParam]:
+    """The chat as this API wants it: what tools answered is one turn of the user's."""
+    for role, turns in groupby(messages, key=lambda message: message.role):
+        if role is Role.TOOL:
+            yield cast(MessageParam, {"role": Role.USER.value, "content": [_result(message) for message in turns]})
+        elif role is not Role.SYSTEM:
+            for message in turns:
+                yield cast(MessageParam, {"role": role.value, "content": _content(message)})
+
+
+def _result(message: Message) -> dict[str, Any]:
+    return {"type": "tool_result", "tool_use_id": message.tool_calls[0].id, "content": message.content}
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    if not message.tool_calls:
+        return message.content
+    said = [{"type": "text", "text": message.content}] if message.content.strip() else []
+    return [*said, *(_use(call) for call in message.tool_calls)]
+
+
+def _use(call: ToolCall) -> dict[str, Any]:
+    arguments = call.arguments if isinstance(call.arguments, dict) else {}
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
 
 
 def _besides(request: ModelRequest, schema: Mapping[str, Any] | None) -> dict[str, Any]:

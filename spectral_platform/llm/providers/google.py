@@ -1,8 +1,10 @@
 """Google's Gemini API, through Google's own client with its retries turned off."""
 
 import time
-from collections.abc import Iterator, Mapping
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any, Self
 
 import httpx2
@@ -89,7 +91,7 @@ class GoogleProvider:
             with _named_errors(self._api_key):
                 response = await self._client.aio.models.generate_content(
                     model=self._bare(request.model),
-                    contents=[_content(message) for message in request.messages if message.role is not Role.SYSTEM],
+                    contents=list(_contents(request.messages)),
                     config=config,
                 )
         try:
@@ -131,8 +133,35 @@ def _named_errors(api_key: str) -> Iterator[None]:
         raise unreadable("answer could not be read") from error
 
 
-def _content(message: Message) -> types.Content:
-    return types.Content(role=ROLES[message.role], parts=[types.Part(text=message.content)])
+def _contents(messages: Iterable[Message]) -> Iterator[types.Content]:
+    """The chat as this API wants it: what tools answered is one turn of the user's."""
+    for role, turns in groupby(messages, key=lambda message: message.role):
+        if role is Role.TOOL:
+            yield types.Content(role=ROLES[Role.USER], parts=[_result(message) for message in turns])
+        elif role is not Role.SYSTEM:
+            for message in turns:
+                yield types.Content(role=ROLES[role], parts=_parts(message))
+
+
+def _result(message: Message) -> types.Part:
+    response = {"output": message.content}
+    return types.Part(function_response=types.FunctionResponse(name=message.tool_calls[0].name, response=response))
+
+
+def _parts(message: Message) -> list[types.Part]:
+    said = [types.Part(text=message.content)] if message.content or not message.tool_calls else []
+    return [*said, *(_call(call) for call in message.tool_calls)]
+
+
+def _call(call: ToolCall) -> types.Part:
+    arguments = call.arguments if isinstance(call.arguments, dict) else {}
+    signature = b64decode(call.signature) or None
+    return types.Part(function_call=types.FunctionCall(name=call.name, args=arguments), thought_signature=signature)
+
+
+def _called(part: types.Part, function: types.FunctionCall) -> ToolCall:
+    signature = b64encode(part.thought_signature or b"").decode()
+    return ToolCall.read(function.name or "", function.args).model_copy(update={"signature": signature})
 
 
 def _tools(request: ModelRequest) -> list[Any]:
@@ -166,9 +195,7 @@ def _answer(response: types.GenerateContentResponse, *, latency_ms: int) -> Mode
         return ModelAnswer(text="", **counted, latency_ms=latency_ms, finish_reason="content_filter")
     candidate = response.candidates[0]
     parts = (candidate.content.parts if candidate.content else None) or []
-    tool_calls = tuple(
-        ToolCall.read(part.function_call.name or "", part.function_call.args) for part in parts if part.function_call is not None
-    )
+    tool_calls = tuple(_called(part, part.function_call) for part in parts if part.function_call is not None)
     return ModelAnswer(
         text=storable("".join(part.text for part in parts if part.text and not part.thought)),
         tool_calls=tool_calls,

@@ -3,13 +3,13 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, omit
-from openai.types.chat import ChatCompletion
+from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
 
 from spectral_platform.llm.errors import RequestNotUnderstood
-from spectral_platform.llm.messages import ModelAnswer, ModelRequest, ToolCall, storable
+from spectral_platform.llm.messages import Message, ModelAnswer, ModelRequest, Role, ToolCall, storable
 from spectral_platform.llm.providers.chat_completions import read_completion
 from spectral_platform.llm.providers.comparing import cosine
 from spectral_platform.llm.providers.connections import open_connections
@@ -72,7 +72,7 @@ class OpenAICompatibleProvider:
             with _named_errors(self._api_key):
                 response = await self._client.chat.completions.with_raw_response.create(
                     model=request.model,
-                    messages=[{"role": m.role.value, "content": m.content} for m in request.messages],  # type: ignore[misc]  # a union of dicts by role
+                    messages=[_turn(message) for message in request.messages],
                     max_tokens=omit if is_newer else request.max_output_tokens,
                     max_completion_tokens=request.max_output_tokens if is_newer else omit,
                     temperature=omit if request.temperature is None else request.temperature,
@@ -121,6 +121,17 @@ def _named_errors(api_key: str) -> Iterator[None]:
         raise unreadable("answer could not be read") from error
 
 
+def _turn(message: Message) -> ChatCompletionMessageParam:
+    turn: dict[str, Any] = {"role": message.role.value, "content": message.content}
+    if message.role is Role.TOOL:
+        turn["tool_call_id"] = message.tool_calls[0].id
+    elif message.tool_calls:
+        functions = [(call.id, {"name": call.name, "arguments": call.arguments_text}) for call in message.tool_calls]
+        turn["tool_calls"] = [{"id": id, "type": "function", "function": function} for id, function in functions]
+        turn["content"] = message.content or None
+    return cast(ChatCompletionMessageParam, turn)
+
+
 def _answer(request: ModelRequest, completion: ChatCompletion, *, latency_ms: int) -> ModelAnswer:
     choice = completion.choices[0]
     refused = getattr(choice.message, "refusal", None)
@@ -132,7 +143,7 @@ def _answer(request: ModelRequest, completion: ChatCompletion, *, latency_ms: in
         finish_reason = "content_filter"
     usage = completion.usage
     if usage is None:  # some local servers do not count; a quarter of the bytes is the usual rule of thumb
-        asked = sum(len(message.content.encode()) for message in request.messages)
+        asked = sum(message.size for message in request.messages)
         return ModelAnswer(
             text=text,
             tool_calls=tool_calls,
