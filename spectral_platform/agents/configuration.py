@@ -96,7 +96,11 @@ class PromptTemplate(Value):
     chain_of_thought: ChainOfThought = Field(default=ChainOfThought.NONE, description="How much reasoning to ask for.")
     examples: tuple[Example, ...] = Field(default=(), description="Few-shot examples, in order.")
     output_format: OutputFormat | None = Field(default=None, description="Form of the answer.")
-    tools: tuple[dict[str, Any], ...] = Field(default=(), description="Tool definitions, as the model's API takes them.")
+    tools: tuple[dict[str, Any], ...] = Field(
+        default=(),
+        description="Tool definitions, as the model's API takes them. `annotations: {readOnlyHint: true}` beside one says, as in "
+        "the Model Context Protocol, that it changes nothing; models are not told.",
+    )
 
     @property
     def placeholders(self) -> list[str]:

@@ -7,6 +7,7 @@ import orjson
 from spectral_platform.agents.configuration import AgentConfig, ChainOfThought, OutputFormat
 from spectral_platform.agents.context import select_context
 from spectral_platform.agents.placeholders import fill, placeholders_of
+from spectral_platform.agents.tools import offered
 from spectral_platform.llm.messages import Message, ModelRequest, Role
 
 DEFAULT_MAX_OUTPUT_TOKENS = 1_024
@@ -67,7 +68,7 @@ def render_request(
         seed=parameters.seed if seed is None else seed,
         stop=parameters.stop,
         json_schema=template.output_format.json_schema if template.output_format else None,
-        tools=template.tools,
+        tools=offered(template.tools),
         extra=parameters.extra,
     )
 

@@ -32,6 +32,7 @@ class Case(Value):
     expected_output: str | None = None
     metadata: dict[str, Any] = Field(default_factory=dict)
     tags: tuple[str, ...] = ()
+    source_trace_id: str | None = None
     stimulus: Stimulus | None = None
 
     @property
@@ -74,6 +75,7 @@ def sample_case(sample: PublishedSample, split: Split) -> Case:
         expected_output=sample.content.expected_output,
         metadata=sample.content.metadata,
         tags=tuple(sample.content.tags),
+        source_trace_id=sample.content.source_trace_id,
     )
 
 

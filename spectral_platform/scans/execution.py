@@ -23,6 +23,7 @@ from spectral_platform.llm.providers.catalogue import open_providers
 from spectral_platform.llm.providers.customer_endpoint import EndpointProvider
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import load_answers
+from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.material import load_material
 from spectral_platform.scans.models import Scan
 from spectral_platform.scans.phases.cluster import cluster
@@ -35,7 +36,7 @@ from spectral_platform.scans.phases.safety import safety
 from spectral_platform.scans.queries import list_lineage
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.states import Phase, ScanStatus
-from spectral_platform.scans.trials import Bench, OutOfTime
+from spectral_platform.scans.trials import Bench
 from spectral_platform.workspaces.policies.prices import Prices
 from spectral_platform.workspaces.policies.queries import find_policy
 
@@ -93,6 +94,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
             embedding_model=scan.settings.models.get(Purpose.EMBEDDING),
             seed=scan.settings.seed,
             deadline=deadline,
+            replay=material.replay,
         )
         run = Run(
             database=context.database,

@@ -14,7 +14,7 @@ from spectral_platform.evaluations.trajectories.detectors import NAMES, Detectio
 from spectral_platform.evaluations.trajectories.trajectory import error_class, trajectory_of
 from spectral_platform.llm.messages import ToolCall
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.trials import Trial, TrialStatus
+from spectral_platform.scans.trials import WITHOUT_SCORE, Trial, TrialStatus
 
 SEPARATOR = "\x1f"
 CRITICAL_SEVERITY = 1.0
@@ -104,9 +104,9 @@ def detected_in(trial: Trial) -> list[FailedCriterion]:
                 tokens=(f"error:{error_class(problem)}",),
             )
         ]
-    if trial.status is TrialStatus.UNSCORED:
+    if trial.status in WITHOUT_SCORE:
         return []
-    subject = Subject(input=trial.case.text, output=trial.output, tool_calls=_calls_in(trial.output))
+    subject = Subject(input=trial.case.text, output=trial.output, tool_calls=trial.tool_calls or _calls_in(trial.output))
     return [
         FailedCriterion(
             case_key=trial.case.key,

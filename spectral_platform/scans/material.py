@@ -8,6 +8,7 @@ from spectral_platform.evaluations.rubrics.queries import get_rubric_version
 from spectral_platform.samples.queries import count_version_groups, list_version_samples
 from spectral_platform.scans.cases import CaseBook, fresh_stimuli, sample_case
 from spectral_platform.scans.models import Scan
+from spectral_platform.scans.replay import Replay, replayable
 from spectral_platform.scans.run import Material
 from spectral_platform.scans.standard import Standard
 from spectral_platform.worlds.commands import assign_splits
@@ -36,6 +37,11 @@ async def load_material(session: AsyncSession, caller: Caller, scan: Scan) -> Ma
     await confine(session, Reading.DEV)
     samples = await list_version_samples(session, caller.workspace, version_id) if version_id else []
     splits = await list_splits(session, caller.workspace, list(sizes))
+    replay = Replay()
+    for agent_id, config in replayable(configs).items():
+        for split, below in ((Split.TRAIN, {Split.TRAIN}), (Split.DEV, {Split.TRAIN, Split.DEV})):
+            groups = {group for group, assigned in splits.items() if assigned in below}
+            await replay.load(session, caller, scan, agent_id, config, split=split, open_groups=groups)
     return Material(
         standard=Standard(
             world=world,
@@ -52,4 +58,5 @@ async def load_material(session: AsyncSession, caller: Caller, scan: Scan) -> Ma
         ),
         sealed_groups=counts.in_verdict(settings.rigor.minimum_pairs, is_seed_given=settings.is_seed_given),
         configs=configs,
+        replay=replay,
     )

@@ -9,7 +9,7 @@ from pydantic import Field
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.trials import Trial
+from spectral_platform.scans.trials import Trial, TrialStatus
 
 SEVERE_LOSS = -0.5
 """A case that loses so much was broken, not merely changed."""
@@ -83,7 +83,7 @@ class Groups:
 
 def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standard, references: References) -> Pairs:
     """Pair two arms that ran the same cases."""
-    arms = [_by_case(arm, standard, references) for arm in (baseline, candidate)]
+    arms = [_by_case(arm, standard, references) for arm in only_covered(baseline, candidate)]
     before, after = Groups(), Groups()
     lengths = Groups(), Groups()
     differences = {"a": Groups(), "b": Groups()}
@@ -142,6 +142,14 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
     )
 
 
+def only_covered(baseline: Iterable[Trial], candidate: Iterable[Trial]) -> tuple[list[Trial], list[Trial]]:
+    """Both arms without the cases in which either asked a tool for what no recording answers."""
+    arms = list(baseline), list(candidate)
+    left_out = {trial.case.key for arm in arms for trial in arm if trial.status is TrialStatus.UNCOVERED}
+    first, second = ([trial for trial in arm if trial.case.key not in left_out] for arm in arms)
+    return first, second
+
+
 def trial_composites(first: Trial, second: Trial, standard: Standard, references: References) -> tuple[float, float] | None:
     """Both trials' composites over what is known of both; None when either was not scored or they say nothing."""
     scores = first.score(standard, references), second.score(standard, references)
@@ -151,10 +159,13 @@ def trial_composites(first: Trial, second: Trial, standard: Standard, references
 def screen(parent: Iterable[Trial], child: Iterable[Trial], standard: Standard, references: References) -> tuple[float, float]:
     """The sums of both arms' composites over a minibatch, samples and stimuli alike.
 
-    A screen, never evidence. A child that could not be scored counts 0, as in the verdict.
+    A screen, never evidence. A child that could not be scored counts 0, as in the verdict, and a case in which a tool was asked
+    for what no recording answers counts for neither.
     """
     before = after = 0.0
     for first, second in zip(parent, child, strict=True):
+        if TrialStatus.UNCOVERED in (first.status, second.status):
+            continue
         compared = trial_composites(first, second, standard, references)
         before += first.composite(standard, references) if compared is None else compared[0]
         after += second.composite(standard, references) if compared is None else compared[1]

@@ -32,6 +32,7 @@ from spectral_platform.evaluations.objectives.models import Objective
 from spectral_platform.evaluations.objectives.queries import find_default_objective, get_objective
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import find_newest_rubric, get_rubric_version
+from spectral_platform.evaluations.trajectories.queries import count_tool_turns
 from spectral_platform.llm.families import model_family
 from spectral_platform.llm.prices import price_asked
 from spectral_platform.llm.providers.availability import is_simulated, provider_name, require_providers
@@ -41,6 +42,7 @@ from spectral_platform.optimizers.arms import list_arms
 from spectral_platform.optimizers.gepa_engine import is_installed
 from spectral_platform.samples.models import SampleSetVersion
 from spectral_platform.samples.queries import count_version_groups, find_published_version
+from spectral_platform.scans.conversing import MOST_TURNS
 from spectral_platform.scans.errors import MixedSimulation, ScanNotPossible
 from spectral_platform.scans.quoting import Shape
 from spectral_platform.scans.reckoning import Plan, reckon
@@ -58,7 +60,7 @@ from spectral_platform.scans.settings import (
     SearchStrategy,
     TraceWindow,
 )
-from spectral_platform.scans.verdicts.evidence import LIMITS, evidence_level
+from spectral_platform.scans.verdicts.evidence import LIMITS, calls_tools, evidence_level
 from spectral_platform.workspaces.commands import hold_workspace
 from spectral_platform.workspaces.policies.autonomy import Autonomy
 from spectral_platform.workspaces.policies.prices import Prices
@@ -123,10 +125,13 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         autonomy=(await get_policy(session, caller, Autonomy)).mode,
     )
     shape, warnings = await _shape(session, caller, version, configs, judges, settings)
+    calling = {agent.agent_id for agent, config in agents if calls_tools(config)}
+    turns = await count_tool_turns(session, caller, calling, since=settings.trace_since, until=settings.trace_until)
+    shape = shape.model_copy(update={"turns": min(MOST_TURNS, max((1 + each for each in turns.values()), default=1))})
     if Purpose.CUSTOMER_REPLAY in models:
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
-    if (level := evidence_level(*configs)) in LIMITS:
-        warnings.append(LIMITS[level])
+    levels = {evidence_level(config, is_replayed=agent.agent_id in turns) for agent, config in agents}
+    warnings += [LIMITS[level] for level in sorted(levels & LIMITS.keys())]
     warnings += _family_warnings(models.get(Purpose.SCORING), configs)
     own = await find_policy(session, caller.workspace, Prices)
 

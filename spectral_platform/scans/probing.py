@@ -39,7 +39,8 @@ async def _probe(run: Run, agent: PinnedAgent) -> Headroom:
     chosen = generator(run.seed, "headroom", agent.name).sample(samples, min(HEADROOM_CASES, len(samples)))
     probed: list[Trial] = []
     if failures and chosen:
-        probed = await run.bench.run(probe_config(config, wanted), chosen, TrialPlan(phase=Phase.OBSERVE, candidate=PROBE))
+        plan = TrialPlan(phase=Phase.OBSERVE, candidate=PROBE, agent_id=agent.agent_id)
+        probed = await run.bench.run(probe_config(config, wanted), chosen, plan)
     compared = pair(
         run.baseline_trials(agent, tuple(chosen)) if probed else [], probed, run.standard, run.found.references[agent.agent_id]
     ).composite

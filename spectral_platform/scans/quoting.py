@@ -178,6 +178,8 @@ class Shape(Value):
     """Whether a model is asked for them."""
     has_gepa: bool = False
     """Whether the gepa package searches, which runs a parent on all cases of a minibatch anew."""
+    turns: int = 1
+    """How often an agent's model is asked in one run: more than once where recordings answer its tools."""
     arms: int = 0
     """Hyperparameter arms of the agent that has the most."""
     has_labels: bool = False
@@ -185,7 +187,7 @@ class Shape(Value):
 
     def _answers(self, samples: int, *, stimuli: int = 0, votes: int | None = None) -> Calls:
         votes = self.selection_votes if votes is None else votes
-        return Calls(agent=samples + stimuli, judge=samples * votes, comparing=samples * self.comparisons)
+        return Calls(agent=(samples + stimuli) * self.turns, judge=samples * votes, comparing=samples * self.comparisons)
 
     @property
     def observing(self) -> Calls:

@@ -47,7 +47,10 @@ class Race:
         for start in range(0, len(self.cases), BLOCK):
             racing = self.alive
             block = self.cases[start : start + BLOCK]
-            plans = [TrialPlan(phase=Phase.EVALUATE, candidate=contender.candidate.key[:12]) for contender in racing]
+            plans = [
+                TrialPlan(phase=Phase.EVALUATE, candidate=contender.candidate.key[:12], agent_id=contender.agent.agent_id)
+                for contender in racing
+            ]
             runs = [
                 self.run.bench.run(contender.candidate.config, block, plan) for contender, plan in zip(racing, plans, strict=True)
             ]

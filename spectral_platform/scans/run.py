@@ -31,6 +31,7 @@ from spectral_platform.scans.headroom import Headroom
 from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent, events_topic
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise, Readiness
+from spectral_platform.scans.replay import Replay
 from spectral_platform.scans.settings import PinnedAgent, ResolvedSettings
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.states import Phase
@@ -61,6 +62,8 @@ class Material:
     sealed_groups: int
     """Groups of near-duplicates in the holdout that the verdict rests on."""
     configs: Mapping[UUID, AgentConfig]
+    replay: Replay = field(default_factory=Replay)
+    """What answers the agents' tools."""
 
 
 @dataclass

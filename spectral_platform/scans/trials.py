@@ -1,8 +1,10 @@
 """Running a config on cases and evaluating what comes back: the one way in which any phase gets figures."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from typing import Any
+from uuid import UUID
 
 from pydantic import PrivateAttr
 
@@ -14,7 +16,7 @@ from spectral_platform.core.values import Value
 from spectral_platform.evaluations.asking import Judge
 from spectral_platform.evaluations.comparing import compared
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
+from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject, excerpt
 from spectral_platform.evaluations.judging import JudgePrompt, UnreadableJudgement
 from spectral_platform.evaluations.scoring import (
     CaseScore,
@@ -25,20 +27,18 @@ from spectral_platform.evaluations.scoring import (
     RuleEvaluation,
     score_case,
 )
+from spectral_platform.evaluations.trajectories.recordings import ToolUse
 from spectral_platform.llm.calling import CallLabel, ModelCaller, PaidAnswer, settle
 from spectral_platform.llm.errors import ProviderDenied, ProviderRejected, ProviderUnavailable
-from spectral_platform.llm.messages import ModelRequest, Role
+from spectral_platform.llm.messages import ModelRequest, Role, ToolCall
 from spectral_platform.llm.purposes import Purpose
-from spectral_platform.llm.watermark import unmarked
 from spectral_platform.scans.cases import Case
+from spectral_platform.scans.conversing import OutOfTime, converse
+from spectral_platform.scans.replay import Replay
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.states import Phase
 
 SEED_BITS = 31
-
-
-class OutOfTime(Exception):
-    """The scan's time budget is spent."""
 
 
 class TrialStatus(StrEnum):
@@ -48,10 +48,18 @@ class TrialStatus(StrEnum):
     AGENT_ERROR = "agent_error"
     UNSCORED = "unscored"
     """Spectral or a provider failed, not the agent: the trial says nothing and is never a silent 0."""
+    UNCOVERED = "uncovered"
+    """A tool was asked for what no recording answers, so the run has no end: the case is left out of whatever is compared."""
+
+
+WITHOUT_SCORE = frozenset({TrialStatus.UNSCORED, TrialStatus.UNCOVERED})
 
 
 class Trial(Value):
-    """One run of a config on a case with everything that was evaluated; ``problem`` is why there was no answer to evaluate."""
+    """One run of a config on a case with everything that was evaluated; ``problem`` is why there was no answer to evaluate.
+
+    ``tool_calls`` are all that were made where recordings answer them, and ``tool_use`` how many they answered.
+    """
 
     case: Case
     repeat: int
@@ -61,13 +69,15 @@ class Trial(Value):
     dimensions: tuple[DimensionEvaluation, ...] = ()
     measures: Measures = Measures()
     problem: str | None = None
+    tool_calls: tuple[ToolCall, ...] | None = None
+    tool_use: ToolUse | None = None
 
     _scored: tuple[tuple[object, ...], CaseScore] | None = PrivateAttr(default=None)
     """The last score and what it rests on: a race pairs the same trials again after every block."""
 
     def score(self, standard: Standard, references: References) -> CaseScore | None:
-        """The vector of scores; None when the trial is unscored."""
-        if self.status is TrialStatus.UNSCORED:
+        """The vector of scores; None when there is nothing to score."""
+        if self.status in WITHOUT_SCORE:
             return None
         basis = (self.rules, self.dimensions, self.measures, standard, references)
         if self._scored is None or any(was is not now for was, now in zip(self._scored[0], basis, strict=True)):
@@ -98,6 +108,8 @@ class TrialPlan(Value):
     is_verdict: bool = False
     is_sealed: bool = False
     """Whether it runs on the holdout, with what of the budget is kept for that."""
+    agent_id: UUID | None = None
+    """Whose recordings answer its tools; None = nobody's."""
 
 
 class Bench:
@@ -112,6 +124,7 @@ class Bench:
         embedding_model: str | None = None,
         seed: int,
         deadline: float,
+        replay: Replay | None = None,
     ) -> None:
         self._caller = caller
         self._standard = standard
@@ -119,6 +132,7 @@ class Bench:
         self._embedding_model = embedding_model
         self._seed = seed
         self._deadline = deadline
+        self.replay = replay or Replay()
 
     @property
     def is_out_of_time(self) -> bool:
@@ -139,28 +153,37 @@ class Bench:
         except PromptTooLong as error:
             return self._failed(case, repeat, Measures(), error.detail)
         label = self._label(plan, execution_purpose(config), case, repeat)
+        playback = self.replay.open(plan.agent_id, case)
         try:
-            paid = await self._caller.ask(request, label)
+            said = await converse(self._caller, request, label, playback=playback, deadline=self._deadline)
         except (ProviderUnavailable, ProviderDenied) as error:
             return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="", problem=error.detail)
         except ProviderRejected as error:
             return self._failed(case, repeat, Measures(), error.detail)
-        output = unmarked(paid.answer.text) or "\n".join(call.written() for call in paid.answer.tool_calls)
-        if not output.strip():
-            return self._failed(case, repeat, _measures(paid), "The answer is empty.")
-        subject = _subject(case, request, output, paid)
+        measured = _measures(said.turns)
+        known: dict[str, Any] = {"measures": measured}
+        if playback is not None:
+            known |= {"tool_calls": said.calls, "tool_use": playback.use}
+        if said.unanswered is not None:
+            problem = f"No recording answers this call: {excerpt(said.unanswered.written())}."
+            return Trial(case=case, repeat=repeat, status=TrialStatus.UNCOVERED, output="", problem=problem, **known)
+        output = said.output
+        if said.problem is not None or not output.strip():
+            failed = self._failed(case, repeat, measured, said.problem or "The answer is empty.")
+            return failed.model_copy(update=known)
+        subject = _subject(case, request, output, measured, said.calls)
         rules = self._standard.apply_rules(case, subject)
         try:
             if case.kind == "sample":
                 subject = await self.compare(subject, self._label(plan, Purpose.EMBEDDING, case, repeat))
         except (ProviderUnavailable, ProviderRejected):  # words would be another measure than in the other trials
-            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output=output, measures=_measures(paid))
+            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output=output, **known)
         dimensions = self._standard.apply_code(case, subject)
         if case.kind == "sample" and self._standard.judged:
             try:
                 judged = await settle(self._judge(dimension, subject, case, repeat, plan) for dimension in self._standard.judged)
             except (ProviderUnavailable, ProviderRejected, UnreadableJudgement):
-                return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output=output, measures=_measures(paid))
+                return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output=output, **known)
             dimensions = (*dimensions, *judged)
         return Trial(
             case=case,
@@ -169,7 +192,7 @@ class Bench:
             output=output,
             rules=rules,
             dimensions=dimensions,
-            measures=_measures(paid),
+            **known,
         )
 
     async def compare(self, subject: Subject, label: CallLabel) -> Subject:
@@ -232,8 +255,7 @@ class Bench:
         )
 
 
-def _subject(case: Case, request: ModelRequest, output: str, paid: PaidAnswer) -> Subject:
-    answer = paid.answer
+def _subject(case: Case, request: ModelRequest, output: str, measures: Measures, tool_calls: tuple[ToolCall, ...]) -> Subject:
     return Subject(
         input=case.text,
         output=output,
@@ -241,16 +263,19 @@ def _subject(case: Case, request: ModelRequest, output: str, paid: PaidAnswer) -
         context=case.context,
         system_prompt=next((message.content for message in request.messages if message.role is Role.SYSTEM), None),
         metadata=case.metadata,
-        latency_ms=answer.latency_ms,
-        cost_usd=None if paid.cost_usd is None else float(paid.cost_usd),
-        total_tokens=answer.total_tokens,
-        tool_calls=answer.tool_calls,
+        latency_ms=None if measures.latency_ms is None else round(measures.latency_ms),
+        cost_usd=measures.cost_usd,
+        total_tokens=None if measures.total_tokens is None else round(measures.total_tokens),
+        tool_calls=tool_calls,
     )
 
 
-def _measures(paid: PaidAnswer) -> Measures:
+def _measures(turns: Sequence[PaidAnswer]) -> Measures:
+    """What all turns took together; what is not known of one of them is known of none."""
+    costs = [turn.cost_usd for turn in turns]
+    tokens = [turn.answer.total_tokens for turn in turns]
     return Measures(
-        cost_usd=None if paid.cost_usd is None else float(paid.cost_usd),
-        latency_ms=paid.answer.latency_ms,
-        total_tokens=paid.answer.total_tokens,
+        cost_usd=None if None in costs else float(sum(cost for cost in costs if cost is not None)),
+        latency_ms=sum(turn.answer.latency_ms for turn in turns),
+        total_tokens=None if None in tokens else sum(count for count in tokens if count is not None),
     )

@@ -6,23 +6,27 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core import clock
+from spectral_platform.core.access import system_caller
 from spectral_platform.core.randomness import derive, generator
 from spectral_platform.llm.calling import settle
 from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.llm.queries import load_answers
 from spectral_platform.samples.queries import count_version_groups, list_version_samples
 from spectral_platform.scans.cases import Case, CaseBook, fresh_stimuli, sample_case
+from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.models import Scan, ScanCandidate
 from spectral_platform.scans.pairing import pair
 from spectral_platform.scans.queries import list_lineage
 from spectral_platform.scans.quoting import holdout_repeats
 from spectral_platform.scans.run import BASELINE, Contender, Run
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
+from spectral_platform.scans.trials import Trial, TrialPlan
 from spectral_platform.scans.verdicts.bounding import plan_strictness
+from spectral_platform.scans.verdicts.coverage import compare_coverage
 from spectral_platform.scans.verdicts.gating import conclude
 from spectral_platform.statistics.sequential import LOOKS
 from spectral_platform.worlds.queries import open_holdout
@@ -75,7 +79,7 @@ async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> N
         share = math.ceil(len(stimuli) * LOOKS[strictness.look - 1])
         cases = (*chain.from_iterable(groups[seen : strictness.cases]), *stimuli[heard:share])
         try:
-            trials = await settle(_arm(run, config, cases, name, repeats) for name, config in configs.items())
+            trials = await settle(_arm(run, finalist, config, cases, name, repeats) for name, config in configs.items())
         except (BudgetExhausted, OutOfTime) as limit:
             reason = "time" if isinstance(limit, OutOfTime) else "budget"
             found.lacks.append(f"The {reason} was spent after {seen} of {len(groups)} sealed cases.")
@@ -90,6 +94,7 @@ async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> N
             conclude,
             found.holdout,
             run.standard,
+            coverage=compare_coverage(baseline, candidate),
             seed=run.seed,
             strictness=strictness,
             noise=found.noise.disagreement if found.noise else 0.0,
@@ -114,8 +119,15 @@ async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> N
             return
 
 
-async def _arm(run: Run, config: AgentConfig, cases: Sequence[Case], name: str, repeats: int) -> list[Trial]:
-    plan = TrialPlan(phase=Phase.EVALUATE, candidate=name, repeats=repeats, is_verdict=True, is_sealed=True)
+async def _arm(run: Run, finalist: Contender, config: AgentConfig, cases: Sequence[Case], name: str, repeats: int) -> list[Trial]:
+    plan = TrialPlan(
+        phase=Phase.EVALUATE,
+        candidate=name,
+        repeats=repeats,
+        is_verdict=True,
+        is_sealed=True,
+        agent_id=finalist.agent.agent_id,
+    )
     return await run.bench.run(config, cases, plan)
 
 
@@ -132,12 +144,22 @@ async def unseal(run: Run) -> CaseBook:
         samples = await list_version_samples(session, tenant.workspace_id, version_id) if version_id else []
         lineage = await list_lineage(session, scan)
         run.caller.recall(await load_answers(session, tenant.workspace_id, lineage, sealed=True))
+        await _load_recordings(session, run, scan, {sample.content_group for sample in samples})
     return CaseBook(
         cases=(
             *(sample_case(sample, Split.HOLDOUT) for sample in samples if sample.content_group in chosen),
             *fresh_stimuli(run.standard.world, run.seed, Split.HOLDOUT),
         )
     )
+
+
+async def _load_recordings(session: AsyncSession, run: Run, scan: Scan, groups: set[str]) -> None:
+    """What answers tools on sealed cases: what was recorded of their own traces as well."""
+    caller = system_caller(run.tenant.account_id, run.tenant.workspace_id)
+    replay = run.material.replay
+    for agent_id in sorted(replay.agents):
+        config = run.material.configs[agent_id]
+        await replay.load(session, caller, scan, agent_id, config, split=Split.HOLDOUT, open_groups=groups)
 
 
 def _choose(run: Run, served: Mapping[str, int]) -> set[str]:

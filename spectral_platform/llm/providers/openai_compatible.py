@@ -70,7 +70,7 @@ class OpenAICompatibleProvider:
         started = time.perf_counter()
         async with within(self._timeout_s):
             with _named_errors(self._api_key):
-                response = await self._client.chat.completions.with_raw_response.create(
+                response = await self._client.chat.completions.with_raw_response.create(  # type: ignore[misc]  # more overloads than mypy tries
                     model=request.model,
                     messages=[_turn(message) for message in request.messages],
                     max_tokens=omit if is_newer else request.max_output_tokens,

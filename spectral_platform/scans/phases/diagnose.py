@@ -7,10 +7,11 @@ from pydantic import JsonValue
 
 from spectral_platform.changesets.clusters.clustering import Cluster
 from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.failures import case_of, detected_in, failures_of
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan
+from spectral_platform.scans.trials import Trial, TrialPlan
 from spectral_platform.worlds.splits import Split
 
 
@@ -85,6 +86,6 @@ def _promised(run: Run) -> dict[str, JsonValue]:
 async def _complete_training(run: Run, finalist: Contender) -> None:
     """Run the finalist on the training cases that it has not seen."""
     missing = [case for case in run.material.book.select(Split.TRAIN) if case.key not in finalist.train]
-    plan = TrialPlan(phase=Phase.DIAGNOSE, candidate=finalist.candidate.key[:12])
+    plan = TrialPlan(phase=Phase.DIAGNOSE, candidate=finalist.candidate.key[:12], agent_id=finalist.agent.agent_id)
     for trial in await run.bench.run(finalist.candidate.config, missing, plan):
         finalist.train[trial.case.key] = trial

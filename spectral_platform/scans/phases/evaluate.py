@@ -1,9 +1,9 @@
 """Evaluate: race the candidates on dev cases, freeze one finalist, and only then open the sealed holdout for it."""
 
 from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.racing import Race
 from spectral_platform.scans.run import Run
-from spectral_platform.scans.trials import OutOfTime
 from spectral_platform.scans.unsealing import judge_on_holdout, save_candidates, unseal
 from spectral_platform.scans.verdicts.human_check import check_with_people
 

@@ -9,6 +9,7 @@ from math import ceil
 from spectral_platform.llm.errors import BudgetExhausted
 from spectral_platform.optimizers.edits import config_key
 from spectral_platform.optimizers.reflection import TriedEdit
+from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.queries import list_tried_edits
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.searching.arms import race_arms
@@ -18,7 +19,6 @@ from spectral_platform.scans.searching.merging import merge_complements
 from spectral_platform.scans.searching.search import Search
 from spectral_platform.scans.searching.texts import search_texts
 from spectral_platform.scans.settings import TEXT_STRATEGIES, PinnedAgent, SearchStrategy
-from spectral_platform.scans.trials import OutOfTime
 
 NO_HEADROOM_SHARE = 0.25
 """Of the places, where even a prompt that asks for everything gained nothing: no change is then what to expect."""

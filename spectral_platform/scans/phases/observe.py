@@ -9,13 +9,16 @@ from spectral_platform.evaluations.scoring import reference_measures
 from spectral_platform.llm.calling import CallLabel, settle
 from spectral_platform.llm.errors import ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.purposes import Purpose
+from spectral_platform.scans.cases import Case
 from spectral_platform.scans.pairing import trial_composites
 from spectral_platform.scans.probing import probe_headroom
 from spectral_platform.scans.quoting import NOISE_CASES, Noise, holdout_repeats, show
 from spectral_platform.scans.run import BASELINE, Run
 from spectral_platform.scans.settings import PinnedAgent
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import TrialPlan, TrialStatus
+from spectral_platform.scans.trials import Trial, TrialPlan, TrialStatus
+from spectral_platform.scans.verdicts.coverage import LEAST_COVERAGE, tool_use
+from spectral_platform.scans.verdicts.evidence import LIMITS, evidence_level
 from spectral_platform.statistics.agreement import measure_run_noise
 from spectral_platform.statistics.power import PRIOR_RUN_VARIANCE, spread_of_difference
 from spectral_platform.worlds.splits import Split
@@ -31,11 +34,12 @@ async def observe(run: Run) -> None:
     cases = (*book.select(Split.TRAIN), *book.select(Split.DEV))
     dev_samples = {case.key for case in book.select(Split.DEV, "sample")}
     for agent in run.settings.agents:
-        config = run.material.configs[agent.agent_id]
-        trials = await run.bench.run(config, cases, TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE))
+        trials = await _run_baseline(run, agent, cases)
         found.baseline[agent.agent_id] = {trial.case.key: trial for trial in trials}
         found.references[agent.agent_id] = reference_measures(
-            trial.measures for trial in trials if trial.case.key in dev_samples or not dev_samples
+            trial.measures
+            for trial in trials
+            if (trial.case.key in dev_samples or not dev_samples) and trial.status is not TrialStatus.UNCOVERED
         )
     everything = [trial for trials in found.baseline.values() for trial in trials.values()]
     found.noise = await _measure_noise(run, run.settings.agents[0])
@@ -51,11 +55,38 @@ async def observe(run: Run) -> None:
         f"The baseline ran on {len(cases)} cases; {unscored} could not be scored.",
         cases=len(cases),
         unscored=unscored,
+        uncovered=sum(trial.status is TrialStatus.UNCOVERED for trial in everything),
         agent_errors=sum(trial.status is TrialStatus.AGENT_ERROR for trial in everything),
         problems=[{"problem": problem, "trials": trials} for problem, trials in problems.most_common(SHOWN_PROBLEMS)],
         noise=found.noise.model_dump() if found.noise else None,
         minimum_detectable_effect=run.readiness.minimum_detectable_effect,
     )
+
+
+async def _run_baseline(run: Run, agent: PinnedAgent, cases: tuple[Case, ...]) -> list[Trial]:
+    """The agent as it is, on every case. Where recordings answer too little of what it asks of its tools, only its next turn."""
+    config, replay = run.material.configs[agent.agent_id], run.material.replay
+    plan = TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE, agent_id=agent.agent_id)
+    trials = await run.bench.run(config, cases, plan)
+    if agent.agent_id not in replay.agents:
+        return trials
+    use = tool_use(trial for trial in trials if trial.case.kind == "sample")
+    is_enough = use.coverage >= LEAST_COVERAGE
+    said = f"Recordings answer {use.coverage:.0%} of the {use.calls} calls that {agent.name} makes of its tools"
+    await run.emit(
+        "tools_replayed",
+        f"{said}, {use.near} of them nearly."
+        if is_enough
+        else f"{said}; {LEAST_COVERAGE:.0%} are needed, so its next turn is compared instead of its whole run.",
+        subject=str(agent.agent_id),
+        level="info" if is_enough else "warning",
+        **use.model_dump(),
+        coverage=use.coverage,
+    )
+    if is_enough:
+        return trials
+    replay.drop(agent.agent_id)
+    return await run.bench.run(config, cases, plan)
 
 
 async def _probe_judge(run: Run) -> bool:
@@ -97,7 +128,7 @@ async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
     again = await run.bench.run(
         run.material.configs[agent.agent_id],
         chosen,
-        TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE, first_repeat=1),
+        TrialPlan(phase=Phase.OBSERVE, candidate=BASELINE, first_repeat=1, agent_id=agent.agent_id),
     )
     first = run.baseline_trials(agent, tuple(chosen))
     references = run.found.references[agent.agent_id]
@@ -123,6 +154,9 @@ async def _settle_readiness(run: Run) -> None:
     if found.judge_untrusted:
         found.lacks.append("The judge failed more than one canary, so its scores cannot decide.")
     found.is_capped = bool(found.lacks)
-    warnings = tuple(dict.fromkeys((*readiness.warnings, *found.lacks)))
+    configs, replayed = run.material.configs, run.material.replay.agents
+    levels = {evidence_level(config, is_replayed=agent_id in replayed) for agent_id, config in configs.items()}
+    told = (warning for warning in readiness.warnings if warning not in LIMITS.values())
+    warnings = tuple(dict.fromkeys((*told, *(LIMITS[level] for level in sorted(levels & LIMITS.keys())), *found.lacks)))
     measured = readiness.model_copy(update={"noise": found.noise, "warnings": warnings})
     await run.settle_readiness(show(measured, holdout, spread_of_difference(repeats, run_variance=variance), rigor))

@@ -27,7 +27,7 @@ from spectral_platform.scans.reporting.files import ArtifactFile, make_files
 from spectral_platform.scans.reporting.report import write_report
 from spectral_platform.scans.run import Findings, Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
-from spectral_platform.scans.trials import TrialStatus
+from spectral_platform.scans.trials import WITHOUT_SCORE
 from spectral_platform.scans.verdicts import explaining
 from spectral_platform.scans.verdicts.evidence import evidence_level
 from spectral_platform.scans.verdicts.gating import need
@@ -171,9 +171,11 @@ def reach_verdict(run: Run) -> Verdict:
 def _evidence_level(run: Run) -> EvidenceLevel:
     """The level of what decided: of the finalist and what it was compared with, else of all that was run."""
     finalist, configs = run.found.finalist, run.material.configs
+    replayed = run.material.replay.agents
     if finalist is None:
-        return evidence_level(*configs.values())
-    return evidence_level(configs[finalist.agent.agent_id], finalist.candidate.config)
+        return min(evidence_level(config, is_replayed=agent_id in replayed) for agent_id, config in configs.items())
+    agent_id = finalist.agent.agent_id
+    return evidence_level(configs[agent_id], finalist.candidate.config, is_replayed=agent_id in replayed)
 
 
 def _belief(calibration: Calibration) -> dict[str, JsonValue]:
@@ -191,7 +193,7 @@ def _labels_needed(statistics: dict[str, JsonValue]) -> int | None:
 def _observed_cases(run: Run) -> int:
     """Training cases on which every agent's baseline was really scored; the others cannot show that nothing fails."""
     return sum(
-        all(case.key in trials and trials[case.key].status is not TrialStatus.UNSCORED for trials in run.found.baseline.values())
+        all(case.key in trials and trials[case.key].status not in WITHOUT_SCORE for trials in run.found.baseline.values())
         for case in run.material.book.select(Split.TRAIN)
     )
 

@@ -23,7 +23,7 @@ async def race_arms(search: Search, slots: int) -> int:
     for rung in plan_rungs(len(arms), len(cases)):
         block = cases[rung.cases - rung.new : rung.cases]
         for key in alive:
-            plan = TrialPlan(phase=Phase.GENERATE, candidate=key[:12])
+            plan = TrialPlan(phase=Phase.GENERATE, candidate=key[:12], agent_id=search.agent.agent_id)
             for trial in await search.run.bench.run(arms[key].config, block, plan):
                 measured[key][trial.case.key] = trial
             gains[key] = _gain(search, measured[key].values())

@@ -122,7 +122,8 @@ class _Engine:
             self._admitted += await search.admit(self._proposed.pop(key))
         known = search.trials.get(key, {})
         missing = [self._cases[case] for case in keys if case not in known]
-        trials = await search.run.bench.run(config, missing, TrialPlan(phase=Phase.GENERATE, candidate=key[:12]))
+        plan = TrialPlan(phase=Phase.GENERATE, candidate=key[:12], agent_id=search.agent.agent_id)
+        trials = await search.run.bench.run(config, missing, plan)
         by_case = {**known, **{trial.case.key: trial for trial in trials}}
         return [search.composite(by_case[case]) for case in keys]
 

@@ -59,7 +59,7 @@ class Search:
             return False
         contender = await self.record(candidate, "proposed", "Not raced yet.")
         self.configs[candidate.key] = candidate.config
-        plan = TrialPlan(phase=Phase.GENERATE, candidate=candidate.key[:12])
+        plan = TrialPlan(phase=Phase.GENERATE, candidate=candidate.key[:12], agent_id=self.agent.agent_id)
         if batch:
             trials = await run.bench.run(candidate.config, batch, plan)
             for rival in against or (candidate.parent_key,):
@@ -113,7 +113,7 @@ class Search:
         """The trials of a config that is built upon, with the cases run that it has not been run on."""
         known = self.trials[key]
         missing = [case for case in cases if case.key not in known]
-        plan = TrialPlan(phase=Phase.GENERATE, candidate=key[:12])
+        plan = TrialPlan(phase=Phase.GENERATE, candidate=key[:12], agent_id=self.agent.agent_id)
         for trial in await self.run.bench.run(self.configs[key], missing, plan):
             known[trial.case.key] = trial
         return known

@@ -130,6 +130,7 @@ def _limitations(run: Run, verdict: Verdict) -> tuple[str, ...]:
         limits.append(f"These cases show effects of {verdict.minimum_detectable_effect:.0%} or more, in four scans of five.")
     if (level := EvidenceLevel(verdict.evidence_level)) in LIMITS:
         limits.append(LIMITS[level])
+    limits += [gate.detail for gate in verdict.gates if gate.name == "tool_coverage"]
     limits.append("The estimate holds for cases like those of the sample set; traffic that has moved on since is not covered.")
     for key, judge in sorted(run.found.calibrations.items()):
         if judge.state is not CalibrationState.CALIBRATED:

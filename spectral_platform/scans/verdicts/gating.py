@@ -17,6 +17,7 @@ from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import USUAL_RIGOR
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Bounding, Bounds, Strictness, only_look
+from spectral_platform.scans.verdicts.coverage import Coverage, coverage_gates
 from spectral_platform.scans.verdicts.labelled import LabelledPairs, human_check
 from spectral_platform.scans.verdicts.lengths import length_covariate
 from spectral_platform.scans.verdicts.regressions import dimension_gates, severe_regression_gates, slice_gates
@@ -109,12 +110,14 @@ def conclude(
     dev_gain: float | None = None,
     judge_untrusted: bool = False,
     labelled: LabelledPairs | None = None,
+    coverage: Coverage | None = None,
     draws: int = DRAWS,
 ) -> Conclusion:
     """Every gate on the pairs of one look; without ``strictness`` they are all that there will be.
 
     ``noise`` is the share of cases on which the unchanged agent differs from itself by half a point, ``dev_gain`` the
-    finalist's mean gain on the dev cases that chose it, ``labelled`` what people say of some of those.
+    finalist's mean gain on the dev cases that chose it, ``labelled`` what people say of some of those. ``coverage`` is what
+    recordings answered, where they answer the agent's tools.
     """
     strictness = strictness or only_look(pairs.cases)
     bounding = Bounding(seed=seed, strictness=strictness, draws=draws)
@@ -127,6 +130,7 @@ def conclude(
     transfer = effect.mean / dev_gain if dev_gain and pairs.composite else None
     results = [
         *missing_evidence(pairs, minimum=strictness.minimum_pairs, judge_untrusted=judge_untrusted),
+        *coverage_gates(coverage),
         *_improvement(effect, strictness),
     ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
@@ -155,6 +159,7 @@ def conclude(
         "human_check": human,
         "look": strictness.model_dump(),
         "length": length.model_dump() if length else None,
+        "tool_replay": coverage.figures if coverage else None,
         "confidence": bounding.confidence(pairs.composite, "composite"),
     }
     return Conclusion(

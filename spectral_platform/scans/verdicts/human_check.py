@@ -14,10 +14,11 @@ from spectral_platform.evaluations.calibration.queries import list_labelled_pair
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.rubrics.queries import get_rubric_version
 from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.pairing import trial_composites
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import OutOfTime, Trial, TrialPlan, TrialStatus
+from spectral_platform.scans.trials import Trial, TrialPlan, TrialStatus
 from spectral_platform.scans.verdicts.labelled import FEWEST_LABELS, LabelledPairs
 from spectral_platform.worlds.splits import Split
 
@@ -87,10 +88,8 @@ async def _compare(
     references = run.found.references[finalist.agent.agent_id]
     base = run.material.configs[finalist.agent.agent_id]
     plans = [(base, "baseline"), (finalist.candidate.config, finalist.candidate.key[:12])]
-    arms = [
-        await run.bench.run(config, cases, TrialPlan(phase=Phase.EVALUATE, candidate=name, is_verdict=True))
-        for config, name in plans
-    ]
+    plan = TrialPlan(phase=Phase.EVALUATE, candidate="", is_verdict=True, agent_id=finalist.agent.agent_id)
+    arms = [await run.bench.run(config, cases, plan.model_copy(update={"candidate": name})) for config, name in plans]
     rows: list[tuple[float, float, float]] = []
     for first, second in zip(*arms, strict=True):
         label = labels[first.case.key]

@@ -65,8 +65,8 @@ class Verdict(Value):
     need: Need | None = Field(description="What is missing, when the evidence is insufficient.")
     reasons: tuple[str, ...] = Field(description="Why this outcome and no other.")
     evidence_level: EvidenceLevel = Field(
-        description="`L3`: agents were run whole. `L1`: an agent with tools was asked for its next turn; such a change can be "
-        "recommended, and is not applied by Spectral.",
+        description="`L3`: agents were run whole. `L2`: the model of an agent with tools was, and recordings answered its tools. "
+        "`L1`: it was asked for its next turn. Changes on `L1` and `L2` can be recommended, and are not applied by Spectral.",
         examples=["L3"],
     )
     simulated: bool = Field(description="Whether the simulator played the models.")
