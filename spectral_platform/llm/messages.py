@@ -38,16 +38,18 @@ class Role(StrEnum):
 
 
 class ToolCall(Value):
-    """That a model calls a tool; ``arguments`` are text only where the model wrote no JSON object.
+    """That a model calls a tool. The ``id`` is given by whoever goes on with the chat."""
 
-    ``id`` tells the calls of a chat apart, and is given by whoever goes on with it. ``signature`` is what a provider wants back
-    with the call, in Base64 (Google's thought signature).
-    """
-
-    name: StorableText
-    arguments: dict[str, Any] | str = Field(default_factory=dict)
-    id: str = Field(default="", exclude_if=operator.not_)
-    signature: str = Field(default="", exclude_if=operator.not_)
+    name: StorableText = Field(description="The tool's name.")
+    arguments: dict[str, Any] | str = Field(
+        default_factory=dict, description="Its arguments; as text only where the model wrote no JSON object."
+    )
+    id: str = Field(default="", exclude_if=operator.not_, description="Tells the calls of a chat apart.")
+    signature: str = Field(
+        default="",
+        exclude_if=operator.not_,
+        description="What the provider wants back with the call, in Base64 (Google's thought signature).",
+    )
 
     @classmethod
     def read(cls, name: str, arguments: object) -> Self:
@@ -77,11 +79,13 @@ class ToolCall(Value):
 
 
 class Message(Value):
-    """One chat message. ``tool_calls`` are those that an assistant makes; a tool names the one call that it answers."""
+    """One chat message."""
 
     role: Role = Field(description="Who speaks.")
     content: str = Field(description="What is said.")
-    tool_calls: tuple[ToolCall, ...] = Field(default=(), exclude_if=operator.not_)
+    tool_calls: tuple[ToolCall, ...] = Field(
+        default=(), exclude_if=operator.not_, description="The tools that an assistant calls; of a tool, the one call it answers."
+    )
 
     @property
     def size(self) -> int:
