@@ -113,7 +113,10 @@ def requests_to(reader: Reader) -> Requests:
         "search, a word of few": {"search": RARE_WORD},
         "search, a word of nobody": {"search": "nobody says this"},
         "search, two words": {"search": "w100 w200"},
+        "search, a word of some": {"search": "w3000"},
         "search, a phrase": {"search": '"w10 w11"'},
+        "search, a phrase of few": {"search": '"w100 w200"'},
+        "search, a phrase of hardly any": {"search": '"w10 w11 w12"'},
         "search, an id": {"search": trace["id"]},
         "search, a word of few, failed": {"search": RARE_WORD, "status": "error"},
         "search, a word of all, a user": {"search": COMMON_WORD, "user_id": trace["user_id"]},
@@ -125,6 +128,7 @@ def requests_to(reader: Reader) -> Requests:
         "sessions": ("/traces/sessions", {}),
         "sessions of a busy agent": ("/traces/sessions", {"agent_id": busy}),
         "sessions of a user": ("/traces/sessions", {"user_id": trace["user_id"]}),
+        "sessions of an old hour": ("/traces/sessions", {"since": ago(days=20, hours=1), "until": ago(days=20)}),
         "sessions of an old day": ("/traces/sessions", {"since": ago(days=21), "until": ago(days=20)}),
         "one session": (f"/traces/sessions/{trace['session_id']}", {}),
     }

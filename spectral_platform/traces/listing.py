@@ -1,17 +1,17 @@
 """How a part of a list of traces is found, and how many traces there are, whatever is asked of a million."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CTE, ColumnElement, Select, String, Subquery, and_, any_, cast, func, select, text
+from sqlalchemy import ARRAY, CTE, ColumnElement, Select, String, Subquery, and_, any_, cast, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.traces.errors import SearchTooBroad
-from spectral_platform.traces.models import Trace, TraceCount
+from spectral_platform.traces.models import Trace, TraceCount, TraceWords
 from spectral_platform.traces.selection import (
     PLACES,
     Position,
@@ -20,6 +20,7 @@ from spectral_platform.traces.selection import (
     bind_search,
     conditions_of,
     found_without_traces,
+    is_walkable,
 )
 
 COUNTED_EXACTLY = 10_000
@@ -36,6 +37,11 @@ PLAN_FOR_VALUES = text(
 """How a value is best found depends on how many have it, so no plan is kept. And no more is wanted than is counted:
 who goes from one row to the next can stop there, where other joins would gather everything first."""
 
+WALKED, WALKED_FURTHER = 1_000, 5_000
+"""A search first looks at so many traces along the list, and then at so many if it meets enough: what many say, none gathers."""
+_BY_WORDS = text("SET LOCAL enable_indexscan = off")
+_BY_KEYS = text("SET LOCAL enable_indexscan = on")
+"""What few here say may be said by most elsewhere, which is all that Postgres knows: it would read all words of the workspace."""
 MERGE_LABELS = text("SET LOCAL enable_mergejoin = on")
 """Rows of labels lie in the order of time already: those of two are merged along it, and none is read beyond what is counted."""
 
@@ -56,15 +62,23 @@ class Window:
 
     def of(self, traces: Subquery | CTE) -> Select[str]:
         """The ids of this part of some traces, of which ``columns`` are known."""
+        return self.rows_of(traces).with_only_columns(traces.c.trace_id)
+
+    def rows_of(self, traces: Subquery | CTE) -> Select[Any]:
+        """This part of some traces with their places."""
         place, trace_id = traces.c.place, traces.c.trace_id
-        order = (place.desc(), trace_id.desc()) if self.sort.is_descending else (place.asc(), trace_id.asc())
-        wanted = select(trace_id).order_by(*order).limit(self.limit).offset(self.offset)
+        wanted = select(place, trace_id).order_by(*self.order_of(traces)).limit(self.limit).offset(self.offset)
         return wanted if self.after is None else wanted.where(self.after.is_before(place, trace_id))
+
+    def order_of(self, traces: Subquery | CTE) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+        """The order of some traces; ties are broken by their ids."""
+        place, trace_id = traces.c.place, traces.c.trace_id
+        return (place.desc(), trace_id.desc()) if self.sort.is_descending else (place.asc(), trace_id.asc())
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The ids of a part of a list, and how many traces the whole has; counting stops at 10 000, and then ``is_capped``."""
+    """The ids of a part of a list, and how many traces the whole has; if ``is_capped``, at least so many."""
 
     trace_ids: Sequence[str]
     total: int
@@ -101,6 +115,12 @@ async def _find(
         trace_ids = (await session.scalars(window.of(every_trace.subquery()))).all()
         return Part(trace_ids, int(await session.scalar(kept) or 0), is_capped=False)
     listed = every_trace.where(*conditions_of(where, workspace_id, along_order=True), *further)
+    if is_walkable(where):
+        walked, is_rare = await _walk_words(session, workspace_id, where, further, window)
+        if walked is not None:
+            return walked
+        if is_rare:
+            await session.execute(_BY_WORDS)
     found = None if further else found_without_traces(where, workspace_id, order=window.sort.key)
     if found is not None and "place" in found.selected_columns:
         listed = found
@@ -108,7 +128,50 @@ async def _find(
     total, trace_ids = await _look_up(session, workspace_id, every_trace.where(*conditions) if found is None else found, window)
     if total <= COUNTED_EXACTLY:
         return Part(trace_ids, total, is_capped=False)
+    await session.execute(_BY_KEYS)
     return Part((await session.scalars(window.of(listed.subquery()))).all(), COUNTED_EXACTLY, is_capped=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Those of the next traces that say what is searched for, in order; ``is_whole`` if these are all that there are."""
+
+    trace_ids: Sequence[str]
+    is_whole: bool
+
+
+async def _walk_words(
+    session: AsyncSession, workspace_id: UUID, where: TraceFilter, further: list[ColumnElement[bool]], window: Window
+) -> tuple[Part | None, bool]:
+    """The part if it is met soon along the list; else None, and whether what is searched for is rare.
+
+    Counting stops where the walk does: to gather what many say takes Postgres a tenth of a second, and for a phrase seconds.
+    """
+    others = conditions_of(where.model_copy(update={"search": None}), workspace_id)
+    traces = select(*window.columns).where(Trace.workspace_id == workspace_id, *others, *further)
+    enough = window.offset + window.limit
+    page = newest = await _walk(session, workspace_id, traces, replace(window, after=None), WALKED, enough=WALKED)
+    if window.after is not None or (len(page.trace_ids) < enough and not page.is_whole):
+        is_rare = len(newest.trace_ids) * 100 < WALKED
+        if len(newest.trace_ids) * WALKED_FURTHER < enough * WALKED and not newest.is_whole:
+            return None, is_rare
+        page = await _walk(session, workspace_id, traces, window, WALKED_FURTHER, enough=enough)
+        if len(page.trace_ids) < enough and not page.is_whole:
+            return None, is_rare
+    counted = page if window.after is None and not newest.is_whole else newest
+    return Part(page.trace_ids[window.offset : enough], len(counted.trace_ids), is_capped=not counted.is_whole), False
+
+
+async def _walk(
+    session: AsyncSession, workspace_id: UUID, traces: Select[Any], window: Window, many: int, *, enough: int
+) -> _Walk:
+    near = replace(window, limit=many, offset=0).rows_of(traces.subquery()).cte("near")
+    says = select(literal(True)).where(TraceWords.workspace_id == workspace_id, TraceWords.trace_id == near.c.trace_id)
+    # In the order in which they are looked at: to sort them, all would have to be.
+    said = select(near.c.trace_id).where(says.scalar_subquery()).limit(enough)
+    looked_at = select(func.count()).select_from(near).scalar_subquery()
+    row = (await session.execute(select(looked_at, func.array(said.scalar_subquery())))).one()
+    return _Walk(row[1], is_whole=row[0] < many and len(row[1]) < enough)
 
 
 def one_of(trace_ids: Sequence[str]) -> ColumnElement[Any]:

@@ -55,7 +55,7 @@ _SHOWN = [column for column in Span.__table__.columns if column.name not in _UNS
 
 @dataclass(frozen=True, slots=True)
 class TracePage:
-    """One page of traces. ``is_capped`` says that counting stopped at 10 000; ``next_cursor`` leads to the next page."""
+    """One page of traces. ``is_capped`` says that counting stopped; ``next_cursor`` leads to the next page."""
 
     results: Sequence[Trace]
     total: int

@@ -108,6 +108,7 @@ _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "has_feedback": lambda value: Trace.feedback_count > 0 if value else Trace.feedback_count == 0,
 }
 _ID = TypeAdapter(str)
+_IN_ORDER = {"search", "agent_id", "status", "workflow", "session_id", "user_id", "since", "until"}
 _TRACE_ID = re.compile("[0-9a-fA-F]{32}")
 # The last word may be the beginning of one, once there is enough of it; an excluded word is whole, and so is a quoted one.
 # All of that is asked together with the workspace's id, so that no rows are read for what other workspaces say.
@@ -155,6 +156,12 @@ def conditions_of(where: TraceFilter, workspace_id: UUID, *, along_order: bool =
         else:
             conditions.append(Trace.trace_id.in_(said))
     return conditions
+
+
+def is_walkable(where: TraceFilter) -> bool:
+    """Whether a filter searches for words, and an index has the traces that it leaves otherwise in the order of lists."""
+    asked = {name for name in TraceFilter.model_fields if getattr(where, name) is not None}
+    return "search" in asked <= _IN_ORDER and not _is_id(where.search or "")
 
 
 def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) -> Select[Any] | None:

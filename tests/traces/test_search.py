@@ -231,6 +231,46 @@ async def test_words_that_do_not_fit_keep_no_others_waiting(owner: Person, datab
         assert await session.scalar(text("SELECT count(*) FROM trace_words_due")) == 0
 
 
+async def pages(person: Person, **query: Any) -> tuple[list[str], list[tuple[int, bool]]]:
+    """The names of all traces that are found, page after page by cursor and by offset, and what each page says of the total."""
+    by_cursor: list[str] = []
+    by_offset: list[str] = []
+    totals = []
+    place: dict[str, Any] = {}
+    while True:
+        page = (await person.client.get(f"{person.w}/traces", params={"limit": 2, **query, **place})).json()
+        at_offset = (await person.client.get(f"{person.w}/traces", params={"limit": 2, **query, "offset": len(by_offset)})).json()
+        by_cursor += [each["name"] for each in page["results"]]
+        by_offset += [each["name"] for each in at_offset["results"]]
+        totals += [(each["pagination"]["total"], each["pagination"]["total_capped"]) for each in (page, at_offset)]
+        if page["pagination"]["next_cursor"] is None:
+            assert by_cursor == by_offset
+            return by_cursor, totals
+        place = {"cursor": page["pagination"]["next_cursor"]}
+
+
+@pytest.mark.parametrize("walked", [(2, 5), (6, 6), (40, 40)])
+async def test_what_many_say_is_found_along_the_list_and_what_few_say_is_gathered(
+    owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch, walked: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(listing, "WALKED", walked[0])
+    monkeypatch.setattr(listing, "WALKED_FURTHER", walked[1])
+    said = ["often said" if number % 3 else "said often" for number in range(12)]
+    said[2] += " seldom"
+    drafts = [draft(new_trace_id(), number, name=f"{number:02} {each}", user_id="ann") for number, each in enumerate(said)]
+    await store(database, owner, drafts)
+    await index(database)
+
+    for search, count in (("often", 12), ('"often said"', 8), ("seldom", 1), ("never", 0)):
+        for query in ({"sort": "-started_at"}, {"sort": "duration_ms", "user_id": "ann"}):
+            found, totals = await pages(owner, search=search, **query)
+
+            assert sorted(found, reverse="-" in query["sort"]) == found or query["sort"] == "duration_ms"
+            assert len(found) == len(set(found)) == count
+            assert all(total <= count if is_capped else total == count for total, is_capped in totals)
+            assert not any(is_capped for _, is_capped in totals) or walked != (40, 40)
+
+
 async def test_what_takes_too_long_to_find_is_refused_and_says_what_to_do(
     owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

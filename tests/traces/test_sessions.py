@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from spectral_platform.core.database import Database
+from spectral_platform.traces.sessions import queries
 from spectral_platform.traces.spans import SpanStatus
 from tests.fixtures.callers import Person
 from tests.traces.factories import START, call, new_trace_id, store
@@ -59,7 +60,11 @@ async def test_sessions_come_with_the_newest_activity_first_and_sum_up_their_tra
     assert (long["feedback_score"], long["feedback_count"]) == (0.5, 1)
 
 
-async def test_filters_choose_sessions_and_pages_follow_each_other(talks: Person) -> None:
+@pytest.mark.parametrize("few", [queries.FEW_TRACES, 0])
+async def test_filters_choose_sessions_and_pages_follow_each_other(
+    talks: Person, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(queries, "FEW_TRACES", few)
     (billing,) = (
         each["id"] for each in (await talks.client.get(f"{talks.w}/agents")).json()["results"] if each["name"] == "billing"
     )

@@ -49,8 +49,9 @@ async def list_traces(
 
     Long inputs and outputs are cut; the single trace has them whole. Pages come by `offset` up to 10 000, and by `cursor` without
     end: it stays exact while new traces arrive. Without filters `total` is exact; with filters counting stops at 10 000, and then
-    `total_capped` is true. What would take longer than ten seconds, such as a rare phrase of words that all traces say, is
-    refused.
+    `total_capped` is true. A `search` for what many traces say stops counting as soon as the page is found: then too
+    `total_capped` is true, and there are at least `total`. What would take longer than ten seconds, such as a rare phrase of
+    words that all traces say, is refused.
     """
     page = await queries.list_traces(
         database,

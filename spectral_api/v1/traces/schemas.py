@@ -94,7 +94,11 @@ class TracePagination(Pagination):
     """Where a page of traces stands."""
 
     total_capped: bool = Field(
-        description=f"True when counting stopped at {COUNTED_EXACTLY}; only with filters.", examples=[False]
+        description=(
+            f"True when counting stopped, and there may be more than `total`: at {COUNTED_EXACTLY} with filters, and with a"
+            " `search` that many traces match as soon as the page was found."
+        ),
+        examples=[False],
     )
     next_cursor: str | None = Field(description="Send it as `cursor` for the page after this one; null on the last page.")
 

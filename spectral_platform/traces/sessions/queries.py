@@ -21,6 +21,9 @@ from spectral_platform.traces.models import Trace, TraceStatus
 from spectral_platform.traces.queries import list_inputs_and_outputs
 from spectral_platform.traces.sessions.errors import SessionNotFound
 
+FEW_TRACES = 20_000
+"""Of so many the sessions are counted sooner than the sessions of all traces are passed over for them."""
+
 
 class SessionFilter(Value):
     """Which sessions: those with a trace for which every condition that is given holds."""
@@ -80,11 +83,16 @@ Traces = type[Trace]
 
 
 def _meets(traces: Traces, caller: Caller, where: SessionFilter) -> ColumnElement[bool]:
-    conditions = [traces.workspace_id == caller.workspace, traces.session_id.is_not(None)]
+    conditions = [_within(traces, caller, where), traces.session_id.is_not(None)]
     if where.agent_id is not None:
         conditions.append(traces.agent_id == where.agent_id)
     if where.user_id is not None:
         conditions.append(traces.user_id == where.user_id)
+    return and_(*conditions)
+
+
+def _within(traces: Traces, caller: Caller, where: SessionFilter) -> ColumnElement[bool]:
+    conditions = [traces.workspace_id == caller.workspace]
     if where.since is not None:
         conditions.append(traces.started_at >= where.since)
     if where.until is not None:
@@ -97,8 +105,7 @@ async def list_trace_sessions(
 ) -> SessionPage:
     """Sessions of the workspace, those with the newest traces first. A filter chooses among the sessions, not their traces."""
     await session.execute(PLAN_FOR_VALUES)
-    known = select(Trace.session_id).where(_meets(Trace, caller, where)).distinct().limit(COUNTED_EXACTLY + 1).subquery()
-    total = await session.scalar(select(func.count()).select_from(known)) or 0
+    total = await _count(session, caller, where)
     session_ids = await _latest(session, caller, where, limit=limit, offset=offset) if total > offset else []
     sums = await _sum_up(session, caller, session_ids)
     return SessionPage(
@@ -106,6 +113,18 @@ async def list_trace_sessions(
         total=min(total, COUNTED_EXACTLY),
         is_capped=total > COUNTED_EXACTLY,
     )
+
+
+async def _count(session: AsyncSession, caller: Caller, where: SessionFilter) -> int:
+    """How many sessions there are, counted to one more than 10 000: along their ids, or within little time along that."""
+    traces = select(Trace.session_id).where(_meets(Trace, caller, where))
+    if where.since is not None or where.until is not None:
+        along_time = select(Trace.started_at).where(_within(Trace, caller, where)).order_by(Trace.started_at)
+        if await session.scalar(along_time.offset(FEW_TRACES).limit(1)) is None:
+            few = traces.order_by(Trace.started_at).limit(FEW_TRACES).subquery()
+            traces = select(few.c.session_id)
+    known = traces.distinct().limit(COUNTED_EXACTLY + 1).subquery()
+    return await session.scalar(select(func.count()).select_from(known)) or 0
 
 
 async def _latest(session: AsyncSession, caller: Caller, where: SessionFilter, *, limit: int, offset: int) -> list[str]:
