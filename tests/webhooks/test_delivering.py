@@ -6,11 +6,13 @@ import signal
 import sys
 from contextlib import suppress
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from sqlalchemy import text
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from spectral_platform.changesets.clusters.news import ClusterSeen
 from spectral_platform.changesets.states import ChangesetStatus
 from spectral_platform.core.settings import Settings
 from spectral_platform.scans.models import Scan
@@ -49,6 +51,7 @@ def signed_by(received: Received, webhooks: list[Json]) -> int:
 def test_everything_that_ends_or_moves_can_be_told() -> None:
     told = {f"changeset.{status}" for status in ChangesetStatus} | {f"scan.{status}" for status in SCAN.terminal}
 
+    told |= {f"cluster.{change}" for change in get_args(ClusterSeen.model_fields["change"].annotation)}
     told |= {"changeset.watch_ended", "judge.drifted", "schedule.disabled", "schedule.sla_missed"}
     assert told | {"webhook.disabled", "webhook.test"} == set(EventType)
     assert Scan.lifecycle is SCAN

@@ -13,9 +13,11 @@ from spectral_platform.changesets.clusters import queries
 from spectral_platform.changesets.clusters.errors import ClusterMerged
 from spectral_platform.changesets.clusters.findings import ClusterFinding, FailureFinding, TrendPoint
 from spectral_platform.changesets.clusters.models import ClusterFailure, ClusterSighting, FailureCluster
+from spectral_platform.changesets.clusters.news import cluster_seen
 from spectral_platform.changesets.clusters.states import ClusterStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
+from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.samples.commands import add_traces
 from spectral_platform.traces.models import Trace
@@ -44,9 +46,9 @@ async def record_clusters(
     found = []
     for finding in findings:
         cluster = (
-            await _see_first(session, caller, finding)
+            await _see_first(session, caller, finding, scan_id)
             if finding.cluster_id is None
-            else await _see_again(session, caller, finding.cluster_id, finding)
+            else await _see_again(session, caller, finding.cluster_id, finding, scan_id)
         )
         cluster.last_seen_at = now
         cluster.unseen_scans = 0
@@ -67,7 +69,7 @@ async def record_clusters(
     return found
 
 
-async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFinding) -> FailureCluster:
+async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFinding, scan_id: UUID) -> FailureCluster:
     cluster = FailureCluster(
         workspace_id=caller.workspace,
         agent_id=finding.agent_id,
@@ -82,12 +84,16 @@ async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFind
     )
     session.add(cluster)
     await session.flush()
+    await publish(session, cluster_seen(caller, cluster, scan_id, "opened"))
     return cluster
 
 
-async def _see_again(session: AsyncSession, caller: Caller, cluster_id: UUID, finding: ClusterFinding) -> FailureCluster:
+async def _see_again(
+    session: AsyncSession, caller: Caller, cluster_id: UUID, finding: ClusterFinding, scan_id: UUID
+) -> FailureCluster:
     cluster = await queries.get_cluster(session, caller, cluster_id, for_update=True)
-    if cluster.status is ClusterStatus.RESOLVED:
+    comes_back = cluster.status is ClusterStatus.RESOLVED
+    if comes_back:
         await move(session, cluster, ClusterStatus.OPEN, reopened=True)
     before = cluster.share
     for name, value in _figures(finding).items():
@@ -96,6 +102,8 @@ async def _see_again(session: AsyncSession, caller: Caller, cluster_id: UUID, fi
     cluster.signature, cluster.fingerprint = finding.signature, finding.fingerprint
     if not cluster.is_named:
         cluster.label = finding.label
+    if comes_back:
+        await publish(session, cluster_seen(caller, cluster, scan_id, "reopened"))
     return cluster
 
 
@@ -178,6 +186,7 @@ async def settle_unseen(
         if cluster.unseen_scans >= UNSEEN_UNTIL_RESOLVED:
             await session.flush()
             await move(session, cluster, ClusterStatus.RESOLVED)
+            await publish(session, cluster_seen(caller, cluster, scan_id, "resolved"))
             resolved.append(cluster.id)
     await session.flush()
     return resolved

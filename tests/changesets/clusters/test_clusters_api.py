@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from spectral_platform.changesets.clusters.carrying import carry
 from spectral_platform.changesets.clusters.commands import record_clusters, settle_unseen
@@ -15,6 +16,10 @@ from spectral_platform.core.database import Database
 from tests.agents.factories import config, create_agent, merge
 from tests.changesets.factories import change, finding, make_changeset
 from tests.fixtures.callers import Person
+
+TOLD = text(
+    "SELECT args->'work'->>'event' FROM procrastinate_jobs WHERE args->'work'->'facts'->>'cluster_id' = :cluster ORDER BY id"
+)
 
 
 async def see(database: Database, person: Person, *findings: ClusterFinding) -> None:
@@ -264,6 +269,10 @@ async def test_two_scans_that_look_and_do_not_see_a_cluster_resolve_it(database:
     assert statuses == [{"one": "open", "other": "open"}, {"one": "resolved", "other": "open"}]
     await see(database, owner, found("one", agent, failed("a")))
     assert {(cluster["signature"], cluster["reopened"]) for cluster in await listed(owner)} == {("one", True), ("other", False)}
+    one = next(cluster for cluster in await listed(owner) if cluster["signature"] == "one")
+    async with database.transaction() as session:
+        told = await session.scalars(TOLD, {"cluster": one["cluster_id"]})
+    assert told.all() == ["cluster.opened", "cluster.resolved", "cluster.reopened"]
 
 
 async def test_scans_that_end_at_once_mint_an_id_once(database: Database, owner: Person) -> None:
