@@ -26,7 +26,7 @@ from spectral_platform.evaluations.rubrics.errors import RubricChanged
 from spectral_platform.evaluations.rubrics.models import RubricVersion
 from spectral_platform.evaluations.rubrics.queries import get_rubric, hold_rubric
 from spectral_platform.llm.calling import CallLabel, ModelCaller
-from spectral_platform.llm.providers.availability import has_real_provider
+from spectral_platform.llm.providers.availability import has_real_provider, is_replayed
 from spectral_platform.llm.providers.catalogue import open_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.purse import Purse
@@ -213,4 +213,5 @@ async def _ask(
         proposal = read_proposal(paid.answer.text, drafted)
     except ProposalUnreadable as error:
         return _Written(None, f"{model} gave nothing usable, so rules wrote the draft: {error}", paid.cost_usd)
-    return _Written(proposal, f"{model} wrote the judged dimensions; rules wrote those that programs check.", paid.cost_usd)
+    by = f"{model}, replayed from a cassette," if is_replayed(server, model) else model
+    return _Written(proposal, f"{by} wrote the judged dimensions; rules wrote those that programs check.", paid.cost_usd)

@@ -139,6 +139,7 @@ async def preview_rubric(
         for looked in outcome.looked
         for finding in looked.findings
         if looked.answer.kind == "trace" and finding.evaluation is not None
+        if finding.judge_model is None or not judge.replayed  # a file is no judge to compare with people
     ]
     async with database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
         await record_scores(session, caller.workspace, rubric, scores)

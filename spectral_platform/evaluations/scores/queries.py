@@ -21,7 +21,7 @@ from spectral_platform.evaluations.scores.findings import NO_ANSWER, Answer, Ans
 from spectral_platform.evaluations.scores.models import TraceScore
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.llm.messages import ToolCall
-from spectral_platform.llm.providers.availability import has_real_provider, is_simulated, require_providers
+from spectral_platform.llm.providers.availability import has_real_provider, is_replayed, is_simulated, require_providers
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import find_profile
 from spectral_platform.otel.dialects.conversation import called, instructed
@@ -182,10 +182,14 @@ def _answer_of_sample(sample_id: UUID, content: SampleContent, given: Subject | 
 
 @dataclass(frozen=True, slots=True)
 class JudgeChoice:
-    """Which model judges in a workspace; where none does, ``reason`` says why and what to do."""
+    """Which model judges in a workspace; where none does, ``reason`` says why and what to do.
+
+    ``replayed`` says that a cassette answers in its place.
+    """
 
     model: str | None
     reason: str = ""
+    replayed: bool = False
 
 
 async def choose_judge(session: AsyncSession, caller: Caller, server: Settings) -> JudgeChoice:
@@ -208,7 +212,7 @@ async def choose_judge(session: AsyncSession, caller: Caller, server: Settings) 
         require_providers(server, [model])
     except ProviderUnconfigured as unserved:
         return JudgeChoice(None, f"The judge's model cannot be asked. {unserved.detail}")
-    return JudgeChoice(model)
+    return JudgeChoice(model, replayed=is_replayed(server, model))
 
 
 async def find_embedding_model(session: AsyncSession, caller: Caller, server: Settings) -> str | None:

@@ -104,6 +104,11 @@ def has_real_provider(settings: Settings, model: str) -> bool:
     return not is_simulated(model) and not _missing(settings, model)
 
 
+def is_replayed(settings: Settings, model: str) -> bool:
+    """Whether a cassette answers for this model."""
+    return settings.replayed_cassette is not None and not is_simulated(model)
+
+
 def require_providers(settings: Settings, models: Iterable[str]) -> None:
     """Raise ``ProviderUnconfigured`` for models that nobody serves. There is no fallback to the simulator."""
     lacking = {model: missing for model in models if not is_simulated(model) and (missing := _missing(settings, model))}

@@ -1,15 +1,18 @@
 """Rubrics on traces and samples without a scan, over HTTP."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import delete, select
 from starlette.responses import JSONResponse, Response
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
+from spectral_platform.evaluations.scores.models import TraceScore
 from spectral_platform.evaluations.scores.queries import list_trace_scores
 from spectral_platform.llm.commands import choose_models
 from spectral_platform.llm.purposes import Purpose
@@ -165,6 +168,30 @@ async def served(settings: Settings, database: Database, model_server: ModelServ
             )
         yield person
         await person.client.aclose()
+
+
+async def test_a_judge_that_a_cassette_plays_is_said_to_be_one_and_leaves_no_score(
+    owner: Person, settings: Settings, database: Database, model_server: ModelServer
+) -> None:
+    rubric = await create_rubric(owner, dimensions=[HELPFUL | {"evaluator": {"kind": "llm_judge"}}])
+    traces = await make_traces(owner, "At nine.")
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await choose_models(session, workspace_id=owner.workspace_id, purposes={Purpose.SCORING: JUDGE})
+    endpoint = {"openai_base_url": model_server.url, "cassette": settings.data_dir / "cassette.jsonl"}
+    previews = []
+    for mode in ("record", "replay"):
+        server = settings.model_copy(update=endpoint | {"cassette_mode": mode})
+        transport = httpx.ASGITransport(app=application(server, database))
+        async with httpx.AsyncClient(transport=transport, base_url="http://testserver", headers=owner.client.headers) as client:
+            replayed = replace(owner, client=client)
+            previews.append(await post(replayed, rubric, "preview", {"trace_ids": traces}))
+        async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+            kept = await session.scalars(select(TraceScore.judge_model).where(TraceScore.trace_id == traces[0]))
+            assert kept.all() == ([JUDGE] if mode == "record" else [])
+            await session.execute(delete(TraceScore))
+
+    assert [preview["replayed"] for preview in previews] == [False, True]
+    assert previews[0]["results"] == previews[1]["results"]
 
 
 async def test_the_judge_is_the_model_of_the_workspaces_profile(served: Person, model_server: ModelServer) -> None:

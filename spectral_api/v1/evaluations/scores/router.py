@@ -39,7 +39,7 @@ async def preview_rubric(
 
     Programs evaluate for nothing. The judge is the one that a scan of this workspace would have, asked as it is for a verdict;
     its calls end at `max_usd`, at `max_model_calls`, or after a minute, and what it did not get to says so in `reason`. Scores
-    of traces are kept and serve the rubric's calibration and suggestions.
+    of traces are kept and serve the rubric's calibration and suggestions, those of a judge that a cassette plays aside.
     """
     preview = await commands.preview_rubric(released, caller, settings, rubric_id=rubric_id, **body.model_dump())
     outcome, judge = preview.outcome, preview.judge.model
@@ -48,6 +48,7 @@ async def preview_rubric(
         version=preview.rubric.version,
         judge_model=judge,
         simulated=judge is not None and is_simulated(judge),
+        replayed=preview.judge.replayed,
         results=[_scored(each) for each in outcome.looked],
         missing=preview.missing,
         stopped_by=outcome.stopped_by,

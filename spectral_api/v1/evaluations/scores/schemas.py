@@ -109,6 +109,7 @@ class Preview(Output):
     version: int = Field(description="The version that was used.")
     judge_model: str | None = Field(description="The model that judges in this workspace; null = none.")
     simulated: bool = Field(description="Whether that is the simulator's.")
+    replayed: bool = Field(description="Whether a cassette answers in its place.")
     results: list[Scored] = Field(description="The answers, in the order asked for.")
     missing: list[str] = Field(description="Ids of what is not in this workspace.")
     stopped_by: Stop | None = Field(description="What ended the judging early; null = all of it was done.")
