@@ -195,6 +195,11 @@ class Settings(BaseSettings):
             Keyring.of_file(self.signing_keys_file, self.jwt_algorithm)
         return self
 
+    @property
+    def has_secret(self) -> bool:
+        """Whether there is a secret already, so that asking for it would not generate another one."""
+        return self.secret_key is not None or (self.data_dir / "secret").exists()
+
     @cached_property
     def secret(self) -> str:
         """The server's secret: the configured one, else one generated into the data directory (development only)."""

@@ -34,6 +34,14 @@ def test_migrating_twice_changes_nothing_the_second_time(database_url: str) -> N
     assert ended[0].stdout == ended[1].stdout
 
 
+def test_a_worker_on_a_host_of_its_own_is_given_the_secret_and_makes_none(database_url: str, tmp_path: Path) -> None:
+    ended = spectral("worker", "--data-dir", str(tmp_path), SPECTRAL_DATABASE_URL=database_url)
+
+    assert ended.returncode != 0
+    assert "SPECTRAL_SECRET_KEY" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_granting_operations_gives_the_account_role(database_url: str, owner: Person) -> None:
     ended = spectral("grant-operations", owner.email, SPECTRAL_DATABASE_URL=database_url)
 
