@@ -142,7 +142,8 @@ async def test_a_worker_killed_twenty_five_times_costs_no_stored_call_and_change
     scannable: Scannable, settings: Settings, database: Database, database_url: str, model_server: ModelServer
 ) -> None:
     async def start() -> Watched:
-        started = await scannable.start(seed=SEED, max_candidates=3, budget={"max_model_calls": 6_000})
+        searches = {"strategies": ["reflective", "gepa"], "max_candidates": 3}
+        started = await scannable.start(seed=1, **searches, budget={"max_model_calls": 6_000})
         return Watched(scannable, database, started["scan_id"])
 
     undisturbed = await start()

@@ -1,5 +1,6 @@
 """Workspaces that a scan can run in, made through the API as a team would make them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -67,8 +68,13 @@ async def make_scannable(
     judged: bool = False,
     samples: int | None = None,
     execution: dict[str, Any] | None = None,
+    cases: Sequence[dict[str, Any]] | None = None,
+    dimensions: Sequence[dict[str, Any]] = CODE_RUBRIC,
 ) -> Scannable:
-    """Fill a person's workspace. The split key is pinned, so that a seed gives the same scan in every run of the tests."""
+    """Fill a person's workspace; without ``cases`` with so many of the demo's samples.
+
+    The split key is pinned, so that a seed gives the same scan in every run of the tests.
+    """
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         await install_split_key(session, owner.workspace_id, content.SPLIT_KEY)
     config = content.agent_config().model_dump(mode="json", exclude_none=True)
@@ -76,11 +82,12 @@ async def make_scannable(
     if execution is not None:
         config["execution"] = execution
     agent = await _post(owner, "agents", {"name": "support-agent", "config": config})
-    dimensions = [*CODE_RUBRIC, *([JUDGED] if judged else [])]
-    rubric = await _post(owner, "evaluations/rubrics", {"name": "Support quality", "dimensions": dimensions})
+    held_to = [*dimensions, *([JUDGED] if judged else [])]
+    rubric = await _post(owner, "evaluations/rubrics", {"name": "Support quality", "dimensions": held_to})
     if samples != 0:
         sample_set = await _post(owner, "samples/sets", {"name": "Questions"})
-        cases = [sample.model_dump(mode="json", exclude_none=True) for sample in content.load_samples()[:samples]]
+        if cases is None:
+            cases = [sample.model_dump(mode="json", exclude_none=True) for sample in content.load_samples()[:samples]]
         added = await _post(owner, f"samples/sets/{sample_set['id']}/samples", cases)
         assert added["created"] == len(cases), added
         await _post(owner, f"samples/sets/{sample_set['id']}/publish", None)
