@@ -34,6 +34,7 @@ ALPHA = 0.05
 EASE = (0.606, 0.837)
 CANDIDATES = 8
 WEEKS, WEEKLY_CASES, TRUE_SHARE = 52, 150, 0.15
+REUSES, REUSED_CASES = 20, 100
 
 Array = NDArray[np.float64]
 World = Callable[[np.random.Generator, int], Array]
@@ -92,9 +93,11 @@ SCENARIOS = (
     Scenario("+.05 on 90 %, -.45 on 10 %", 30, partial(rare_loss, gain=0.05, loss=-0.45, share=0.1), True, 0.0),
     Scenario("+.05 on 90 %, -.45 on 10 %", 100, partial(rare_loss, gain=0.05, loss=-0.45, share=0.1), True, 0.002),
     Scenario("+.02 on 98 %, -.98 on 2 %", 30, partial(rare_loss, gain=0.02, loss=-0.98, share=0.02), True, 0.0),
+    Scenario("+.02 on 98 %, -.98 on 2 %", 50, partial(rare_loss, gain=0.02, loss=-0.98, share=0.02), True, 0.0),
     Scenario("+.02 on 98 %, -.98 on 2 %", 100, partial(rare_loss, gain=0.02, loss=-0.98, share=0.02), True, 0.0),
     Scenario("passes 10 points more often", 100, partial(pass_or_fail, gain=0.10), False, 0.47),
     Scenario("passes 10 points more often", 200, partial(pass_or_fail, gain=0.10), False, 0.78),
+    Scenario("passes 10 points more often, 3 runs", 100, partial(pass_or_fail, gain=0.10, repeats=3), False, 0.80),
     Scenario("passes 15 points more often", 100, partial(pass_or_fail, gain=0.15), False, 0.76),
     Scenario("graded score +.05, spread .2", 100, partial(graded, gain=0.05, spread=0.2), False, 0.54),
     Scenario("graded score +.05, spread .2", 200, partial(graded, gain=0.05, spread=0.2), False, 0.92),
@@ -215,6 +218,26 @@ def year(alpha: float | None, scan: int) -> tuple[float, ...]:
     return float(false), float(false + found), float(true), float(found)
 
 
+def reuse(scan: int, *, candidates: int = 1, reruns_baseline: bool = True) -> tuple[float, ...]:
+    """Scan after scan on one holdout, none of whose candidates is worth anything: the share that is accepted.
+
+    A scan takes the best of its ``candidates`` on that holdout. What is accepted becomes the next scan's baseline.
+    """
+    random = random_of("reuse", candidates, int(reruns_baseline), scan)
+    ease = random.beta(*EASE, REUSED_CASES)
+    baseline = runs(random, ease, 1)
+    accepted = 0
+    for number in range(REUSES):
+        if reruns_baseline:
+            baseline = runs(random, ease, 1)
+        tried = [runs(random, ease, 1) for _ in range(candidates)]
+        best = max(tried, key=lambda scores: float(scores.mean()))
+        if gaffke_lower_bound(best - baseline, ALPHA, seed=scan * REUSES + number, draws=DRAWS) > 0:
+            accepted += 1
+            baseline = best
+    return (accepted / REUSES,)
+
+
 def simulate(pool: ProcessPoolExecutor, scan: Callable[[int], tuple[float, ...]], scans: int) -> Array:
     """The mean of every figure over so many scans."""
     figures: Array = np.array(list(pool.map(scan, range(scans), chunksize=max(1, scans // 16)))).mean(axis=0)
@@ -288,14 +311,8 @@ def report_looks(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None:
         fixed, looks, used = simulate(pool, partial(look_by_look, gain, cases), scans)
         is_right = looks >= share - 0.05 if gain else looks <= allowed(ALPHA, scans)
         name = f"{gain:+.0%} of passes" if gain else "same agent"
-        report.add(
-            name,
-            str(cases),
-            f"{fixed:.3f}",
-            f"{looks:.3f}",
-            f"{used:.0f}",
-            judge.check(f"looks, {name}, {cases}", bool(is_right)),
-        )
+        verdict = judge.check(f"looks, {name}, {cases}", bool(is_right))
+        report.add(name, str(cases), f"{fixed:.3f}", f"{looks:.3f}", f"{used:.0f}", verdict)
     report.print()
 
 
@@ -314,6 +331,20 @@ def report_years(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None:
             f"{found / max(true, 1e-9):.2f}",
             judge.check(f"year, {name}", bool(false <= limit)),
         )
+    report.print()
+
+
+def report_reuse(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None:
+    """What serves in verdict after verdict: why the baseline is run again, and why nothing is chosen by the holdout."""
+    report = Report(f"{REUSES} scans on the same {REUSED_CASES} cases, all worth nothing", "accepted by a scan", "holds")
+    histories = max(20, scans // 4)
+    for name, history, least, most in (
+        ("one finalist, the baseline run again", partial(reuse), 0.0, allowed(ALPHA, histories)),
+        ("one finalist, the baseline's old scores", partial(reuse, reruns_baseline=False), 0.0, ALPHA),
+        ("the best of eight by the holdout", partial(reuse, candidates=8), 2 * ALPHA, 1.0),  # what it must not be done by
+    ):
+        (share,) = simulate(pool, history, histories)
+        report.add(name, f"{share:.3f}", judge.check(f"reuse, {name}", least <= share <= most))
     report.print()
 
 
@@ -356,7 +387,7 @@ def main() -> None:
     scans = parser.parse_args().scans
     judge = Judge()
     with ProcessPoolExecutor() as pool:
-        for table in (report_rules, report_selection, report_looks, report_years, report_verdicts):
+        for table in (report_rules, report_selection, report_looks, report_years, report_reuse, report_verdicts):
             table(pool, scans, judge)
     print(f"{scans} scans of each scenario, {DRAWS} draws a bound.")
     for failure in judge.failures:
