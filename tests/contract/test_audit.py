@@ -239,20 +239,19 @@ def test_what_needs_no_entry_is_a_list_that_may_only_shrink() -> None:
 
 @named([each for each in MUTATIONS if endpoint(each) not in NEED_NO_ENTRY | NOT_PERFORMED.keys()])
 async def test_a_successful_change_leaves_exactly_one_entry(
-    operation: Operation, tenants: Tenants, shared_database_url: str, superuser: psycopg.Connection
+    operation: Operation, tenants: Tenants, shared_database: database.Database, superuser: psycopg.Connection
 ) -> None:
     person = await register(tenants.anybody)
     person.client.headers["X-Workspace-Id"] = str(person.workspace_id)
     made = await things(person, without=operation.path)
     if "sample_set_id" in made:
         made |= await samples(person, made["sample_set_id"])
-    holder = database.Database(shared_database_url)
-    made |= await proposals(person, holder)
+    if {"changeset_id", "cluster_id"} & set(operation.parameters):
+        made |= await proposals(person, shared_database)
     if "suggestion_id" in operation.parameters:
-        made |= await suggestions(person, holder, made["rubric_id"])
+        made |= await suggestions(person, shared_database, made["rubric_id"])
     if "label_request_id" in operation.parameters:
-        made |= await label_requests(person, holder, made)
-    await holder.close()
+        made |= await label_requests(person, shared_database, made)
     if endpoint(operation) in PREPARED:
         made |= await PREPARED[endpoint(operation)](person, made)
     body = BODIES[endpoint(operation)](person) if endpoint(operation) in BODIES else example(operation)

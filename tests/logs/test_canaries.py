@@ -95,7 +95,7 @@ async def test_what_the_server_logs_is_kept_and_says_nothing_of_content(shared_d
 def test_a_run_with_a_leak_fails_also_over_several_processes(leak: str, tmp_path: Path) -> None:
     test = tmp_path / "test_leaking.py"
     test.write_text(f"import structlog\ndef test_it():\n    structlog.get_logger().info({leak!r})\n")
-    command = [sys.executable, "-m", "pytest", "-n", "1", "-c", "pyproject.toml", "-p", "tests.conftest", str(test)]
+    command = [sys.executable, "-m", "pytest", "-n", "1", "-c", "pyproject.toml", "-p", "tests.fixtures.logs", str(test)]
     environment = {name: value for name, value in CLEAN.items() if not name.startswith(("PYTEST_", "TESTS_"))}
     root = Path(logs.__file__).parents[2]
 
