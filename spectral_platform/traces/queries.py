@@ -11,6 +11,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    any_,
     func,
     select,
     tuple_,
@@ -131,16 +132,18 @@ async def list_spans(
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """What is shown of a trace's spans in the order in which they began, and the cursor of the next page if there is one.
 
-    An offset is looked up as a place first: to carry so many whole rows through a sort would take longer than to read them.
+    Of a long trace the page is found by ids and times alone: to carry every whole row through a sort takes twice as long.
     """
-    if offset:
-        last = select(Span.started_at, Span.span_id).where(*spans_of(trace)).order_by(Span.started_at, Span.span_id)
-        place = (await session.execute(last.offset(offset - 1).limit(1))).one_or_none()
-        if place is None:
-            return [], None
-        after = SpanPosition(*place)
-    statement = select(*_SHOWN).where(*spans_of(trace), *([] if after is None else [after.is_before()]))
-    rows = (await session.execute(statement.order_by(Span.started_at, Span.span_id).limit(limit + 1))).all()
+    all_spans = [*spans_of(trace), *([] if after is None else [after.is_before()])]
+    order = Span.started_at, Span.span_id
+    if trace.span_count > limit:
+        page = select(Span.span_id).where(*all_spans).order_by(*order).limit(limit + 1).offset(offset)
+        statement = (
+            select(*_SHOWN).where(*spans_of(trace), Span.span_id == any_(func.array(page.scalar_subquery()))).order_by(*order)
+        )
+    else:
+        statement = select(*_SHOWN).where(*all_spans).order_by(*order).limit(limit + 1).offset(offset)
+    rows = (await session.execute(statement)).all()
     return rows[:limit], SpanPosition(rows[limit - 1].started_at, rows[limit - 1].span_id).encode() if rows[limit:] else None
 
 

@@ -43,20 +43,21 @@ def _plain(value: Any) -> str:
     return decimal_string(value)
 
 
-def _node(row: Row[Any]) -> Node:
-    node = dict(zip(row._fields, row, strict=True))
+def _node(names: Sequence[str], row: Row[Any]) -> Node:
+    node = dict(zip(names, row, strict=True))
     node["id"] = node["span_id"]
     node["duration_ms"] = (node.pop("ended_at") - node["started_at"]) // MILLISECOND
     # Stored without what is usual; few spans have any.
-    node["events"] = row.events and _EVENTS.dump_python(_EVENTS.validate_python(row.events), mode="json")
-    node["links"] = row.links and _LINKS.dump_python(_LINKS.validate_python(row.links), mode="json")
+    node["events"] = node["events"] and _EVENTS.dump_python(_EVENTS.validate_python(node["events"]), mode="json")
+    node["links"] = node["links"] and _LINKS.dump_python(_LINKS.validate_python(node["links"]), mode="json")
     node["children"] = []
     return node
 
 
 def grow(rows: Sequence[Row[Any]]) -> list[Node]:
     """Put every span beneath its parent, in the order given; each is shown once, even if parents go round in circles."""
-    spans = {row.span_id: _node(row) for row in rows}
+    names = rows[0]._fields if rows else ()
+    spans = {node["span_id"]: node for node in (_node(names, row) for row in rows)}
     beneath: dict[str | None, list[Node]] = defaultdict(list)
     for span in spans.values():
         beneath[span["parent_span_id"]].append(span)
