@@ -21,7 +21,7 @@ from spectral_platform.traces.models import Trace, TraceStatus
 from spectral_platform.traces.queries import list_inputs_and_outputs
 from spectral_platform.traces.sessions.errors import SessionNotFound
 
-FEW_TRACES = 20_000
+FEW_TRACES = 50_000
 """Of so many the sessions are counted sooner than the sessions of all traces are passed over for them."""
 
 
