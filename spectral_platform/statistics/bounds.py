@@ -14,36 +14,77 @@ _BLOCK = 2_000_000
 """Random numbers held at once, so that memory stays flat (16 MB) however many cases there are."""
 
 
+class Resampled:
+    """A mean under random weights: every bound on it that rests on the same draws.
+
+    A Bayesian bootstrap with one further case at the worst, or for upper bounds at the best: means w·z with z = sort(values) ∪
+    {worst} and w ~ Dirichlet(1, …, 1). Drawing is most of the work; a stricter level draws on where another one stopped.
+    The order of the values does not matter. Raises ``ValueError`` on a value outside [``worst``, ``best``].
+    """
+
+    def __init__(self, values: ArrayLike, *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS) -> None:
+        observed = np.sort(np.asarray(values, dtype=np.float64))
+        if observed.ndim != 1:
+            raise ValueError("one value per case")
+        if observed.size and not (observed[0] >= worst and observed[-1] <= best):
+            raise ValueError(f"values lie in [{worst:g}, {best:g}]")
+        self._points = np.append(observed, worst), np.append(observed[::-1], best)
+        self._random = np.random.default_rng(seed)
+        self._means = np.empty((2, 0))
+        self._range = worst, best
+        self._draws = draws
+
+    def lower_bound(self, alpha: float) -> float:
+        """Lower 1 − ``alpha`` bound on the mean; without cases it is the worst."""
+        # A mean of equal points may leave their range by a last digit.
+        return float(np.clip(np.quantile(self._drawn(0, self._draws_at(alpha)), alpha), *self._range))
+
+    def upper_bound(self, alpha: float) -> float:
+        """Upper 1 − ``alpha`` bound on the mean; without cases it is the best."""
+        return -float(np.clip(np.quantile(-self._drawn(1, self._draws_at(alpha)), alpha), -self._range[1], -self._range[0]))
+
+    def rise_p_value(self) -> float:
+        """One-sided p-value that the mean is above 0: the least alpha at which the lower bound is above it."""
+        return float(np.mean(self._drawn(0, self._draws) <= 0))
+
+    def fall_p_value(self) -> float:
+        """One-sided p-value that the mean is below 0."""
+        return float(np.mean(self._drawn(1, self._draws) >= 0))
+
+    def _draws_at(self, alpha: float) -> int:
+        return math.ceil(self._draws * max(1.0, _USUAL_LEVEL / alpha))
+
+    def _drawn(self, side: int, draws: int) -> NDArray[np.float64]:
+        missing = draws - self._means.shape[1]
+        blocks = [self._more(rows) for rows in _blocks(missing, self._points[0].size)] if missing > 0 else []
+        self._means = np.concatenate([self._means, *blocks], axis=1)
+        means: NDArray[np.float64] = self._means[side, :draws]
+        return means
+
+    def _more(self, rows: int) -> NDArray[np.float64]:
+        exponentials = self._random.standard_exponential((rows, self._points[0].size))
+        sums = [exponentials @ points for points in self._points]
+        means: NDArray[np.float64] = np.stack(sums) / exponentials.sum(axis=1)
+        return means
+
+
 def gaffke_lower_bound(
     values: ArrayLike, alpha: float, *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS
 ) -> float:
     """Lower 1 − ``alpha`` bound on the mean of values in [``worst``, ``best``], one per case.
 
-    A Bayesian bootstrap with one further case at ``worst``: the alpha-quantile of w·z with z = sort(values) ∪ {worst}
-    and w ~ Dirichlet(1, …, 1). Equals Clopper-Pearson on 0/1 values and nears Student's t for many cases. Its coverage
-    is conjectured for every bounded distribution, not proved. Gaffke (2005), "Three test statistics for a nonparametric
+    The alpha-quantile of ``Resampled`` means. Equals Clopper-Pearson on 0/1 values and nears Student's t for many cases. Its
+    coverage is conjectured for every bounded distribution, not proved. Gaffke (2005), "Three test statistics for a nonparametric
     one-sided hypothesis on the mean of a nonnegative variable"; Learned-Miller and Thomas (2019), arXiv 1905.06208.
-
-    The order of the cases does not matter. Without cases the bound is ``worst``. Raises ``ValueError`` on a value
-    outside the interval.
     """
-    means = _gaffke_means(values, seed=seed, worst=worst, best=best, draws=math.ceil(draws * max(1.0, _USUAL_LEVEL / alpha)))
-    # A mean of equal points may leave their range by a last digit.
-    return float(np.clip(np.quantile(means, alpha), worst, best))
+    return Resampled(values, seed=seed, worst=worst, best=best, draws=draws).lower_bound(alpha)
 
 
 def gaffke_upper_bound(
     values: ArrayLike, alpha: float, *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS
 ) -> float:
     """Upper 1 − ``alpha`` bound on the mean: the lower bound of the values turned round (one further case at best)."""
-    turned = -np.asarray(values, dtype=np.float64)
-    return -gaffke_lower_bound(turned, alpha, seed=seed, worst=-best, best=-worst, draws=draws)
-
-
-def gaffke_p_value(values: ArrayLike, *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS) -> float:
-    """One-sided p-value that the mean is above 0: the least alpha at which ``gaffke_lower_bound`` is above it."""
-    means = _gaffke_means(values, seed=seed, worst=worst, best=best, draws=draws)
-    return float(np.mean(means <= 0))
+    return Resampled(values, seed=seed, worst=worst, best=best, draws=draws).upper_bound(alpha)
 
 
 def clopper_pearson_lower(successes: int, trials: int, alpha: float) -> float:
@@ -76,23 +117,6 @@ def ratio_upper_bound(
         ratios = sums[:, 0] / sums[:, 1]
     ratios[np.isnan(ratios)] = 1.0
     return float(np.quantile(ratios, 1 - alpha, method="higher"))
-
-
-def _gaffke_means(values: ArrayLike, *, seed: int, worst: float, best: float, draws: int) -> NDArray[np.float64]:
-    observed = np.sort(np.asarray(values, dtype=np.float64))
-    if observed.ndim != 1:
-        raise ValueError("one value per case")
-    if observed.size and not (observed[0] >= worst and observed[-1] <= best):
-        raise ValueError(f"values lie in [{worst:g}, {best:g}]")
-    points = np.append(observed, worst)
-    random = np.random.default_rng(seed)
-    return np.concatenate([_dirichlet_means(random, points, rows) for rows in _blocks(draws, points.size)])
-
-
-def _dirichlet_means(random: np.random.Generator, points: NDArray[np.float64], rows: int) -> NDArray[np.float64]:
-    exponentials = random.standard_exponential((rows, points.size))
-    means: NDArray[np.float64] = exponentials @ points / exponentials.sum(axis=1)
-    return means
 
 
 def _blocks(draws: int, width: int) -> list[int]:

@@ -1,13 +1,13 @@
 """Bounds on paired differences at the level of one look at the holdout."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
 
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.scans.quoting import USUAL_RIGOR
-from spectral_platform.statistics.bounds import DRAWS, gaffke_lower_bound, gaffke_p_value, gaffke_upper_bound
+from spectral_platform.statistics.bounds import DRAWS, Resampled
 from spectral_platform.statistics.sequential import LOOKS, plan_looks
 from spectral_platform.workspaces.policies.autonomy import Rigor
 
@@ -80,16 +80,17 @@ class Bounding:
     seed: int
     strictness: Strictness
     draws: int = DRAWS
+    _resampled: dict[tuple[str, tuple[float, ...]], Resampled] = field(default_factory=dict)
 
     def bound(self, differences: Sequence[float], name: str) -> Bounds:
         """Mean, lower bound at ``alpha`` and upper bound at ``harm_alpha`` of paired differences in [−1, 1]."""
         if not differences:
             return Bounds(mean=0.0, lower=-1.0, upper=1.0, n=0)
-        seed = derive(self.seed, "bound", name)
+        resampled = self._resample(differences, name)
         return Bounds(
             mean=fmean(differences),
-            lower=gaffke_lower_bound(differences, self.strictness.alpha, seed=seed, draws=self.draws),
-            upper=gaffke_upper_bound(differences, self.strictness.harm_alpha, seed=seed, draws=self.draws),
+            lower=resampled.lower_bound(self.strictness.alpha),
+            upper=resampled.upper_bound(self.strictness.harm_alpha),
             n=len(differences),
         )
 
@@ -98,17 +99,22 @@ class Bounding:
 
         A look's own level asks more evidence of harm the earlier it is. To pass there, a change must not even seem to harm.
         """
-        seed = derive(self.seed, "bound", name)
-        return gaffke_upper_bound(differences, HARM_ALPHA, seed=seed, draws=self.draws)
+        return self._resample(differences, name).upper_bound(HARM_ALPHA)
 
     def confidence(self, differences: Sequence[float], name: str) -> float:
         """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""
         if not differences:
             return 0.0
-        p_value = gaffke_p_value(differences, seed=derive(self.seed, "bound", name), draws=self.draws)
+        p_value = self._resample(differences, name).rise_p_value()
         return max(0.0, 1 - self.strictness.looks * max(p_value, 1 / self.draws))
 
     def harm_p_value(self, differences: Sequence[float], name: str) -> float:
         """One-sided p-value that the differences lie below 0."""
-        turned = [-difference for difference in differences]
-        return gaffke_p_value(turned, seed=derive(self.seed, "bound", name), draws=self.draws)
+        return self._resample(differences, name).fall_p_value()
+
+    def _resample(self, differences: Sequence[float], name: str) -> Resampled:
+        """The draws of one statistic, which all of its bounds share."""
+        key = name, tuple(differences)
+        if key not in self._resampled:
+            self._resampled[key] = Resampled(differences, seed=derive(self.seed, "bound", name), draws=self.draws)
+        return self._resampled[key]
