@@ -16,6 +16,7 @@ from procrastinate import App
 from procrastinate import JobContext as QueueContext
 from prometheus_client import start_http_server
 from structlog.contextvars import bound_contextvars
+from threadpoolctl import threadpool_limits
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import Job, JobContext, Lane, Work
@@ -43,16 +44,18 @@ async def run_worker(settings: Settings, url: str, *, until_idle: bool = False) 
     context = WorkerContext(database=database, settings=settings, queue=app)
     for known in list_jobs():
         _register(app, known, context)
-    try:
-        async with app.open_async():
-            if until_idle:
-                # One after the other, because an order may give rise to the next, or hold the lock that the next one needs.
-                await _work(app, list(Lane), 1, until_idle=True)
-            else:
-                with _told_to_prometheus(context):
-                    await _work_until_told(context)
-    finally:
-        await database.close()
+    # Matrices here are small: threads of linear algebra wait for each other longer than they work, on everybody's processors.
+    with threadpool_limits(limits=1, user_api="blas"):
+        try:
+            async with app.open_async():
+                if until_idle:
+                    # One after the other, because an order may give rise to the next, or hold the lock that the next one needs.
+                    await _work(app, list(Lane), 1, until_idle=True)
+                else:
+                    with _told_to_prometheus(context):
+                        await _work_until_told(context)
+        finally:
+            await database.close()
 
 
 @contextmanager
