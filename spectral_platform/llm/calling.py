@@ -142,13 +142,26 @@ class ModelCaller:
             if known is not None:
                 self._ledger.post(Entry(hit=key))
                 return known
+            bound = self._upper_bound(provider, request)
             async with self._slots:
-                paid = await self._pay(provider, request, label, key)
+                answer = await self._answer(provider, request, label, bound)
+            # Whoever has waited for the slot reserves in the same group in which this settles.
+            paid = PaidAnswer(answer, self._cost(provider, request, answer))
+            self._providers.record(provider, request, answer, paid.cost_usd)
+            await self._ledger.write(
+                Entry(
+                    reserve_usd=-bound,
+                    reserve_calls=-1,
+                    spend_usd=paid.cost_usd or Decimal(0),
+                    spend_calls=1,
+                    answer=_row(provider, request, label, key, paid),
+                )
+            )
             self._known[key] = paid
         return paid
 
-    async def _pay(self, provider: Provider, request: ModelRequest, label: CallLabel, key: str) -> PaidAnswer:
-        bound = self._upper_bound(provider, request)
+    async def _answer(self, provider: Provider, request: ModelRequest, label: CallLabel, bound: Decimal) -> ModelAnswer:
+        """Reserve and ask, until there is an answer; what is reserved then is to be settled."""
         line = self._providers.line(provider, request)
         tries = Tries(patience_s=line.patience_s if line is not None else 0.0)
         while True:
@@ -171,20 +184,8 @@ class ModelCaller:
                 if time.monotonic() + pause_s > self._deadline:
                     raise ProviderGivenUp(error.detail) from error
             else:
-                break
+                return answer
             await asyncio.sleep(pause_s)
-        cost = self._cost(provider, request, answer)
-        self._providers.record(provider, request, answer, cost)
-        await self._ledger.write(
-            Entry(
-                reserve_usd=-bound,
-                reserve_calls=-1,
-                spend_usd=cost or Decimal(0),
-                spend_calls=1,
-                answer=_row(provider, request, label, key, answer, cost),
-            )
-        )
-        return PaidAnswer(answer, cost)
 
     async def _attempt(self, provider: Provider, request: ModelRequest, line: Line | None) -> ModelAnswer:
         """Ask once, when it is this call's turn."""
@@ -268,9 +269,8 @@ async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [result for result in results if not isinstance(result, BaseException)]
 
 
-def _row(
-    provider: Provider, request: ModelRequest, label: CallLabel, key: str, answer: ModelAnswer, cost: Decimal | None
-) -> dict[str, object]:
+def _row(provider: Provider, request: ModelRequest, label: CallLabel, key: str, paid: PaidAnswer) -> dict[str, object]:
+    answer = paid.answer
     return {
         "id": clock.new_id(),
         "created_at": clock.now(),
@@ -292,6 +292,6 @@ def _row(
         "cached_input_tokens": answer.cached_input_tokens,
         "reasoning_tokens": answer.reasoning_tokens,
         "latency_ms": answer.latency_ms,
-        "cost_usd": cost,
+        "cost_usd": paid.cost_usd,
         "hits": 0,
     }

@@ -4,13 +4,16 @@ Every call reserves its upper bound before it is made and settles to its actual 
 answer, so a budget cannot be overshot and an answer is stored before it is used. Callers wait on futures while one flusher at a
 time writes all that has gathered: under load a commit serves many calls, alone it serves one at once; there is no timer.
 
-A group that fits as a whole is one statement, sent with its transaction in one round trip. Near the end of a budget it may not
-fit; then its entries are booked one by one under the budget's lock.
+A group that fits as a whole is one statement, sent with its transaction in one round trip, on a connection that is kept from
+group to group: borrowing one for each costs as much again. Near the end of a budget a group may not fit; then its entries are
+booked one by one under the budget's lock.
 """
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -20,6 +23,7 @@ import orjson
 from psycopg import AsyncConnection
 from pydantic import BaseModel
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection as LentConnection
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.database import Database
@@ -27,6 +31,8 @@ from spectral_platform.llm.errors import AttemptSuperseded, BudgetExhausted
 from spectral_platform.llm.models import ScanBudget
 
 LARGEST_GROUP = 256
+KEPT_S = 1.0
+"""After so long without a group the connection is given back and one that is known to live is borrowed for the next."""
 _BIND = "SELECT set_config('spectral.account_id', %s, true), set_config('spectral.workspace_id', %s, true)"
 _BOOK = """
     UPDATE scan_budgets
@@ -95,6 +101,20 @@ class Ledger:
         self._tenant = tenant
         self._waiting: list[Entry] = []
         self._flusher: asyncio.Task[None] | None = None
+        self._lent: LentConnection | None = None
+        self._lent_until = 0.0
+        self._keeps = False
+
+    @asynccontextmanager
+    async def connected(self) -> AsyncIterator[None]:
+        """Keep a connection from group to group inside, where groups follow each other closely."""
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+            await self.drain()
+            await self._give_back()
 
     async def write(self, entry: Entry) -> None:
         """Write the entry; returns when it is committed. Raises ``BudgetExhausted`` or ``AttemptSuperseded``."""
@@ -131,6 +151,7 @@ class Ledger:
         """Write the group; those of its entries that are over the budget are given back."""
         if await self._commit_whole(group):
             return []
+        await self._give_back()  # whoever waits for a second connection while he keeps one may wait for ever
         tenant = self._tenant
         async with self._database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
             budget = await session.scalar(select(ScanBudget).where(ScanBudget.scan_id == tenant.scan_id).with_for_update())
@@ -157,13 +178,34 @@ class Ledger:
             "asked_calls": spend_calls + sum(entry.reserve_calls for entry in asking),
             "may_use_held": all(entry.may_use_held for entry in asking),
         }
-        async with self._database.engine.connect() as lent:
-            connection: AsyncConnection[Any] = (await lent.get_raw_connection()).driver_connection  # type: ignore[assignment] # psycopg's, as the dialect says
+        async with self._connection() as connection:
             async with connection.pipeline():
                 await connection.execute(_BIND, (str(tenant.account_id), str(tenant.workspace_id)))
                 written = await connection.execute(_WRITE, values)
                 await connection.commit()
             return await written.fetchone() == (1,)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
+        """The connection that is kept, or one for this group; after an error it is given back, and so rolled back."""
+        if time.monotonic() > self._lent_until:
+            await self._give_back()
+        if self._lent is None:
+            self._lent = await self._database.engine.connect()
+        raw = await self._lent.get_raw_connection()
+        try:
+            yield raw.driver_connection  # type: ignore[misc] # psycopg's, as the dialect says
+        except BaseException:
+            await self._give_back()
+            raise
+        self._lent_until = time.monotonic() + KEPT_S
+        if not self._keeps:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            await lent.close()
 
 
 def book(budget: ScanBudget, entry: Entry) -> bool:

@@ -77,6 +77,7 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
             timeout_s=context.settings.model_call_timeout_s,
         ) as endpoints,
         open_providers(context.settings, endpoints, workspace_id=tenant.workspace_id) as providers,
+        ledger.connected(),
     ):
         deadline = time.monotonic() + scan.settings.budget.max_duration_s - elapsed
         asker = ModelCaller(
