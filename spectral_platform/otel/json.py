@@ -8,10 +8,15 @@ import orjson
 from spectral_platform.otel.errors import MalformedBody, RefusedSpan
 from spectral_platform.otel.json_values import attributes_in, count_in, enum_in, id_in, list_in, object_in, text_in, time_in
 from spectral_platform.otel.mending import mended
-from spectral_platform.otel.received import KINDS, Facts, ReceivedSpan, beyond, stated, timestamp
+from spectral_platform.otel.received import KINDS, Dropped, Facts, ReceivedSpan, beyond, stated, timestamp
 
 STATUS_CODES = {"STATUS_CODE_UNSET": 0, "STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
 SPAN_KINDS = {f"SPAN_KIND_{name.upper()}": kind for kind, name in KINDS.items()}
+
+DROPPED = frozenset(
+    spelt for part in ("Attributes", "Events", "Links") for spelt in (f"dropped{part}Count", f"dropped_{part.lower()}_count")
+)
+"""The fields that count what a sender left out; few spans have any."""
 
 
 class JsonRequest:
@@ -60,26 +65,22 @@ class JsonRequest:
         started_ns = time_in(span, "startTimeUnixNano", "start_time_unix_nano")
         ended_ns = time_in(span, "endTimeUnixNano", "end_time_unix_nano")
         return ReceivedSpan(
-            trace_id=id_in(span, "traceId", "trace_id"),
-            span_id=id_in(span, "spanId", "span_id"),
-            parent_span_id=id_in(span, "parentSpanId", "parent_span_id"),
-            name=text_in(span, "name"),
-            started_ns=started_ns,
-            ended_ns=ended_ns,
-            status_code=enum_in(status.get("code"), STATUS_CODES),
-            status_message=text_in(status, "message"),
-            attributes=attributes_in(list_in(span, "attributes")),
-            events=[_event(object_in(event)) for event in list_in(span, "events")],
-            links=[_link(object_in(link)) for link in list_in(span, "links")],
-            facts=beyond(
+            id_in(span, "traceId", "trace_id"),
+            id_in(span, "spanId", "span_id"),
+            id_in(span, "parentSpanId", "parent_span_id"),
+            text_in(span, "name"),
+            started_ns,
+            ended_ns,
+            enum_in(status.get("code"), STATUS_CODES),
+            text_in(status, "message"),
+            attributes_in(list_in(span, "attributes")),
+            [_event(object_in(event)) for event in list_in(span, "events")],
+            [_link(object_in(link)) for link in list_in(span, "links")],
+            beyond(
                 enum_in(span.get("kind"), SPAN_KINDS),
                 count_in(span, "flags"),
                 text_in(span, "traceState", "trace_state"),
-                (
-                    count_in(span, "droppedAttributesCount", "dropped_attributes_count"),
-                    count_in(span, "droppedEventsCount", "dropped_events_count"),
-                    count_in(span, "droppedLinksCount", "dropped_links_count"),
-                ),
+                (0, 0, 0) if DROPPED.isdisjoint(span) else _dropped(span),
                 started_ns,
                 ended_ns,
             ),
@@ -95,6 +96,14 @@ def _parse(body: bytes) -> Any:
         return orjson.loads(mended(body))
     except orjson.JSONDecodeError as error:
         raise MalformedBody(f"The body is not JSON: {error}.") from None
+
+
+def _dropped(span: dict[str, Any]) -> Dropped:
+    return (
+        count_in(span, "droppedAttributesCount", "dropped_attributes_count"),
+        count_in(span, "droppedEventsCount", "dropped_events_count"),
+        count_in(span, "droppedLinksCount", "dropped_links_count"),
+    )
 
 
 def _event(event: dict[str, Any]) -> dict[str, Any]:

@@ -85,6 +85,8 @@ def time_in(holder: dict[str, Any], *names: str) -> int:
 
 def _integer(value: Any) -> int:
     try:
+        if type(value) is int:
+            return value
         if isinstance(value, str):
             if value.isascii() and value.lstrip("-").isdecimal():
                 return int(value)
@@ -102,7 +104,12 @@ def attributes_in(pairs: list[Any], depth: int = 0) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for pair in pairs:
         pair = object_in(pair)
-        attributes[text_in(pair, "key")] = _value(pair.get("value"), depth)
+        key, value = pair.get("key"), pair.get("value")
+        # Most are a string under a name; the rest is looked at more closely.
+        if type(key) is str and type(value) is dict and len(value) == 1 and type(text := value.get("stringValue")) is str:
+            attributes[key] = text
+        else:
+            attributes[text_in(pair, "key")] = _value(value, depth)
     return attributes
 
 

@@ -67,9 +67,7 @@ def stated(**facts: Any) -> dict[str, Any]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
-def beyond(
-    kind: int, flags: int, trace_state: str, dropped: tuple[int, int, int], started_ns: int, ended_ns: int
-) -> dict[str, Any]:
+def beyond(kind: int, flags: int, trace_state: str, dropped: Dropped, started_ns: int, ended_ns: int) -> dict[str, Any]:
     """What is said of a span beyond the span model. ``dropped`` counts attributes, events and links."""
     facts: dict[str, Any] = {}
     if kind:

@@ -20,6 +20,7 @@ LANGCHAIN_ROLES = {
 AROUND_MESSAGES = ("messages", "message", "update", "inputs", "outputs", "input", "output", "generations", "choices")
 TEXTS = ("text", "input_text", "output_text")  # no sets: what is looked for may be anything, and not everything is hashable
 SAID = frozenset({"content", "tool_calls", "function_call"})
+ASKING = ("user", "human")
 RESULTS = ("tool_call_response", "tool_result")
 WHOLE_PROMPTS = ("gen_ai.input.messages", "ai.prompt.messages", "ai.prompt", "input.value", "gen_ai.prompt")
 CALL_ARGUMENTS = ("arguments", "args", "input")
@@ -35,7 +36,7 @@ def asked(recorded: Any) -> str | None:
     if messages is None:
         return _bare(recorded, value)
     for message in reversed(messages):
-        if message.get("role") in ("user", "human") and not _hands_back(message) and (text := _text(message)):
+        if message.get("role") in ASKING and not _hands_back(message) and (text := _text(message)):
             return text
     return _text(messages[-1])
 

@@ -46,9 +46,9 @@ def label(value: Any) -> str | None:
 
 def count(value: Any) -> int | None:
     """A number of tokens; what cannot be one is as good as absent."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LARGEST_COUNT:
-        return None
-    return int(value)
+    if type(value) is int:  # what it nearly always is, and no bool
+        return value if 0 <= value <= LARGEST_COUNT else None
+    return int(value) if isinstance(value, float) and 0 <= value <= LARGEST_COUNT else None
 
 
 def number(value: Any) -> int | None:
@@ -74,7 +74,10 @@ def money(value: Any) -> Decimal | None:
 def provider(value: Any) -> str | None:
     """Who runs a model, in lower case as the conventions write it; frameworks, which some name instead, run none."""
     named = label(value)
-    return named.lower() if named is not None and named.lower() not in FRAMEWORKS else None
+    if named is None:
+        return None
+    named = named.lower()
+    return None if named in FRAMEWORKS else named
 
 
 def labels(value: Any) -> tuple[str, ...] | None:
