@@ -83,11 +83,12 @@ class Assembly:
 
     def leave_what_is_stored(self) -> list[str]:
         """Forget the copies that are no fuller than the stored ones. Returns the spans whose stored copy has to go."""
-        self.rows = {
-            span_id: row
-            for span_id, row in self.rows.items()
-            if span_id not in self.stored or row.facts.precedence > self.stored[span_id].precedence
-        }
+        if self.stored:
+            self.rows = {
+                span_id: row
+                for span_id, row in self.rows.items()
+                if span_id not in self.stored or row.facts.precedence > self.stored[span_id].precedence
+            }
         for span_id, row in self.rows.items():
             self.inputs[span_id], self.outputs[span_id] = row.input, row.output
         return [span_id for span_id in self.rows if span_id in self.stored]

@@ -125,6 +125,9 @@ def _last_word(ordered: Sequence[SpanFacts]) -> str | None:
     def finality(span: SpanFacts) -> tuple[bool, bool, datetime, datetime, str]:
         return span.parent_span_id is None, span.kind not in LOOKUPS, span.ended_at, span.started_at, span.span_id
 
+    root = ordered[0]
+    if root.has_output and root.parent_span_id is None and (len(ordered) == 1 or ordered[1].parent_span_id is not None):
+        return root.span_id  # as mostly: the only root speaks
     speaking = [span for span in ordered if span.has_output]
     return max(speaking, key=finality).span_id if speaking else None
 
@@ -152,6 +155,9 @@ def _told_once(calls: list[SpanFacts]) -> list[SpanFacts]:
 
     An answer's id alone does not make two calls one: there are model servers that give each answer the same.
     """
+    answers = [call.response_id for call in calls if call.response_id is not None]
+    if len(set(answers)) == len(answers):
+        return calls
     last: dict[str, SpanFacts] = {}
     doubled: set[str] = set()
     for call in sorted(calls, key=lambda span: (span.started_at, span.span_id)):

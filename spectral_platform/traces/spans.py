@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
 
@@ -41,6 +42,7 @@ TEXTS = (
 """The fields of a draft that are texts which a sender writes."""
 LABELS = ("service", "workflow", "agent_name", "session_id", "user_id", "model", "provider", "response_id")
 """Those of them that rows are found by; tags are, too."""
+_labels = attrgetter(*LABELS)
 LONGEST_LABEL = 200
 """So many characters of a label are kept, because an index takes no more than some thousand bytes."""
 
@@ -106,12 +108,18 @@ class SpanDraft:
 def cut_labels(drafts: Sequence[SpanDraft]) -> None:
     """Cut what spans are found by to what an index takes. To be done after masking: half a secret looks like none."""
     for draft in drafts:
-        for name in LABELS:
-            label = getattr(draft, name)
+        for label in _labels(draft):
             if label is not None and len(label) > LONGEST_LABEL:
-                setattr(draft, name, label[:LONGEST_LABEL])
+                _cut(draft)
+                break
         if draft.tags and len(max(draft.tags, key=len)) > LONGEST_LABEL:
             draft.tags = tuple(dict.fromkeys(tag[:LONGEST_LABEL] for tag in draft.tags))
+
+
+def _cut(draft: SpanDraft) -> None:
+    for name in LABELS:
+        label = getattr(draft, name)
+        setattr(draft, name, label and label[:LONGEST_LABEL])
 
 
 @dataclass(frozen=True, slots=True)
