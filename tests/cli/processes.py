@@ -1,48 +1,26 @@
 """The command line as operators run it: in processes of its own."""
 
-import multiprocessing
 import os
 import select
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from unittest.mock import patch
 
 from tests.cli import preloaded
+from tests.fixtures.forks import CLEAN, fork
 from tests.fixtures.logs import keep_log, open_log
 
-# Nothing of the tests' own environment configures the processes, and nothing is coloured or wrapped.
-CLEAN = {name: value for name, value in os.environ.items() if not name.startswith("SPECTRAL_")} | {
-    "NO_COLOR": "1",
-    "COLUMNS": "200",
-}
 START_SECONDS = 60
-
-
-# Importing everything takes a command longer than what it does, so commands are forked from a process that has.
-_forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["tests.cli.preloaded"])
-
-
-@cache
-def _preload() -> None:
-    """Start that process, in an environment as clean as that of a command: some of it is read by what is imported."""
-    with patch.dict(os.environ, CLEAN, clear=True):
-        ensure_running()
 
 
 def spectral(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end, in a process of its own."""
     with TemporaryDirectory(prefix="spectral-command-") as directory:
         out, err = Path(directory, "out"), Path(directory, "err")
-        _preload()
-        process = _forks.Process(target=preloaded.run, args=(arguments, CLEAN | environment, out, err))
-        process.start()
+        process = fork(preloaded.run, arguments, CLEAN | environment, out, err)
         process.join(START_SECONDS)
         if process.exitcode is None:
             process.kill()

@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.cli.processes import CLEAN, spectral
+from tests.cli.processes import spectral
 from tests.fixtures.callers import Person
+from tests.fixtures.forks import CLEAN
 
 HEAVY = {"numpy", "scipy", "sklearn"}
 

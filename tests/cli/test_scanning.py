@@ -9,8 +9,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from spectral_platform.core.database import Database
-from tests.cli.processes import CLEAN, spectral
+from tests.cli.processes import spectral
 from tests.fixtures.callers import PASSWORD, Person
+from tests.fixtures.forks import CLEAN
 from tests.fixtures.worker import Drain
 from tests.scans.workspaces import QUICK, Scannable, make_scannable
 

@@ -7,7 +7,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.cli.processes import CLEAN, serving
+from tests.cli.processes import serving
+from tests.fixtures.forks import CLEAN
 
 PAGE = Path(__file__).parents[2] / "docs/access.md"
 

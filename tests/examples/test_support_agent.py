@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.processes import CLEAN
 from tests.fixtures.callers import Person
+from tests.fixtures.forks import CLEAN
 
 SCRIPT = Path(__file__).parents[2] / "examples" / "support_agent.py"
 QUESTIONS = 10

@@ -12,9 +12,10 @@ import pytest
 import structlog
 
 from spectral_platform.core.settings import Settings
-from tests.cli.processes import CLEAN, serving
+from tests.cli.processes import serving
 from tests.fixtures import logs
 from tests.fixtures.callers import PASSWORD, Person, register
+from tests.fixtures.forks import CLEAN
 from tests.fixtures.logs import CANARY, FOLDER, leaks
 
 SECRETS = {

@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-import multiprocessing
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +19,9 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.llm.commands import choose_models
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.worker.queue import open_queue
-from spectral_platform.worker.runner import run_worker
 from spectral_platform.worker.schedule import WorkerContext, rescue_jobs
 from tests.fixtures.callers import Person
+from tests.fixtures.forks import working
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
 from tests.scans.workspaces import Scannable, make_scannable
 
@@ -36,26 +33,6 @@ PHASES_WITHOUT_CALLS = frozenset({"cluster", "diagnose", "safety"})
 PATIENCE_S = 120
 POLL_S = 0.01
 SEED = 20_261_122
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.scans.test_kills", "spectral_platform.changesets.clusters.clustering", "matplotlib"])
-
-
-def work(settings: Settings, url: str) -> None:
-    """Be a worker until the process is killed."""
-    asyncio.run(run_worker(settings, url))
-
-
-@contextmanager
-def working(settings: Settings, url: str) -> Iterator[ForkServerProcess]:
-    """A worker process of its own, forked from one that has imported everything; it ends by SIGKILL."""
-    process = PROCESSES.Process(target=work, args=(settings, url), daemon=True)
-    process.start()
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.join()
-        process.close()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from contextlib import suppress
 from datetime import timedelta
 from typing import get_args
@@ -24,7 +23,7 @@ from spectral_platform.worker.runner import run_worker
 from tests.agents.factories import config, create_agent
 from tests.changesets.factories import change, make_changeset
 from tests.fixtures.callers import Person
-from tests.fixtures.logs import open_log
+from tests.fixtures.forks import working
 from tests.fixtures.receiver import Received, Receiver, receiving, responding
 from tests.webhooks.conftest import Hooks, Json
 
@@ -354,17 +353,12 @@ async def test_a_worker_that_is_killed_while_it_delivers_loses_nothing(
     receiver.respond = lambda received: None if len(receiver.received) == 1 else responding(200)
     webhook = await hooks.create(receiver)
     await hooks.happen()
-    environment = settings.environment_of_child(database_url=database_url) | {"SPECTRAL_SECRET_KEY": settings.secret}
-
-    for arrived, end in ((1, signal.SIGKILL), (2, signal.SIGTERM)):
-        with open_log("worker") as log:
-            command = [sys.executable, "-m", "spectral_platform.worker"]
-            process = await asyncio.create_subprocess_exec(*command, env=environment, stderr=log)
-            try:
-                await receiver.until(arrived)
-            finally:
-                process.send_signal(end)
-                await process.wait()
+    for arrived, is_killed in ((1, True), (2, False)):
+        with working(settings, database_url) as worker:
+            await receiver.until(arrived)
+            if not is_killed:
+                worker.terminate()
+                await asyncio.to_thread(worker.join)
 
     assert [each["status"] for each in await hooks.deliveries(webhook)] == ["delivered"]
     assert len(receiver.received) == 2
