@@ -110,64 +110,66 @@ class Storing:
 
     async def store(self, traces: dict[str, Assembly]) -> Stored:
         """Store what arrived of these traces."""
-        await self._run(PLAN_BY_KEYS)
-        begun, known = await self._take_locks(traces)
-        erased, taken_back = await self._take_back_erased(traces)
+        begun, known, erased = await self._take_locks(traces)
+        taken_back = await self._run(TAKE_BACK_TRACES, trace_ids=sorted(erased)) if erased else ()
+        dropped = sum(len(traces.pop(trace_id).rows) for trace_id in erased)
+        known = {trace_id: trace for trace_id, trace in known.items() if trace_id not in erased}
         replaced = await self._replace(known)
         stored = await self._copy(traces.values())
         changed = {trace_id: trace for trace_id, trace in known.items() if trace.rows}
         if changed:
             await self._update(changed)
-        return Stored(spans=stored - replaced, traces=begun - taken_back, erased=sum(len(each.rows) for each in erased))
+        return Stored(spans=stored - replaced, traces=begun - len(taken_back), erased=dropped)
 
-    async def _take_back_erased(self, traces: dict[str, Assembly]) -> tuple[list[Assembly], int]:
-        """Take back the traces that were erased before and have just begun anew. Returns what arrived, and how many had begun.
+    async def _take_locks(self, traces: Mapping[str, Assembly]) -> tuple[int, dict[str, Assembly], set[str]]:
+        """Begin the traces that are new, lock the others and read what is stored of them.
 
-        Whoever erases a trace holds its lock until the erasure can be seen, so under the lock there is no doubt.
+        Returns how many are new, those that are not, and which were erased before: what comes of these is dropped. Whoever erases
+        a trace holds its lock until the erasure can be seen, so under the lock there is no doubt.
         """
-        erased = [row[0] for row in await self._run(ERASED_TRACES, trace_ids=list(traces))]
-        taken_back = await self._run(TAKE_BACK_TRACES, trace_ids=erased) if erased else ()
-        return [traces.pop(trace_id) for trace_id in erased], len(taken_back)
-
-    async def _take_locks(self, traces: Mapping[str, Assembly]) -> tuple[int, dict[str, Assembly]]:
-        """Begin the traces that are new and lock the others. Returns how many are new, and those that are not."""
-        begun = 0
+        begun, erased = 0, set[str]()
         known: dict[str, Assembly] = {}
         remaining = dict(traces)
         # Most spans of small requests are of traces that are there; what they come to is not worth knowing yet.
-        seen = {row[0] for row in await self._run(KNOWN_TRACES, trace_ids=list(traces))}
+        _, looked = await self._ask((PLAN_BY_KEYS, {}), (KNOWN_TRACES, {"trace_ids": list(traces)}))
+        seen = dict(looked)
         while remaining:  # a trace may be deleted between the look at it and its lock; then it begins anew
-            new = await self._begin({trace_id: trace for trace_id, trace in remaining.items() if trace_id not in seen})
-            begun += len(new)
-            for trace_id in new:
+            new = {trace_id: trace for trace_id, trace in remaining.items() if trace_id not in seen}
+            ids = {"trace_ids": sorted(remaining)}
+            begin = [(BEGIN_TRACES, self._begun(new))] if new else []
+            lock = [(LOCK_TRACES, ids), (STORED_FACTS, _places(seen))] if seen else []
+            answers = iter(await self._ask(*begin, *lock, (ERASED_TRACES, ids)))
+            for (trace_id,) in next(answers) if new else ():
                 remaining.pop(trace_id).day = self._today
-            seen.clear()
-            locked = await self._lock(remaining) if remaining else set()
-            known |= {trace_id: remaining.pop(trace_id) for trace_id in locked}
-            if remaining:  # one that was erased must not begin anew: out of order, it could wait for who waits for this one
-                for row in await self._run(ERASED_TRACES, trace_ids=list(remaining)):
-                    remaining.pop(row[0])
-        return begun, known
+                begun += 1
+            if seen:
+                known |= await self._take_in(remaining, seen, locked=next(answers), stored=next(answers))
+            for (trace_id,) in next(answers):  # it must not begin anew: out of order, it could wait for who waits for this one
+                erased.add(trace_id)
+                remaining.pop(trace_id, None)
+            seen = dict.fromkeys(new.keys() & remaining.keys(), self._today)  # somebody else has begun them
+        return begun, known, erased
 
-    async def _begin(self, traces: Mapping[str, Assembly]) -> set[str]:
-        """Insert traces as what arrived makes them. Returns which were not there."""
-        if not traces:
-            return set()
+    def _begun(self, traces: Mapping[str, Assembly]) -> dict[str, Any]:
+        """Traces as what arrived makes them."""
         for trace in traces.values():
             trace.leave_what_is_stored()
-        columns = _columns({trace_id: trace.summarise() for trace_id, trace in traces.items()}, traces)
-        return {row[0] for row in await self._run(BEGIN_TRACES, day=self._today, **columns)}
+        return {"day": self._today, **_columns({trace_id: trace.summarise() for trace_id, trace in traces.items()}, traces)}
 
-    async def _lock(self, traces: Mapping[str, Assembly]) -> set[str]:
-        """Lock traces that exist and read what is stored of them. Returns which there are."""
-        locked = await self._run(LOCK_TRACES, trace_ids=sorted(traces))
+    async def _take_in(
+        self, remaining: dict[str, Assembly], seen: Mapping[str, date], *, locked: Sequence[Any], stored: Sequence[Any]
+    ) -> dict[str, Assembly]:
+        """Take from the remaining traces those that are locked, with what is stored of them. Returns these."""
+        taken: dict[str, Assembly] = {}
         for trace_id, day, input_span_id, output_span_id, question, answer in locked:
-            trace = traces[trace_id]
-            trace.day, trace.inputs, trace.outputs = day, {input_span_id: question}, {output_span_id: answer}
-        places = {"trace_ids": [row[0] for row in locked], "days": sorted({row[1] for row in locked})}
-        for trace_id, *facts in await self._run(STORED_FACTS, **places):
-            traces[trace_id].stored[facts[0]] = SpanFacts(*facts)
-        return set(places["trace_ids"])
+            if trace_id in remaining:  # the others have just begun here
+                trace = taken[trace_id] = remaining.pop(trace_id)
+                trace.day, trace.inputs, trace.outputs = day, {input_span_id: question}, {output_span_id: answer}
+        unasked = {trace_id: day for trace_id, trace in taken.items() if (day := trace.day) and seen.get(trace_id) != day}
+        for trace_id, *facts in [*stored, *(await self._run(STORED_FACTS, **_places(unasked)) if unasked else ())]:
+            if trace_id in taken:
+                taken[trace_id].stored[facts[0]] = SpanFacts(*facts)
+        return taken
 
     async def _replace(self, known: Mapping[str, Assembly]) -> int:
         """Make room for fuller copies of spans. Returns how many there are."""
@@ -211,9 +213,26 @@ class Storing:
 
     async def _run(self, statement: str, **values: Any) -> Sequence[Any]:
         """Run a statement with these values, the workspace and the time."""
+        return await _rows(await self._execute(statement, values))
+
+    async def _ask(self, *questions: tuple[str, Mapping[str, Any]]) -> list[Sequence[Any]]:
+        """Run statements one after the other, on one way to the database and back."""
+        async with self._connection.pipeline():
+            cursors = [await self._execute(statement, values) for statement, values in questions]
+        return [await _rows(cursor) for cursor in cursors]
+
+    async def _execute(self, statement: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
         parameters = {"workspace_id": self._workspace_id, "now": self._moment, **values} if "%(" in statement else None
-        cursor = await self._connection.execute(statement.encode(), parameters)
-        return await cursor.fetchall() if cursor.description else ()
+        return await self._connection.execute(statement.encode(), parameters)
+
+
+async def _rows(cursor: psycopg.AsyncCursor[Any]) -> Sequence[Any]:
+    return await cursor.fetchall() if cursor.description else ()
+
+
+def _places(days: Mapping[str, date]) -> dict[str, Any]:
+    """Where the spans of traces are."""
+    return {"trace_ids": sorted(days), "days": sorted(set(days.values()))}
 
 
 def _columns(summaries: Mapping[str, TraceSummary], traces: Mapping[str, Assembly]) -> dict[str, list[Any]]:

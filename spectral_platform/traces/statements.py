@@ -50,7 +50,7 @@ due AS ({_ARE_DUE} begun)
 SELECT trace_id FROM begun
 """
 KNOWN_TRACES = """
-SELECT trace_id FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
+SELECT trace_id, day FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
 """
 LOCK_TRACES = """
 SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
@@ -80,11 +80,13 @@ SELECT trace_id, span_id, left(input, {PREVIEW_CHARACTERS}), left(output, {PREVI
 WHERE workspace_id = %(workspace_id)b AND day = ANY(%(days)b::date[])
   AND (trace_id, span_id) IN (SELECT * FROM unnest(%(trace_ids)b::text[], %(span_ids)b::text[]))
 """
+# The ids are given twice: without them as a condition, a table that has just begun to fill is joined as a whole.
 _COMPUTED = ", ".join(f"{name} = sent.{name}" for name in SUMMARY if name != "trace_id")
 UPDATE_TRACES = f"""
 WITH changed AS (
     UPDATE traces SET updated_at = %(now)b, {_COMPUTED} FROM {_SENT}
     WHERE traces.workspace_id = %(workspace_id)b AND traces.trace_id = sent.trace_id
+      AND traces.trace_id = ANY(%(trace_id)b::text[])
     RETURNING traces.trace_id
 )
 {_ARE_DUE} changed
