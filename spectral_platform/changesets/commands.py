@@ -23,6 +23,7 @@ from spectral_platform.agents.versions import ConfigSource, Label
 from spectral_platform.audit.commands import record
 from spectral_platform.changesets import queries
 from spectral_platform.changesets.approving import approve
+from spectral_platform.changesets.autonomy.bounds import require_proof
 from spectral_platform.changesets.autonomy.news import watch_ended
 from spectral_platform.changesets.autonomy.queries import find_watch
 from spectral_platform.changesets.autonomy.states import WatchStatus
@@ -31,7 +32,6 @@ from spectral_platform.changesets.clusters.commands import record_clusters
 from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.changesets.errors import (
     AutonomyForbids,
-    EvidenceForbids,
     NoApprovalToWithdraw,
     ReplayedEvidence,
     SimulatedEvidence,
@@ -41,7 +41,7 @@ from spectral_platform.changesets.explainability import NO_CHANGES_WARRANTED, De
 from spectral_platform.changesets.models import Changeset, ChangesetApproval, ChangesetItem, ChangesetMove
 from spectral_platform.changesets.news import ChangesetMoved
 from spectral_platform.changesets.proposals import FrameworkSnapshot, PerformanceCard, ProposedChange
-from spectral_platform.changesets.states import APPLIED_FROM, BORN_AS, CHANGESET, ChangesetStatus, EvidenceLevel, Outcome, Risk
+from spectral_platform.changesets.states import BORN_AS, CHANGESET, ChangesetStatus, Outcome, Risk
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller, CallerKind, system_caller
 from spectral_platform.core.errors import InvalidTransitionError
@@ -192,9 +192,7 @@ async def apply_changeset(session: AsyncSession, caller: Caller, changeset_id: U
     """
     await _require_autonomy(session, caller, "applied", forbidden_by={AutonomyMode.OBSERVE_ONLY, AutonomyMode.RECOMMEND})
     changeset, concerned = await lock_changeset(session, caller, changeset_id)
-    level = EvidenceLevel(str(changeset.verdict.get("evidence_level", APPLIED_FROM)))
-    if level < APPLIED_FROM:
-        raise EvidenceForbids(level, APPLIED_FROM)
+    require_proof(changeset.verdict, simulated=changeset.simulated)
     await move(session, changeset, ChangesetStatus.APPLIED, **_logged(changeset, caller, reason))
     for item in changeset.items:
         agent = _present(concerned, item)

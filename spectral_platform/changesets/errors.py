@@ -1,5 +1,6 @@
 """What can go wrong with changesets."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from spectral_platform.core.errors import BusinessRuleViolationError, NotFoundError
@@ -46,6 +47,17 @@ class EvidenceForbids(BusinessRuleViolationError):
             "promote its version by hand.",
             evidence_level=level,
             least=least,
+        )
+
+
+class JudgeUncalibrated(BusinessRuleViolationError):
+    """A judge that nobody has checked against people decided, so Spectral recommends and does not apply."""
+
+    def __init__(self, dimensions: Sequence[str]) -> None:
+        super().__init__(
+            f"The verdict rests on a judge that is not calibrated for {', '.join(dimensions)}: label answers and scan again, "
+            "export the changeset, or promote its version by hand.",
+            dimensions=list(dimensions),
         )
 
 

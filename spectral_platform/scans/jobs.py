@@ -15,6 +15,7 @@ from spectral_platform.scans.models import Scan, ScanAgent
 from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.run import add_event, claim
 from spectral_platform.scans.states import ScanStatus
+from spectral_platform.scans.unsealing import expose_seen
 from spectral_platform.scans.work import ExecuteScan
 from spectral_platform.workspaces.queries import is_alive
 
@@ -110,6 +111,7 @@ async def _finish(
     scan = await session.get_one(Scan, tenant.scan_id, with_for_update=True)
     if scan.status is ScanStatus.CANCELLING:  # whatever stopped it, it was to be stopped
         status, event, message, failure = ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None
+    await expose_seen(session, scan)
     level = "error" if status is ScanStatus.FAILED else "info"
     await add_event(session, tenant, scan.phase, event, "", message, level=level)
     await move(session, scan, status, failure=failure)

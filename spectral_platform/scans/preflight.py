@@ -60,7 +60,7 @@ from spectral_platform.scans.settings import (
     SearchStrategy,
     TraceWindow,
 )
-from spectral_platform.scans.verdicts.evidence import LIMITS, calls_tools, evidence_level
+from spectral_platform.scans.verdicts.evidence import LIMITS, evidence_level, is_replayable
 from spectral_platform.workspaces.commands import hold_workspace
 from spectral_platform.workspaces.policies.autonomy import Autonomy
 from spectral_platform.workspaces.policies.prices import Prices
@@ -125,7 +125,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         autonomy=(await get_policy(session, caller, Autonomy)).mode,
     )
     shape, warnings = await _shape(session, caller, version, configs, judges, settings)
-    calling = {agent.agent_id for agent, config in agents if calls_tools(config)}
+    calling = {agent.agent_id for agent, config in agents if is_replayable(config)}
     turns = await count_tool_turns(session, caller, calling, since=settings.trace_since, until=settings.trace_until)
     shape = shape.model_copy(update={"turns": min(MOST_TURNS, max((1 + each for each in turns.values()), default=1))})
     if Purpose.CUSTOMER_REPLAY in models:

@@ -16,7 +16,7 @@ from spectral_platform.evaluations.trajectories.queries import list_recordings
 from spectral_platform.evaluations.trajectories.recordings import Playback, Recordings
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.models import Scan
-from spectral_platform.scans.verdicts.evidence import calls_tools
+from spectral_platform.scans.verdicts.evidence import is_replayable
 from spectral_platform.worlds.readings import keeping
 from spectral_platform.worlds.splits import Split
 
@@ -73,5 +73,5 @@ class Replay:
 
 
 def replayable(configs: dict[UUID, AgentConfig]) -> dict[UUID, AgentConfig]:
-    """The agents whose tools somebody has to answer."""
-    return {agent_id: config for agent_id, config in configs.items() if calls_tools(config)}
+    """The agents whose tools recordings may answer."""
+    return {agent_id: config for agent_id, config in configs.items() if is_replayable(config)}

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
 
+from sqlalchemy import exists, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,13 +15,15 @@ from spectral_platform.core.access import system_caller
 from spectral_platform.core.randomness import derive, generator
 from spectral_platform.llm.calling import settle
 from spectral_platform.llm.errors import BudgetExhausted
+from spectral_platform.llm.models import ModelCall
 from spectral_platform.llm.queries import load_answers
+from spectral_platform.samples.models import PublishedSample
 from spectral_platform.samples.queries import count_version_groups, list_version_samples
 from spectral_platform.scans.cases import Case, CaseBook, fresh_stimuli, sample_case
 from spectral_platform.scans.conversing import OutOfTime
-from spectral_platform.scans.models import Scan, ScanCandidate
+from spectral_platform.scans.models import Scan, ScanCandidate, ScanEvent
 from spectral_platform.scans.pairing import pair
-from spectral_platform.scans.queries import list_lineage
+from spectral_platform.scans.queries import is_replayed, list_lineage
 from spectral_platform.scans.quoting import holdout_repeats
 from spectral_platform.scans.run import BASELINE, Contender, Run
 from spectral_platform.scans.states import Phase
@@ -29,9 +32,13 @@ from spectral_platform.scans.verdicts.bounding import plan_strictness
 from spectral_platform.scans.verdicts.coverage import compare_coverage
 from spectral_platform.scans.verdicts.gating import conclude
 from spectral_platform.statistics.sequential import LOOKS
+from spectral_platform.worlds.commands import record_exposure
 from spectral_platform.worlds.queries import open_holdout
-from spectral_platform.worlds.readings import Reading, confine
+from spectral_platform.worlds.readings import Reading, confine, keeping
 from spectral_platform.worlds.splits import Split
+
+LOOKED = "holdout_compared"
+"""The event of a look at the holdout."""
 
 
 async def save_candidates(run: Run) -> None:
@@ -104,7 +111,7 @@ async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> N
         )
         stops = found.conclusion.stops or strictness.is_last
         await run.emit(
-            "holdout_compared",
+            LOOKED,
             f"Look {strictness.look} of {strictness.looks}: baseline and finalist ran on {seen} of {len(groups)} sealed cases"
             + ("." if stops else "; more are needed."),
             subject=str(strictness.look),
@@ -151,6 +158,27 @@ async def unseal(run: Run) -> CaseBook:
             *fresh_stimuli(run.standard.world, run.seed, Split.HOLDOUT),
         )
     )
+
+
+async def expose_seen(session: AsyncSession, scan: Scan) -> None:
+    """Count the sealed cases that a scan was shown a look at before it ended without a verdict: they served all the same."""
+    looked = exists().where(ScanEvent.scan_id == scan.id, ScanEvent.type == LOOKED)
+    if scan.simulated or not await session.scalar(select(looked)) or await is_replayed(session, scan.workspace_id, scan.id):
+        return
+    async with keeping(session):
+        asked = exists().where(
+            ModelCall.workspace_id == scan.workspace_id,
+            ModelCall.scan_id == scan.id,
+            ModelCall.is_sealed,
+            ModelCall.case_key == PublishedSample.content_hash,
+        )
+        groups = await session.scalars(
+            PublishedSample.in_workspace(scan.workspace_id)
+            .with_only_columns(PublishedSample.content_group)
+            .where(PublishedSample.version_id == scan.settings.sample_set_version_id, asked)
+        )
+        seen = set(groups)
+    await record_exposure(session, scan.workspace_id, scan.id, seen)
 
 
 async def _load_recordings(session: AsyncSession, run: Run, scan: Scan, groups: set[str]) -> None:

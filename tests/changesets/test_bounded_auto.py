@@ -33,6 +33,7 @@ PROOF: dict[str, Any] = {
     "statistics": {"confidence": 0.999, "rigor": {"alpha": 0.01}, "judges": {"tone": {"state": "calibrated"}}},
 }
 """A verdict that keeps every bound."""
+UNCHECKED = {"statistics": {"judges": {"tone": {"state": "uncalibrated"}, "facts": {"state": "provisional"}}}}
 ORDERS = table("procrastinate_jobs", column("task_name"), column("args"))
 
 
@@ -359,12 +360,22 @@ async def test_what_cannot_be_rolled_back_any_more_is_said(
     assert await labels(owner, agent) == (2, version)
 
 
-async def test_what_was_not_run_whole_is_recommended_and_not_applied(database: Database, owner: Person) -> None:
+@pytest.mark.parametrize(
+    ("proof", "simulated", "told"),
+    [
+        ({"evidence_level": "L2"}, True, ("evidence_level", "L2")),
+        (UNCHECKED, False, ("dimensions", ["tone"])),
+        (UNCHECKED, True, None),  # nothing was asked that people could have labelled
+    ],
+)
+async def test_what_is_not_proven_enough_is_recommended_and_not_applied(
+    database: Database, owner: Person, proof: dict[str, Any], simulated: bool, told: tuple[str, Any] | None
+) -> None:
     agent = await create_agent(owner, config=config())
-    changeset_id = await make_changeset(database, owner, change(agent), verdict=PROOF | {"evidence_level": "L2"})
+    changeset_id = await make_changeset(database, owner, change(agent), verdict=PROOF | proof, simulated=simulated)
 
     assert (await act(owner, changeset_id, "accept")).status_code == 200
-    refused = await act(owner, changeset_id, "apply")
+    answer = await act(owner, changeset_id, "apply")
 
-    assert refused.status_code == 400
-    assert refused.json()["evidence_level"] == "L2"
+    assert answer.status_code == (200 if told is None else 400)
+    assert told is None or answer.json()[told[0]] == told[1]

@@ -3,17 +3,25 @@
 import asyncio
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import JobContext
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.errors import ProviderUnavailable, ProviderUnconfigured
 from spectral_platform.llm.ledger import Entry, Ledger, Tenant
+from spectral_platform.llm.models import ModelCall
+from spectral_platform.llm.purposes import Purpose
+from spectral_platform.samples.models import PublishedSample
 from spectral_platform.scans import jobs
 from spectral_platform.scans.errors import ScanAlreadyActive
 from spectral_platform.scans.execution import ScanCancelled
+from spectral_platform.scans.run import add_event
+from spectral_platform.scans.states import Phase, ScanStatus
+from spectral_platform.scans.unsealing import LOOKED
 from spectral_platform.scans.work import ExecuteScan
+from spectral_platform.worlds.models import HoldoutExposure
+from spectral_platform.worlds.readings import keeping
 from tests.fixtures.callers import Person
 from tests.scans.workspaces import QUICK, make_scannable
 
@@ -108,3 +116,49 @@ async def test_of_two_scans_of_an_agent_that_are_asked_for_at_once_one_begins(or
     assert sorted(answer.status_code for answer in answers) == [202, 400]
     refused = next(answer.json() for answer in answers if answer.status_code == 400)
     assert refused["type"].endswith(ScanAlreadyActive.slug)
+
+
+@pytest.mark.parametrize("looked", [True, False])
+async def test_sealed_cases_that_a_scan_looked_at_have_served_even_without_a_verdict(
+    owner: Person, database: Database, context: JobContext, looked: bool
+) -> None:
+    started = await (await make_scannable(owner, database, samples=20)).start()
+    order = ExecuteScan(account_id=owner.account_id, workspace_id=owner.workspace_id, scan_id=started["scan_id"])
+    tenant = await jobs._take_over(context, order)
+    assert tenant is not None
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        async with keeping(session):
+            asked = (await session.scalars(select(PublishedSample).order_by(PublishedSample.content_hash).limit(3))).all()
+        await session.execute(text("UPDATE scans SET simulated = false WHERE id = :id"), {"id": order.scan_id})
+        if looked:
+            await add_event(session, tenant, Phase.EVALUATE, LOOKED, "1", "Look 1 of 3.")
+        session.add_all(sealed_call(order, sample.content_hash) for sample in asked)
+
+    failure = {"slug": "internal-error", "detail": "It broke."}
+    await jobs._end(context, tenant, ScanStatus.FAILED, "scan_failed", "It broke.", failure)
+
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session, keeping(session):
+        served = set(await session.scalars(select(HoldoutExposure.content_group)))
+    assert served == ({sample.content_group for sample in asked} if looked else set())
+
+
+def sealed_call(order: ExecuteScan, case_key: str) -> ModelCall:
+    """An answer on a sealed case, as the ledger keeps it."""
+    counts = dict.fromkeys(("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "latency_ms", "hits"), 0)
+    return ModelCall(
+        workspace_id=order.workspace_id,
+        scan_id=order.scan_id,
+        key=case_key,
+        phase=Phase.EVALUATE,
+        purpose=Purpose.AGENT_TURN,
+        candidate="baseline",
+        case_key=case_key,
+        repeat=0,
+        provider="openai",
+        model="gpt",
+        is_simulated=False,
+        is_sealed=True,
+        answer="",
+        finish_reason="stop",
+        **counts,
+    )

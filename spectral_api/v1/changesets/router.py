@@ -21,6 +21,7 @@ from spectral_platform.changesets.errors import (
     AutonomyForbids,
     ChangesetNotFound,
     EvidenceForbids,
+    JudgeUncalibrated,
     NoApprovalToWithdraw,
     NotWatched,
     ReplayedEvidence,
@@ -129,7 +130,7 @@ async def reject_changeset(
     "/{changeset_id}/apply",
     response_model=schemas.Changeset,
     summary="Apply a changeset",
-    responses=problems(*DECISION, AutonomyForbids, EvidenceForbids),
+    responses=problems(*DECISION, AutonomyForbids, EvidenceForbids, JudgeUncalibrated),
 )
 async def apply_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Label the accepted versions `production`: from now on agents fetch them.

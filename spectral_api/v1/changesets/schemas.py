@@ -13,7 +13,7 @@ from spectral_platform.changesets.autonomy.monitoring import Reading, Reference
 from spectral_platform.changesets.autonomy.states import WatchStatus
 from spectral_platform.changesets.explainability import Explainability
 from spectral_platform.changesets.proposals import FrameworkSnapshot, PerformanceCard
-from spectral_platform.changesets.states import ChangesetStatus, Outcome, Risk
+from spectral_platform.changesets.states import ChangesetStatus, EvidenceLevel, Outcome, Risk
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_000)]
 
@@ -78,6 +78,7 @@ class Watch(Output):
         description="`watching`; `kept`: the time was over and no regression had been shown; `rolled_back`: one was shown and "
         "the system put everything back; `stopped`: somebody decided, or the system could not act any more."
     )
+    evidence_level: EvidenceLevel = Field(description="`L4`: what the change does in production itself.", examples=["L4"])
     began_at: Time = Field(description="When the changeset was applied.")
     ends_at: Time = Field(description="Until when production is watched.")
     finished_at: Time | None = Field(description="When the watch ended; null = it has not.")

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from spectral_platform.changesets.states import EvidenceLevel, Risk
+from spectral_platform.changesets.errors import EvidenceForbids, JudgeUncalibrated
+from spectral_platform.changesets.states import APPLIED_FROM, EvidenceLevel, Risk
 from spectral_platform.workspaces.policies.autonomy import RIGOR, AutonomyBounds, AutonomyMode
 
-CALIBRATED = "calibrated"
+CALIBRATED, UNCALIBRATED = "calibrated", "uncalibrated"
 LEAST_EVIDENCE = EvidenceLevel.L3
 _RISKS = (Risk.LOW, Risk.MEDIUM, Risk.HIGH)
 
@@ -51,10 +52,27 @@ class Proof(_Read):
     evidence_level: EvidenceLevel = EvidenceLevel.L0
     statistics: _Statistics = _Statistics()
 
+    @property
+    def uncalibrated(self) -> list[str]:
+        """The dimensions of whose judge nothing is known: what it says is an opinion."""
+        return sorted(key for key, judge in self.statistics.judges.items() if judge.state == UNCALIBRATED)
+
 
 def read_proof(verdict: dict[str, JsonValue]) -> Proof:
     """The parts of a stored verdict that bounds are held against."""
     return Proof.model_validate(verdict)
+
+
+def require_proof(verdict: dict[str, JsonValue], *, simulated: bool) -> None:
+    """Raise ``EvidenceForbids`` or ``JudgeUncalibrated`` where a verdict is enough to recommend a change and not to apply it.
+
+    Of a simulated judge nothing can be known, and nothing real is changed by its word.
+    """
+    level = EvidenceLevel(str(verdict.get("evidence_level", APPLIED_FROM)))
+    if level < APPLIED_FROM:
+        raise EvidenceForbids(level, APPLIED_FROM)
+    if not simulated and (opinions := read_proof(verdict).uncalibrated):
+        raise JudgeUncalibrated(opinions)
 
 
 def reasons_against(

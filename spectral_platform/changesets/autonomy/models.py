@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from spectral_platform.changesets.autonomy.monitoring import Reading, Reference
 from spectral_platform.changesets.autonomy.states import WATCH, WatchStatus
+from spectral_platform.changesets.states import EvidenceLevel
 from spectral_platform.core.columns import Created, Identified, PydanticJSON, WorkspaceOwned, state_column
 from spectral_platform.core.database import Base
 from spectral_platform.core.lifecycle import Lifecycle
@@ -24,6 +25,7 @@ class ChangesetWatch(Identified, WorkspaceOwned, Created, Base):
     __tablename__ = "changeset_watches"
 
     lifecycle: ClassVar[Lifecycle[WatchStatus]] = WATCH
+    evidence_level: ClassVar[EvidenceLevel] = EvidenceLevel.L4
 
     changeset_id: Mapped[UUID] = mapped_column(ForeignKey("changesets.id", ondelete="CASCADE"), unique=True)
     status: Mapped[WatchStatus] = mapped_column(state_column(WatchStatus, "status"), default=WatchStatus.WATCHING)

@@ -93,7 +93,7 @@ def coverage_gates(coverage: Coverage | None) -> tuple[GateResult, ...]:
 
 
 def _alike(name: str, arms: tuple[ToolUse, ToolUse], where: str) -> GateResult:
-    difference = abs(arms[0].coverage - arms[1].coverage)
+    difference = round(abs(arms[0].coverage - arms[1].coverage), 9)
     return GateResult(
         gate=Gate.EVIDENCE,
         name=name,

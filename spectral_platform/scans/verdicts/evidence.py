@@ -23,6 +23,14 @@ def evidence_level(*configs: AgentConfig, is_replayed: bool = False) -> Evidence
     return EvidenceLevel.L2 if is_replayed else EvidenceLevel.L1
 
 
+def is_replayable(config: AgentConfig) -> bool:
+    """Whether recordings can answer its tools.
+
+    A model that was told to think (Anthropic's ``thinking``) wants its thoughts back with the results, and nothing keeps those.
+    """
+    return calls_tools(config) and "thinking" not in config.hyperparameters.extra
+
+
 def calls_tools(config: AgentConfig) -> bool:
     """Whether the agent is a model that leaves it to somebody else to carry out what it asks of its tools."""
     is_model = config.execution is None or config.execution.kind == "model"

@@ -11,6 +11,7 @@ from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.v1.evaluations.scores import schemas
 from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_platform.changesets.states import EvidenceLevel
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 from spectral_platform.evaluations.rubrics.queries import get_rubric
@@ -49,6 +50,7 @@ async def preview_rubric(
         judge_model=judge,
         simulated=judge is not None and is_simulated(judge),
         replayed=preview.judge.replayed,
+        evidence_level=EvidenceLevel.L0,
         results=[_scored(each) for each in outcome.looked],
         missing=preview.missing,
         stopped_by=outcome.stopped_by,

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from spectral_api.schemas import Input, Output, Usd
 from spectral_api.v1.traces.schemas import HexTraceId
+from spectral_platform.changesets.states import EvidenceLevel
 from spectral_platform.evaluations.scores.findings import AnswerSource
 from spectral_platform.evaluations.scores.previewing import Stop
 
@@ -110,6 +111,9 @@ class Preview(Output):
     judge_model: str | None = Field(description="The model that judges in this workspace; null = none.")
     simulated: bool = Field(description="Whether that is the simulator's.")
     replayed: bool = Field(description="Whether a cassette answers in its place.")
+    evidence_level: EvidenceLevel = Field(
+        description="`L0`: recorded answers, evaluated anew, which says nothing of a change to an agent.", examples=["L0"]
+    )
     results: list[Scored] = Field(description="The answers, in the order asked for.")
     missing: list[str] = Field(description="Ids of what is not in this workspace.")
     stopped_by: Stop | None = Field(description="What ended the judging early; null = all of it was done.")
