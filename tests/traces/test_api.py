@@ -14,7 +14,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.traces.spans import SpanKind, SpanStatus
 from tests.fixtures.callers import Person
-from tests.traces.factories import START, call, draft, index, new_trace_id, span_id, store
+from tests.traces.factories import START, call, draft, index, new_trace_id, store
 
 ORDER = {"agent": "support", "input": "Where is my order?", "output": "On its way."}
 
@@ -348,54 +348,6 @@ async def test_a_list_shows_the_beginning_of_long_texts_and_the_trace_all_of_the
 
     assert (len(shown["input"]), len(shown["output"])) == (500, 500)
     assert (len(trace["input"]), len(trace["output"])) == (5000, 3000)
-
-
-async def test_a_trace_shows_its_spans_as_trees(owner: Person, database: Database) -> None:
-    trace_id = new_trace_id()
-    spans = [draft(trace_id, 1), draft(trace_id, 2, 1), call(trace_id, 3, 2), draft(trace_id, 4, 1), draft(trace_id, 5, 99)]
-    await store(database, owner, spans)
-
-    trace = await detail(owner, trace_id)
-
-    assert shape(trace["spans"]) == [(1, [(2, [(3, [])]), (4, [])]), (5, [])]
-    assert trace["spans_pagination"] == {"total": 5, "limit": 1000, "offset": 0, "next_cursor": None}
-    leaf = trace["spans"][0]["children"][0]["children"][0]
-    assert (leaf["kind"], leaf["model"], leaf["cost_usd"], leaf["duration_ms"]) == ("llm", "sim/standard", "0.00014", 5)
-    assert leaf["parent_span_id"] == span_id(2)
-
-
-def shape(spans: list[dict[str, Any]]) -> list[Any]:
-    return [(int(span["span_id"], 16), shape(span["children"])) for span in spans]
-
-
-async def test_spans_in_a_circle_and_spans_in_a_long_chain_are_all_shown(owner: Person, database: Database) -> None:
-    circle, chain = new_trace_id(), new_trace_id()
-    await store(database, owner, [draft(circle, 1, 3), draft(circle, 2, 1), draft(circle, 3, 2)])
-    await store(database, owner, [draft(chain, number, number - 1 or None) for number in range(1, 301)])
-
-    def count(spans: list[dict[str, Any]]) -> int:
-        return sum(1 + count(span["children"]) for span in spans)
-
-    assert shape((await detail(owner, circle))["spans"]) == [(1, [(2, [(3, [])])])]
-    assert count((await detail(owner, chain))["spans"]) == 300
-
-
-async def test_a_long_trace_comes_a_thousand_spans_at_a_time(owner: Person, database: Database) -> None:
-    trace_id = new_trace_id()
-    await store(database, owner, [draft(trace_id, number, None if number == 1 else 1) for number in range(1, 1203)])
-
-    first, second = await detail(owner, trace_id), await detail(owner, trace_id, spans_offset=1000)
-    cursor = first["spans_pagination"]["next_cursor"]
-    await store(database, owner, [draft(trace_id, 0, 1)])  # it began before the others, and arrives late
-    behind = await detail(owner, trace_id, spans_cursor=cursor, spans_limit=150)
-    last = await detail(owner, trace_id, spans_cursor=behind["spans_pagination"]["next_cursor"])
-
-    assert (len(first["spans"]), len(first["spans"][0]["children"])) == (1, 999)
-    assert second["spans_pagination"] == {"total": 1202, "limit": 1000, "offset": 1000, "next_cursor": None}
-    assert len(second["spans"]) == 202
-    assert behind["spans"] + last["spans"] == second["spans"]
-    assert (len(behind["spans"]), last["spans_pagination"]["next_cursor"]) == (150, None)
-    assert (await detail(owner, trace_id, spans_offset=1203))["spans"] == []
 
 
 @pytest.mark.parametrize("query", [{"spans_cursor": "x"}, {"spans_cursor": "WzFd"}, {"spans_limit": 1001}])
