@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID, uuid4
@@ -22,6 +22,7 @@ from bench.machine import Report
 from bench.server import Server, serving
 
 WARM_UP = 5
+PARTS = ("p50", "p99", "API", "Postgres")
 Requests = dict[str, tuple[str, dict[str, Any]]]
 
 
@@ -134,22 +135,34 @@ def requests_to(reader: Reader) -> Requests:
     }
 
 
-def measure(reader: Reader, repetitions: int) -> Iterator[tuple[str, float, float]]:
-    """The median and the 99th percentile of every request, in milliseconds."""
+@dataclass(frozen=True)
+class Times:
+    """The milliseconds of a request: the median, the 99th percentile, and the processor's, which no neighbour makes longer."""
+
+    middle: float
+    late: float
+    api: float
+    postgres: float
+
+
+def measure(server: Server, reader: Reader, repetitions: int) -> Iterator[tuple[str, Times]]:
+    """What every request takes."""
     gc.disable()
     for name, (path, query) in requests_to(reader).items():
+        before = server.usage()
         taken = statistics.quantiles(reader.seconds(path, query, repetitions), n=100, method="inclusive")
-        yield name, taken[49] * 1000, taken[98] * 1000
+        used, asked = server.usage() - before, WARM_UP + repetitions
+        yield name, Times(taken[49] * 1000, taken[98] * 1000, used.api / asked * 1000, used.postgres / asked * 1000)
 
 
-def measured_over(traces: int, repetitions: int) -> dict[str, tuple[float, float]]:
+def measured_over(traces: int, repetitions: int) -> dict[str, Times]:
     """The same over so many traces."""
     with serving() as server:
         reader = new_reader(server)
         with server.connect() as connection:
             History(reader.workspace_id, traces).make(connection)
         with closing(reader.client):
-            return {name: (middle, late) for name, middle, late in measure(reader, repetitions)}
+            return dict(measure(server, reader, repetitions))
 
 
 def main(
@@ -160,11 +173,11 @@ def main(
     repetitions: Annotated[int, typer.Option(help="How often each request is sent.")] = 100,
 ) -> None:
     """Print how long reads take."""
-    report = Report("", *(f"{number} traces: {part}" for number in traces for part in ("p50", "p99")), "growth of p50")
+    report = Report("", *(f"{number} traces: {part}" for number in traces for part in PARTS), "growth of p50")
     measured = [measured_over(number, repetitions) for number in traces]
     for name in measured[0]:
-        times = [f"{time:.1f} ms" for each in measured for time in each[name]]
-        report.add(name, *times, f"{measured[-1][name][0] / measured[0][name][0]:.2f}")
+        times = [f"{time:.1f} ms" for each in measured for time in astuple(each[name])]
+        report.add(name, *times, f"{measured[-1][name].middle / measured[0][name].middle:.2f}")
     report.print()
 
 

@@ -14,7 +14,7 @@ from spectral_platform.portability.commands import expire_traces
 from spectral_platform.traces import commands, listing
 from spectral_platform.traces.selection import TraceFilter, bind_search
 from tests.fixtures.callers import Person
-from tests.traces.factories import draft, index, new_trace_id, store
+from tests.traces.factories import call, draft, index, new_trace_id, store
 
 LONG = "word " * 5_000
 REFUSING = """
@@ -153,10 +153,16 @@ async def test_erased_traces_leave_no_words_whenever_they_are_erased(owner: Pers
 
 
 @pytest.mark.own_database
-async def test_expired_traces_leave_no_words(owner: Person, database: Database, settings: Settings) -> None:
+async def test_what_has_expired_is_neither_shown_nor_counted_nor_found(
+    owner: Person, database: Database, settings: Settings
+) -> None:
     old, new = new_trace_id(), new_trace_id()
-    await store(database, owner, [draft(each, 1, name=each, input="zanzibar") for each in (old, new)])
+    labels: dict[str, Any] = {"input": "zanzibar", "session_id": "s", "user_id": "u", "tags": ("t",), "model": "gpt-4o"}
+    await store(database, owner, [call(each, 1, name=each, **labels) for each in (old, new)])
     await index(database)
+    for each, score in ((old, -1), (new, 1)):
+        given = await owner.client.post(f"{owner.w}/traces/{each}/feedback", json={"score": score})
+        assert given.status_code == 201, given.text
     await owner.client.put(f"{owner.w}/retention", json={"traces_days": 30})
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         for table in ("traces", "spans"):
@@ -166,6 +172,21 @@ async def test_expired_traces_leave_no_words(owner: Person, database: Database, 
 
     assert await found(owner, "zanzibar") == [new]
     assert len(await kept_words(database, owner, "zanzibar")) == 1
+    filters: tuple[dict[str, Any], ...] = (
+        {},
+        {"model": "gpt-4o"},
+        {"tag": "t"},
+        {"session_id": "s"},
+        {"user_id": "u"},
+        {"has_feedback": True},
+    )
+    for query in (*filters, {"min_cost_usd": "0.0000001"}, {"sort": "-cost_usd"}):
+        page = (await owner.client.get(f"{owner.w}/traces", params=query)).json()
+        assert ([each["id"] for each in page["results"]], page["pagination"]["total"]) == ([new], 1), query
+    talk = (await owner.client.get(f"{owner.w}/traces/sessions/s")).json()
+    assert (talk["trace_count"], talk["total_tokens"], talk["feedback_score"], len(talk["turns"])) == (1, 110, 1, 1)
+    for path in (old, f"{old}/feedback"):
+        assert (await owner.client.get(f"{owner.w}/traces/{path}")).status_code == 404
 
 
 async def test_texts_with_more_words_than_a_row_takes_hold_up_nobody(owner: Person, database: Database) -> None:
