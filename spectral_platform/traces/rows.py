@@ -39,7 +39,7 @@ MOST_KNOWN = 1_000
 _FIXED = Struct(">i32si16siqiqiiiq").pack
 _PARENT = Struct(">i16s").pack
 _TWO_COUNTS = Struct(">iqiqii").pack
-_EMPTY_LIST = binary.jsonb(b"[]")
+_EMPTY_LIST, _EMPTY_OBJECT = binary.jsonb(b"[]"), binary.jsonb(b"{}")
 _NO_COUNTS = 4 * binary.NULL
 _known: dict[tuple[Any, ...], bytes] = {}
 """Columns that many spans have in common, packed, by their values: a sender's spans have few combinations of them."""
@@ -93,7 +93,9 @@ def _row(draft: SpanDraft, owners: Owners, prices: Prices, shared: Callable[[Map
     started_at, ended_at, question, answer = draft.started_at, draft.ended_at, draft.input, draft.output
     input_tokens, output_tokens, cost = draft.input_tokens, draft.output_tokens, cost_of(draft, prices)
     agent_id, owner = owners.get(agent_name, NOBODY) if agent_name else NOBODY
-    attributes, events, links = _document(draft.attributes), _document(draft.events), _document(draft.links)
+    attributes = _document(draft.attributes)
+    events = _document(draft.events) if draft.events else b"[]"
+    links = _document(draft.links) if draft.links else b"[]"
     parent = binary.NULL if parent_span_id is None else _PARENT(16, parent_span_id.encode())
     # Each document counts as one more, for the sake of spans that are stored already.
     documents, message = 3 + len(attributes) + len(events) + len(links), draft.status_message
@@ -135,9 +137,9 @@ def _row(draft: SpanDraft, owners: Owners, prices: Prices, shared: Callable[[Map
         binary.NULL if cost is None else binary.numeric(cost),
         binary.jsonb_beginning(attributes),
         attributes,
-        _EMPTY_LIST if len(events) == 2 else binary.jsonb(events),
-        _EMPTY_LIST if len(links) == 2 else binary.jsonb(links),
-        binary.jsonb(_document(draft.otlp)),
+        binary.jsonb(events) if draft.events else _EMPTY_LIST,
+        binary.jsonb(links) if draft.links else _EMPTY_LIST,
+        binary.jsonb(_document(draft.otlp)) if draft.otlp else _EMPTY_OBJECT,
         shared(draft.resource),
         shared(draft.scope),
     )
@@ -231,8 +233,6 @@ def storable(text: str) -> str:
 
 
 def _document(value: Any) -> bytes:
-    if not value:
-        return b"{}" if isinstance(value, Mapping) else b"[]"
     document = orjson.dumps(value)
     # The escape may also be text that merely looks like it, behind a backslash of its own; then nothing changes.
     return orjson.dumps(_without_nul(value)) if b"\\u0000" in document else document
