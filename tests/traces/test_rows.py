@@ -13,10 +13,12 @@ from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
 from tests.fixtures.callers import Person
 from tests.traces.factories import draft, new_trace_id, store
 
-AS_STORED = ("parent_span_id", "name", "started_at", "ended_at", "kind", "status", "status_message", "dialect", "service")
-AS_STORED += ("workflow", "agent_name", "session_id", "user_id", "config_version", "model", "provider", "response_id")
-AS_STORED += ("input", "output", "input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd")
-AS_STORED += ("attributes", "resource", "scope", "otlp")
+AS_STORED = (
+    *("parent_span_id", "name", "started_at", "ended_at", "kind", "status", "status_message", "dialect", "service", "workflow"),
+    *("agent_name", "session_id", "user_id", "config_version", "model", "provider", "response_id", "input", "output"),
+    *("input_tokens", "output_tokens", "cached_input_tokens", "reasoning_tokens", "cost_usd"),
+    *("attributes", "resource", "scope", "otlp"),
+)
 FULL: dict[str, Any] = {
     "started_at": datetime(2026, 1, 1, 1, 2, 3, 456789, timezone(-timedelta(hours=5))),
     "ended_at": datetime(2099, 12, 31, 23, 59, 59, 999999, UTC),
@@ -79,7 +81,9 @@ async def test_every_column_is_read_back_as_the_span_had_it(owner: Person, datab
 
 @pytest.mark.parametrize("broken", ["nul \x00 in it", "half \ud83d an emoji"])
 async def test_what_postgres_cannot_store_is_taken_out_of_every_text(broken: str, owner: Person, database: Database) -> None:
-    fields = dict.fromkeys(("name", "status_message", "service", "session_id", "model", "input", "output"), broken)
+    fields: dict[str, Any] = dict.fromkeys(
+        ("name", "status_message", "service", "session_id", "model", "input", "output"), broken
+    )
     (row,) = await stored(database, owner, [draft(new_trace_id(), 1, tags=(broken, "fine"), **fields)])
     whole = broken.replace("\x00", "\ufffd").replace("\ud83d", "\ufffd")
     assert {getattr(row, name) for name in fields} == {whole}
