@@ -9,12 +9,9 @@ def derive(seed: int | str, *purpose: object) -> int:
 
     Parts are told apart by their length, so that ("ab", "c") and ("a", "bc") differ.
     """
-    digest = hashlib.blake2b(digest_size=8)
-    for part in (seed, *purpose):
-        encoded = str(part).encode()
-        digest.update(len(encoded).to_bytes(8, "big"))
-        digest.update(encoded)
-    return int.from_bytes(digest.digest(), "big")
+    parts = [str(part).encode() for part in (seed, *purpose)]
+    named = b"".join([len(part).to_bytes(8, "big") + part for part in parts])
+    return int.from_bytes(hashlib.blake2b(named, digest_size=8).digest(), "big")
 
 
 def generator(seed: int | str, *purpose: object) -> random.Random:

@@ -104,7 +104,7 @@ class Race:
         harm = self._harm(contender, pairs)
         if harm is not None:
             contender.drop("harms_authority_a", harm)
-        elif pairs.composite and self._upper(contender, "gain", pairs.composite) < 0:
+        elif self._is_below(contender, "gain", pairs.composite):
             contender.drop("no_gain", f"On {pairs.cases} dev cases the composite changes by {fmean(pairs.composite):+.3f}.")
 
     def _check_leader(self, contender: Contender) -> None:
@@ -113,7 +113,7 @@ class Race:
         if leader is contender:
             return
         against = self._pair(leader.dev_trials, contender)
-        if against.composite and self._upper(contender, "leader", against.composite) < 0:
+        if self._is_below(contender, "leader", against.composite):
             contender.drop(
                 "outranked",
                 f"Candidate {leader.position} is better by {-fmean(against.composite):.3f} on {against.cases} dev cases.",
@@ -132,7 +132,7 @@ class Race:
     def _harm(self, contender: Contender, pairs: Pairs) -> str | None:
         if len(pairs.authority_a) >= HARM_CASES:
             mean = fmean(pairs.authority_a)
-            if mean < HARMFUL_MEAN or self._upper(contender, "authority_a", pairs.authority_a) < 0:
+            if mean < HARMFUL_MEAN or self._is_below(contender, "authority_a", pairs.authority_a):
                 return f"On {len(pairs.authority_a)} dev cases authority A changes by {mean:+.3f}."
         if pairs.critical_worsened and mcnemar_exact(pairs.critical_worsened, pairs.critical_mended) < RACE_ALPHA:
             return f"It newly breaks critical rules on {pairs.critical_worsened} dev cases and mends {pairs.critical_mended}."
@@ -144,9 +144,12 @@ class Race:
     def _lower(self, contender: Contender) -> float:
         return float(contender.dev["lower_bound"])
 
-    def _upper(self, contender: Contender, name: str, differences: Sequence[float]) -> float:
+    def _is_below(self, contender: Contender, name: str, differences: Sequence[float]) -> bool:
+        """Whether the differences surely have a mean below 0. Where theirs is not, nothing need be drawn."""
+        if not differences or fmean(differences) >= 0:
+            return False
         seed = derive(self.run.seed, "race", name, contender.candidate.key)
-        return gaffke_upper_bound(differences, RACE_ALPHA, seed=seed, draws=RACE_DRAWS)
+        return gaffke_upper_bound(differences, RACE_ALPHA, seed=seed, draws=RACE_DRAWS) < 0
 
     def _summary(self, contender: Contender, pairs: Pairs) -> dict[str, float | int | None]:
         seed = derive(self.run.seed, "race", "lower", contender.candidate.key)

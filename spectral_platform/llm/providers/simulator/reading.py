@@ -174,8 +174,8 @@ def read_chat(messages: tuple[Message, ...]) -> Reading:
 
 def content_stems(text: str) -> Counter[str]:
     """Content words of a text, crudely stemmed."""
-    found = (word.lower() for word in _WORD.findall(text))
-    return Counter(_stem(word) for word in found if word not in _EMPTY_WORDS and len(word) > 1)
+    found = [word.lower() for word in _WORD.findall(text)]
+    return Counter([_stem(word) for word in found if word not in _EMPTY_WORDS and len(word) > 1])
 
 
 def is_order(text: str) -> bool:
