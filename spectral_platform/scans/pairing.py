@@ -17,6 +17,8 @@ MUST_PASS = "must_pass"
 """The tag of samples that no change may break."""
 MUST_PASS_FAILURES = 2
 
+AMOUNTS = ("cost_usd", "latency_ms", "total_tokens")
+
 Arm = Sequence[tuple[Trial, CaseScore | None]]
 
 
@@ -29,7 +31,8 @@ class Pairs(Value):
     stimulus that could not be scored is left out and counted in ``unscored_stimuli``. ``dimensions`` are over the samples that
     both arms scored, by key; ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
     `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one. ``lengths`` are those of
-    the answers that the composites are of, in characters.
+    the answers that the composites are of, in characters. ``candidate_amounts`` are what the candidate took on the samples, by
+    metric: money, time and tokens, which have no upper end.
     """
 
     composites: tuple[tuple[float, float], ...]
@@ -48,6 +51,7 @@ class Pairs(Value):
     candidate_means: dict[str, float]
     baseline_costs: tuple[float, ...]
     candidate_costs: tuple[float, ...]
+    candidate_amounts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
     @property
     def composite(self) -> tuple[float, ...]:
@@ -139,6 +143,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         candidate_means=_means(arms[1], after.means),
         baseline_costs=tuple(cost for cost, _ in costs),
         candidate_costs=tuple(cost for _, cost in costs),
+        candidate_amounts=_amounts(arms[1]),
     )
 
 
@@ -187,7 +192,7 @@ def _means(arms: Mapping[str, Arm], composites: Iterable[float]) -> dict[str, fl
             _add(values, f"dimension:{key}", dimension)
         _add(values, "authority_b", score.authority_b)
         _add(values, "quality", score.quality)
-        for name in ("cost_usd", "latency_ms", "total_tokens"):
+        for name in AMOUNTS:
             _add(values, name, getattr(trial.measures, name))
     return {name: fmean(found) for name, found in sorted(values.items()) if found}
 
@@ -245,6 +250,17 @@ def _fails(trial: Trial) -> bool:
 def _costs(base: Arm, other: Arm) -> tuple[float, float] | None:
     means = [_mean(trial.measures.cost_usd for trial, _ in arm) for arm in (base, other)]
     return None if means[0] is None or means[1] is None else (means[0], means[1])
+
+
+def _amounts(arm: Mapping[str, Arm]) -> dict[str, tuple[float, ...]]:
+    """What the scored samples of an arm took, by metric; near-duplicates are one value."""
+    found: dict[str, Groups] = defaultdict(Groups)
+    for entries in arm.values():
+        for trial, score in entries:
+            for name in AMOUNTS if score is not None and trial.case.kind == "sample" else ():
+                if (amount := getattr(trial.measures, name)) is not None:
+                    found[name].add(trial.case.content_group, amount)
+    return {name: groups.means for name, groups in found.items()}
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

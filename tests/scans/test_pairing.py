@@ -201,3 +201,12 @@ def test_a_minimum_is_a_hard_constraint_of_the_verdict() -> None:
     assert (passed.passed, passed.threshold) == (True, 0.9)
     assert passed.value == pytest.approx(0.95)
     assert (failed.passed, failed.harm) == (False, True)
+
+
+def test_what_the_candidate_took_is_of_its_scored_samples_each_group_once() -> None:
+    cases = [trial("s1", 1.0, group="same"), trial("s2", 1.0, group="same"), trial("s3", 1.0), trial("p1", 0.0, stimulus=True)]
+    candidate = [cases[0].model_copy(update={"measures": Measures(cost_usd=0.003, latency_ms=10, total_tokens=None)}), *cases[1:]]
+
+    pairs = pair(cases, candidate, STANDARD, References())
+
+    assert pairs.candidate_amounts == {"cost_usd": (0.002, 0.001), "latency_ms": (10, 10), "total_tokens": (10, 10)}

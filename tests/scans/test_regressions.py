@@ -1,11 +1,14 @@
 """What a mean hides: single dimensions, single cases, and groups of cases that get worse."""
 
+from dataclasses import replace
+from statistics import fmean
 from typing import Any
 
 import pytest
 
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
+from spectral_platform.evaluations.terms import Constraint
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdicts.bounding import only_look, plan_strictness
@@ -173,3 +176,35 @@ def test_how_many_cases_lose_much_is_bounded_at_the_level_of_the_look() -> None:
 
     assert gate(look(composite), "severe_regressions").passed
     assert not gate(early, "severe_regressions").passed
+
+
+@pytest.mark.parametrize(
+    ("amounts", "passes", "harms"),
+    [
+        ([3_000.0] * 50, True, False),
+        ([3_000.0, 4_900.0] * 50, False, False),
+        ([3_000.0, 5_100.0] * 50, False, True),
+    ],
+    ids=["surely below", "below as it came out", "above"],
+)
+@pytest.mark.parametrize("metric", ["cost_usd", "latency_ms", "total_tokens"])
+def test_an_upper_limit_of_an_amount_holds_when_its_bound_does(
+    metric: str, amounts: list[float], *, passes: bool, harms: bool
+) -> None:
+    limited = replace(STANDARD, constraints=(Constraint(metric=metric, operator="<=", value=4_000),))
+    means = {"dimension:facts": 0.9, metric: fmean(amounts)}
+    change = pairs([0.3] * 100, candidate_means=means, baseline_means={metric: 3_500}, candidate_amounts={metric: amounts})
+
+    result = gate(conclude(change, limited, seed=1, draws=2000), f"constraint:{metric}")
+
+    assert (result.passed, result.harm) == (passes, harms)
+    assert result.value is not None
+    assert result.value >= fmean(amounts)
+
+
+def test_a_lower_limit_holds_its_mean() -> None:
+    limited = replace(STANDARD, constraints=(Constraint(metric="total_tokens", operator=">=", value=90),))
+    amounts = [80.0, 101.0] * 10
+    change = pairs([0.3] * 100, candidate_means={"total_tokens": fmean(amounts)}, candidate_amounts={"total_tokens": amounts})
+
+    assert gate(conclude(change, limited, seed=1, draws=2000), "constraint:total_tokens").value == fmean(amounts)

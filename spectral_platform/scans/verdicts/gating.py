@@ -136,7 +136,7 @@ def conclude(
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
     results += dimension_gates(pairs, standard, bounding)
     results += severe_regression_gates(pairs, strictness, noise=noise)
-    results += [_critical(pairs, strictness), *_limits(pairs, standard)]
+    results += [_critical(pairs, strictness), *_limits(pairs, standard, bounding)]
     results += slice_gates(pairs, bounding)
     results += _transfer(transfer, divergence)
     checked, human = human_check(labelled, pairs.composite, strictness)
@@ -257,20 +257,30 @@ def _critical(pairs: Pairs, strictness: Strictness) -> GateResult:
     )
 
 
-def _limits(pairs: Pairs, standard: Standard) -> list[GateResult]:
-    checks = check_limits(standard.limits, before=pairs.baseline_means, after=pairs.candidate_means)
-    return [
-        GateResult(
-            gate=Gate.HARD_CONSTRAINTS,
-            name=check.limit.name,
-            value=check.after,
-            threshold=check.limit.constraint.value,
-            passed=check.is_kept,
-            harm=check.is_harm,
-            detail=check.sentence,
+def _limits(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[GateResult]:
+    """Gate G5's limits: an upper limit of money, time or tokens holds when the mean surely does, others when the mean does.
+
+    A mean that only came out below its limit would let through every second change that lies exactly on it.
+    """
+    results = []
+    for check in check_limits(standard.limits, before=pairs.baseline_means, after=pairs.candidate_means):
+        constraint, held, detail = check.limit.constraint, check.after, check.sentence
+        amounts = pairs.candidate_amounts.get(constraint.metric)
+        if amounts and constraint.operator == "<=":
+            held = bounding.highest_mean(amounts, constraint.metric)
+            detail += f" With {1 - bounding.strictness.alpha:.2%} confidence it is at most {held:.4g}."
+        results.append(
+            GateResult(
+                gate=Gate.HARD_CONSTRAINTS,
+                name=check.limit.name,
+                value=held,
+                threshold=constraint.value,
+                passed=held is not None and constraint.holds(held),
+                harm=check.is_harm,
+                detail=detail,
+            )
         )
-        for check in checks
-    ]
+    return results
 
 
 def _transfer(ratio: float | None, divergence: float) -> tuple[GateResult, ...]:
