@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from statistics import fmean
 
 from spectral_platform.core.randomness import generator
+from spectral_platform.llm.calling import settle
 from spectral_platform.optimizers.arms import list_arms
 from spectral_platform.optimizers.halving import better_half, plan_rungs
 from spectral_platform.scans.cases import Case
@@ -22,10 +23,10 @@ async def race_arms(search: Search, slots: int) -> int:
     alive = tuple(arms)
     for rung in plan_rungs(len(arms), len(cases)):
         block = cases[rung.cases - rung.new : rung.cases]
-        for key in alive:
-            plan = TrialPlan(phase=Phase.GENERATE, candidate=key[:12], agent_id=search.agent.agent_id)
-            for trial in await search.run.bench.run(arms[key].config, block, plan):
-                measured[key][trial.case.key] = trial
+        plans = [TrialPlan(phase=Phase.GENERATE, candidate=key[:12], agent_id=search.agent.agent_id) for key in alive]
+        runs = [search.run.bench.run(arms[key].config, block, plan) for key, plan in zip(alive, plans, strict=True)]
+        for key, trials in zip(alive, await settle(runs), strict=True):
+            measured[key] |= {trial.case.key: trial for trial in trials}
             gains[key] = _gain(search, measured[key].values())
         alive = better_half({key: gains[key] for key in alive})
     await search.run.emit(
