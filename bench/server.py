@@ -42,10 +42,11 @@ class Usage:
 
 
 class Server:
-    """One server process without workers over a data directory; it can be ended in every way and started again."""
+    """One server process over a data directory, without workers unless told; it can be ended in every way and started again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str, **environment: str) -> None:
         self.directory = directory
+        self._options, self._environment = options or ("--workers", "0"), environment
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
@@ -56,8 +57,9 @@ class Server:
             "SPECTRAL_REQUESTS_PER_MINUTE": UNLIMITED,
             "SPECTRAL_INGESTION_REQUESTS_PER_MINUTE": UNLIMITED,
             "COLUMNS": "200",
+            **self._environment,
         }
-        options = ["--port", "0", "--workers", "0", "--log-level", "error", "--data-dir", str(self.directory)]
+        options = ["--port", "0", "--log-level", "error", "--data-dir", str(self.directory), *self._options]
         command = [sys.executable, "-m", "spectral_api", *options]
         with (self.directory / "server.log").open("a") as log:
             end = end_with_parent(signal.SIGTERM)
@@ -153,10 +155,10 @@ def scratch_directory() -> Iterator[Path]:
 
 
 @contextmanager
-def serving() -> Iterator[Server]:
+def serving(*options: str, **environment: str) -> Iterator[Server]:
     """A server over a new data directory, which is deleted at the end."""
     with scratch_directory() as directory:
-        server = Server(directory)
+        server = Server(directory, *options, **environment)
         try:
             server.start()
             yield server
