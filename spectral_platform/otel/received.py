@@ -7,10 +7,10 @@ from math import isfinite, isnan
 from typing import Any, Protocol
 
 from spectral_platform.otel.errors import RefusedSpan
+from spectral_platform.traces.spans import DEEPEST
 
 EARLIEST_NS = int(datetime(2000, 1, 1, tzinfo=UTC).timestamp()) * 1_000_000_000
 CLOCK_SKEW = timedelta(days=1)
-DEEPEST = 64
 
 NO_TRACE = "0" * 32
 NO_SPAN = "0" * 16

@@ -12,7 +12,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Moment, Value
 from spectral_platform.traces.rows import make_storable
-from spectral_platform.traces.spans import Rejection, SpanDraft, SpanKind, SpanStatus
+from spectral_platform.traces.spans import DEEPEST, Rejection, SpanDraft, SpanKind, SpanStatus
 
 DIALECT = "report"
 NO_REPORT = "the item does not have the shape of a trace"
@@ -28,6 +28,11 @@ def _not_zero(trace_id: str) -> str:
     if not int(trace_id, 16):
         raise ValueError("a trace id must not be all zero")
     return trace_id.lower()
+
+
+def _depth(value: JsonValue) -> int:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if parts is None else 1 + max(map(_depth, parts), default=0)
 
 
 class TraceReport(Value):
@@ -63,11 +68,13 @@ class TraceReport(Value):
     @field_validator("metadata")
     @classmethod
     def refuse_unstorable(cls, value: dict[str, Any]) -> dict[str, Any]:
-        """Numbers beyond 64 bits and bottomless nesting are JSON, but no database keeps them."""
+        """Numbers beyond 64 bits are JSON, but no database keeps them; nor can bottomless nesting be shown."""
         try:
             orjson.dumps(value)
         except TypeError as error:
             raise ValueError(f"metadata cannot be stored: {error}") from None
+        if max(map(_depth, value.values()), default=0) > DEEPEST:
+            raise ValueError(f"metadata is nested deeper than {DEEPEST} levels")
         return value
 
     def as_span(self, now: datetime) -> SpanDraft:

@@ -45,6 +45,8 @@ LABELS = ("service", "workflow", "agent_name", "session_id", "user_id", "model",
 _labels = attrgetter(*LABELS)
 LONGEST_LABEL = 200
 """So many characters of a label are kept, because an index takes no more than some thousand bytes."""
+DEEPEST = 64
+"""So many levels an attribute may be nested: within a tree of spans, what no reader or writer of JSON gives up on."""
 
 
 class SpanStatus(StrEnum):

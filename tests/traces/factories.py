@@ -44,6 +44,14 @@ def call(trace_id: str, number: int, parent: int | None = None, **fields: Any) -
     return draft(trace_id, number, parent, **(usage | fields))
 
 
+def nested(levels: int) -> Any:
+    """A value in so many lists and maps by turns."""
+    value: Any = 1
+    for level in range(levels):
+        value = {"in": value} if level % 2 else [value]
+    return value
+
+
 async def store(database: Database, person: Person, drafts: Sequence[SpanDraft]) -> None:
     """Store spans in a transaction of their own."""
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:

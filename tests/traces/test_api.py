@@ -14,7 +14,7 @@ from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.traces.spans import SpanKind, SpanStatus
 from tests.fixtures.callers import Person
-from tests.traces.factories import START, call, draft, index, new_trace_id, store
+from tests.traces.factories import START, call, draft, index, nested, new_trace_id, store
 
 ORDER = {"agent": "support", "input": "Where is my order?", "output": "On its way."}
 
@@ -119,6 +119,8 @@ async def test_bad_items_are_rejected_one_by_one_and_the_others_are_stored(owner
         ORDER | {"started_at": (clock.now() + timedelta(days=2)).isoformat()},
         ORDER | {"started_at": "2026-01-01T00:00:00"},
         ORDER | {"metadata": {"big": 2**80}},
+        ORDER | {"metadata": {"deep": nested(65)}},
+        ORDER | {"metadata": {"bottomless": nested(250)}},
         ORDER | {"tags": ["x"] * 51},
     ]
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from spectral_api.v1.traces import schemas
 from spectral_platform.core.database import Database
+from spectral_platform.traces.spans import DEEPEST
 from tests.fixtures.callers import Person
-from tests.traces.factories import call, draft, new_trace_id, span_id, store
+from tests.traces.factories import call, draft, nested, new_trace_id, span_id, store
 from tests.traces.test_api import detail
 
 
@@ -45,9 +46,9 @@ def shape(spans: list[dict[str, Any]]) -> list[Any]:
 
 
 async def test_spans_in_a_circle_and_spans_in_a_long_chain_are_all_shown(owner: Person, database: Database) -> None:
-    circle, chain = new_trace_id(), new_trace_id()
+    circle, chain, deepest = new_trace_id(), new_trace_id(), {"deepest": nested(DEEPEST)}
     await store(database, owner, [draft(circle, 1, 3), draft(circle, 2, 1), draft(circle, 3, 2)])
-    await store(database, owner, [draft(chain, number, number - 1 or None) for number in range(1, 301)])
+    await store(database, owner, [draft(chain, number, number - 1 or None, attributes=deepest) for number in range(1, 301)])
 
     def count(spans: list[dict[str, Any]]) -> int:
         return sum(1 + count(span["children"]) for span in spans)
