@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
 from spectral_platform.core.database import Database
@@ -27,15 +26,7 @@ CREDENTIAL = "AKIA" + "ABCDEFGH" * 2
 
 @pytest.fixture
 def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        database_url=database_url,
-        data_dir=tmp_path,
-        workers=0,
-        openai_base_url=model_server.url,
-        openai_api_key=SecretStr("secret"),
-        openai_model=JUDGE,
-        model_concurrency=16,
-    )
+    return model_server.settings(database_url, tmp_path)
 
 
 @pytest.fixture

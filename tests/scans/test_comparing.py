@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
 from spectral_platform.core.database import Database
@@ -23,14 +22,7 @@ ALIKE = dimension("alike", evaluator={"kind": "semantic_similarity", "threshold"
 
 @pytest.fixture
 def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        database_url=database_url,
-        data_dir=tmp_path,
-        workers=0,
-        openai_base_url=model_server.url,
-        openai_api_key=SecretStr("secret"),
-        model_concurrency=16,
-    )
+    return model_server.settings(database_url, tmp_path, openai_model=None)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -27,16 +26,7 @@ PATIENCE_S = 240
 
 @pytest.fixture
 def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        database_url=database_url,
-        data_dir=tmp_path,
-        workers=0,
-        openai_base_url=model_server.url,
-        openai_api_key=SecretStr("secret"),
-        openai_model=JUDGE,
-        model_concurrency=CONCURRENCY,
-        model_call_timeout_s=20,
-    )
+    return model_server.settings(database_url, tmp_path, model_concurrency=CONCURRENCY, model_call_timeout_s=20)
 
 
 @pytest.fixture

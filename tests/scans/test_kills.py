@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from spectral_platform.core.database import Database
@@ -37,16 +36,7 @@ SEED = 20_261_122
 
 @pytest.fixture
 def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        database_url=database_url,
-        data_dir=tmp_path,
-        workers=0,
-        log_level="error",
-        openai_base_url=model_server.url,
-        openai_api_key=SecretStr("secret"),
-        openai_model=JUDGE,
-        model_concurrency=CONCURRENCY,
-    )
+    return model_server.settings(database_url, tmp_path, log_level="error", model_concurrency=CONCURRENCY)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import select
 from starlette.responses import JSONResponse, Response
 
@@ -38,7 +37,7 @@ from spectral_platform.worlds.commands import install_split_key
 from spectral_platform.worlds.readings import keeping
 from tests.evaluations.scores.test_spans import span
 from tests.fixtures.callers import Person
-from tests.fixtures.llm import AGENT, JUDGE, ModelServer
+from tests.fixtures.llm import AGENT, ModelServer
 from tests.scans.workspaces import CODE_RUBRIC, Scannable
 
 PARAMETERS = {"type": "object", "properties": {"ref": {"type": "string"}}}
@@ -54,15 +53,7 @@ UNRECORDED = 25
 
 @pytest.fixture
 def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Settings:
-    return Settings(
-        database_url=database_url,
-        data_dir=tmp_path,
-        workers=0,
-        openai_base_url=model_server.url,
-        openai_api_key=SecretStr("secret"),
-        openai_model=JUDGE,
-        model_concurrency=16,
-    )
+    return model_server.settings(database_url, tmp_path)
 
 
 def spans_of(trace_id: str, question: str, *calls: tuple[str, str, str]) -> list[dict[str, Any]]:
