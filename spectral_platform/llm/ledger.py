@@ -199,7 +199,8 @@ class Ledger:
             await self._give_back()
             raise
         self._lent_until = time.monotonic() + KEPT_S
-        if not self._keeps:
+        # Those that are kept leave half of the pool to everybody else, whoever keeps one and waits for another included.
+        if not self._keeps or 2 * self._database.connections_in_use() > self._database.connections_most:
             await self._give_back()
 
     async def _give_back(self) -> None:

@@ -129,6 +129,20 @@ async def test_a_group_that_does_not_fit_as_a_whole_is_booked_one_by_one(databas
     assert (budget.reserved_calls, budget.spent_calls) == (28, 1)
 
 
+async def test_ledgers_that_keep_connections_leave_half_of_them_to_others(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=30)
+    small = Database(database.url, pool_size=1)
+    first, second = Ledger(small, tenant), Ledger(small, tenant)
+    try:
+        async with first.connected(), second.connected():
+            for ledger in (first, second):
+                await ledger.write(Entry(reserve_calls=1))
+            assert small.connections_in_use() == small.connections_most // 2
+        assert small.connections_in_use() == 0
+    finally:
+        await small.close()
+
+
 async def test_money_is_a_limit_of_its_own(database: Database, owner: Person) -> None:
     tenant = await budgeted(database, owner, calls=1000, usd=Decimal("0.05"))
     ledger = Ledger(database, tenant)
