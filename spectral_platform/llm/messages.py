@@ -25,6 +25,15 @@ def storable(value: Any) -> Any:
     return [storable(each) for each in value] if isinstance(value, list) else value
 
 
+def _can_be_written(arguments: Mapping[str, Any]) -> bool:
+    """Whether they can be written again also within what holds them: what is nested too deeply for that is never stored."""
+    try:
+        orjson.dumps([[[[[[[[arguments]]]]]]]])
+    except orjson.JSONEncodeError:
+        return False
+    return True
+
+
 StorableText = Annotated[str, BeforeValidator(storable)]
 
 
@@ -56,15 +65,15 @@ class ToolCall(Value):
         """A call as models and instrumentations write it: the arguments as an object, as JSON text, or not at all."""
         if arguments is None or arguments == "":
             return cls(name=name)
-        if isinstance(arguments, Mapping):
+        if isinstance(arguments, Mapping) and _can_be_written(arguments):
             return cls(name=name, arguments=storable(arguments))
         text: str = storable(arguments) if isinstance(arguments, str) else repr(arguments)
         try:
             read = orjson.loads(text)
-            orjson.dumps(read)  # what is nested too deeply to be written again is never stored
-        except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        except orjson.JSONDecodeError:
             return cls(name=name, arguments=text)
-        return cls(name=name, arguments=storable(read) if isinstance(read, dict) else text)
+        is_object = isinstance(read, dict) and _can_be_written(read)
+        return cls(name=name, arguments=storable(read) if is_object else text)
 
     @property
     def arguments_text(self) -> str:
