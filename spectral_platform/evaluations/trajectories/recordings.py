@@ -2,7 +2,8 @@
 
 A call is answered by a recorded one of the same tool with the same arguments, whatever their order. Only of a tool that changes
 nothing a nearly equal call will do: identifiers, numbers and everything else that is no prose must still agree, and of prose most
-words. Where a run asked the same several times, its answers are given in their order, and the last one from then on.
+words. Where a run asked the same several times, its answers are given in their order. One that changes nothing gives the last one
+from then on; what another one says when it is told to do the same once more than recorded nobody knows.
 """
 
 import re
@@ -81,14 +82,18 @@ class Recordings:
         """
         key = _key(call)
         if key in self._answers:
-            return Reply(self._answer(key, trace_id, earlier))
+            answers = self._recorded(key, trace_id)
+            is_told = earlier < len(answers) or call.name in self._read_only
+            return Reply(answers[min(earlier, len(answers) - 1)]) if is_told else None
         near = self._nearest(call)
-        return None if near is None else Reply(self._answer(near, trace_id, earlier), is_near=True)
+        if near is None:
+            return None
+        answers = self._recorded(near, trace_id)
+        return Reply(answers[min(earlier, len(answers) - 1)], is_near=True)
 
-    def _answer(self, key: str, trace_id: str | None, earlier: int) -> str:
+    def _recorded(self, key: str, trace_id: str | None) -> list[str]:
         by_trace = self._answers[key]
-        answers = by_trace[trace_id] if trace_id in by_trace else next(iter(by_trace.values()))
-        return answers[min(earlier, len(answers) - 1)]
+        return by_trace[trace_id] if trace_id in by_trace else next(iter(by_trace.values()))
 
     def _nearest(self, call: ToolCall) -> str | None:
         if call.name not in self._read_only:
@@ -145,7 +150,7 @@ def _fixed(value: Any, words: set[str]) -> Any:
     if len(found) < 2 or len(value.split()) < 2:
         return value.strip().casefold()
     words.update(found)
-    return sorted(word for word in found if not word.isalpha())
+    return [word for word in found if not word.isalpha()]  # in their order: from 1 to 2 is not from 2 to 1
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:

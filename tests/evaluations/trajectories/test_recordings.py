@@ -33,19 +33,25 @@ def test_a_call_is_answered_by_one_of_the_same_tool_with_the_same_arguments() ->
 
 
 def test_the_same_question_is_answered_as_it_was_each_time_and_first_by_its_own_trace() -> None:
-    recordings = Recordings(
-        [
-            recorded("state", {}, "done", "newest"),
-            recorded("state", {}, "waiting", "own"),
-            recorded("state", {}, "moving", "own"),
-        ]
-    )
+    made = [
+        recorded("state", {}, "done", "newest"),
+        recorded("state", {}, "waiting", "own"),
+        recorded("state", {}, "moving", "own"),
+    ]
+    recordings = Recordings(made, read_only={"state"})
 
     assert answers(recordings, *[("state", {})] * 3, trace_id="own") == ["waiting", "moving", "moving"]
     assert answers(recordings, *[("state", {})] * 2) == ["done", "done"]
 
 
+def test_a_tool_that_may_change_something_answers_no_more_often_than_it_did() -> None:
+    recordings = Recordings([recorded("refund", {"order": 7}, "refunded")])
+
+    assert answers(recordings, *[("refund", {"order": 7})] * 2) == ["refunded", None]
+
+
 SEARCHED = {"query": "How long does a refund to my card take", "shop": "DE-1", "limit": None}
+RANGE = "the orders numbered from 10 to 20"
 
 
 @pytest.mark.parametrize(
@@ -57,13 +63,19 @@ SEARCHED = {"query": "How long does a refund to my card take", "shop": "DE-1", "
         (SEARCHED | {"shop": "DE-2"}, False),
         (SEARCHED | {"query": "How long does a refund of 17 to my card take"}, False),
         (SEARCHED | {"limit": 3}, False),
+        (SEARCHED | {"query": RANGE.replace("10 to 20", "20 to 10")}, False),
+        (SEARCHED | {"query": RANGE + "?"}, True),
         ({"query": SEARCHED["query"]}, False),
         ("How long does a refund to my card take", False),
         ({"query": {"query": "'; DROP TABLE orders; --"}, "shop": ["DE-1"] * 50}, False),
     ],
 )
 def test_only_prose_may_differ_and_only_for_tools_that_change_nothing(asked: dict[str, Any] | str, is_answered: bool) -> None:
-    made = [recorded("search", SEARCHED, "five days"), recorded("order", SEARCHED, "ordered")]
+    made = [
+        recorded("search", SEARCHED, "five days"),
+        recorded("search", SEARCHED | {"query": RANGE}, "eleven of them"),
+        recorded("order", SEARCHED, "ordered"),
+    ]
     playback = Playback(Recordings(made, read_only={"search"}))
 
     reply = playback.answer(ToolCall(name="search", arguments=asked))
