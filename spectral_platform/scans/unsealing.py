@@ -168,7 +168,7 @@ async def expose_seen(session: AsyncSession, scan: Scan) -> None:
     async with keeping(session):
         asked = exists().where(
             ModelCall.workspace_id == scan.workspace_id,
-            ModelCall.scan_id == scan.id,
+            ModelCall.scan_id.in_(await list_lineage(session, scan)),  # whose answers it need not ask again
             ModelCall.is_sealed,
             ModelCall.case_key == PublishedSample.content_hash,
         )

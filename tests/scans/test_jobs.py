@@ -1,6 +1,7 @@
 """What the worker does with a scan's order when somebody else was faster, or when the work breaks off."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text
@@ -118,9 +119,9 @@ async def test_of_two_scans_of_an_agent_that_are_asked_for_at_once_one_begins(or
     assert refused["type"].endswith(ScanAlreadyActive.slug)
 
 
-@pytest.mark.parametrize("looked", [True, False])
+@pytest.mark.parametrize(("looked", "retries"), [(True, False), (True, True), (False, False)])
 async def test_sealed_cases_that_a_scan_looked_at_have_served_even_without_a_verdict(
-    owner: Person, database: Database, context: JobContext, looked: bool
+    owner: Person, database: Database, context: JobContext, looked: bool, retries: bool
 ) -> None:
     started = await (await make_scannable(owner, database, samples=20)).start()
     order = ExecuteScan(account_id=owner.account_id, workspace_id=owner.workspace_id, scan_id=started["scan_id"])
@@ -132,7 +133,13 @@ async def test_sealed_cases_that_a_scan_looked_at_have_served_even_without_a_ver
         await session.execute(text("UPDATE scans SET simulated = false WHERE id = :id"), {"id": order.scan_id})
         if looked:
             await add_event(session, tenant, Phase.EVALUATE, LOOKED, "1", "Look 1 of 3.")
-        session.add_all(sealed_call(order, sample.content_hash) for sample in asked)
+        asking = order
+        if retries:
+            asking = order.model_copy(update={"scan_id": uuid4()})
+            ids = {"id": order.scan_id, "former": asking.scan_id}
+            await session.execute(text(COPY_AS_FORMER), ids)
+            await session.execute(text("UPDATE scans SET retried_from = :former WHERE id = :id"), ids)
+        session.add_all(sealed_call(asking, sample.content_hash) for sample in asked)
 
     failure = {"slug": "internal-error", "detail": "It broke."}
     await jobs._end(context, tenant, ScanStatus.FAILED, "scan_failed", "It broke.", failure)
@@ -140,6 +147,13 @@ async def test_sealed_cases_that_a_scan_looked_at_have_served_even_without_a_ver
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session, keeping(session):
         served = set(await session.scalars(select(HoldoutExposure.content_group)))
     assert served == ({sample.content_group for sample in asked} if looked else set())
+
+
+COPY_AS_FORMER = """
+    INSERT INTO scans
+    SELECT (jsonb_populate_record(scans, jsonb_build_object('id', cast(:former AS text), 'status', 'failed'))).*
+    FROM scans WHERE id = :id
+"""
 
 
 def sealed_call(order: ExecuteScan, case_key: str) -> ModelCall:
