@@ -150,9 +150,14 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
 def only_covered(baseline: Iterable[Trial], candidate: Iterable[Trial]) -> tuple[list[Trial], list[Trial]]:
     """Both arms without the cases in which either asked a tool for what no recording answers."""
     arms = list(baseline), list(candidate)
-    left_out = {trial.case.key for arm in arms for trial in arm if trial.status is TrialStatus.UNCOVERED}
+    left_out = uncovered_cases(arms[0]) | uncovered_cases(arms[1])
     first, second = ([trial for trial in arm if trial.case.key not in left_out] for arm in arms)
     return first, second
+
+
+def uncovered_cases(arm: Iterable[Trial]) -> set[str]:
+    """The keys of the cases in which a tool was asked for what no recording answers."""
+    return {trial.case.key for trial in arm if trial.status is TrialStatus.UNCOVERED}
 
 
 def trial_composites(first: Trial, second: Trial, standard: Standard, references: References) -> tuple[float, float] | None:

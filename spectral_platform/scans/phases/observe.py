@@ -70,9 +70,11 @@ async def _run_baseline(run: Run, agent: PinnedAgent, cases: tuple[Case, ...]) -
     trials = await run.bench.run(config, cases, plan)
     if agent.agent_id not in replay.agents:
         return trials
-    use = tool_use(trial for trial in trials if trial.case.kind == "sample")
-    is_enough = use.coverage >= LEAST_COVERAGE
+    use, stimuli = (tool_use(trial for trial in trials if trial.case.kind == kind) for kind in ("sample", "stimulus"))
+    is_enough = min(use.coverage, stimuli.coverage) >= LEAST_COVERAGE
     said = f"Recordings answer {use.coverage:.0%} of the {use.calls} calls that {agent.name} makes of its tools"
+    if stimuli.calls:
+        said += f" on samples and {stimuli.coverage:.0%} of {stimuli.calls} on stimuli"
     await run.emit(
         "tools_replayed",
         f"{said}, {use.near} of them nearly."
@@ -82,6 +84,7 @@ async def _run_baseline(run: Run, agent: PinnedAgent, cases: tuple[Case, ...]) -
         level="info" if is_enough else "warning",
         **use.model_dump(),
         coverage=use.coverage,
+        stimuli=stimuli.model_dump(),
     )
     if is_enough:
         return trials

@@ -1,7 +1,8 @@
 """How much of what both arms asked of their tools recordings answered: whether it is enough, and alike enough, to compare them.
 
 Cases that a recording does not cover are left out of both arms. That is fair only while few are, and as many in either arm: a
-change that asks for what nobody ever asked could otherwise hide what it breaks.
+change that asks for what nobody ever asked could otherwise hide what it breaks. Calls alone do not tell: one that nobody recorded
+ends a run, and among the many of long runs such ends are few.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from pydantic import JsonValue
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.trajectories.recordings import ToolUse
-from spectral_platform.scans.pairing import only_covered
+from spectral_platform.scans.pairing import uncovered_cases
 from spectral_platform.scans.trials import Trial
 from spectral_platform.scans.verdicts.verdict import Gate, GateResult
 
@@ -19,7 +20,7 @@ MOST_DIFFERENCE = 0.05
 
 
 class Coverage(Value):
-    """What tools were asked in both arms, on samples and on stimuli, and how many cases are left out."""
+    """What tools were asked in both arms, on samples and on stimuli, and how many cases are left out, in all and by each arm."""
 
     baseline: ToolUse
     candidate: ToolUse
@@ -27,8 +28,10 @@ class Coverage(Value):
     candidate_stimuli: ToolUse
     samples: int
     excluded_samples: int
+    excluded_samples_by_arm: tuple[int, int] = (0, 0)
     stimuli: int
     excluded_stimuli: int
+    excluded_stimuli_by_arm: tuple[int, int] = (0, 0)
 
     @property
     def exclusion_rate(self) -> float:
@@ -39,7 +42,7 @@ class Coverage(Value):
     def figures(self) -> dict[str, JsonValue]:
         """All of it, as a verdict keeps it."""
         shares = {name: arm.coverage for name, arm in (("baseline", self.baseline), ("candidate", self.candidate))}
-        return {**self.model_dump(), "coverage": shares, "exclusion_rate": self.exclusion_rate}
+        return {**self.model_dump(mode="json"), "coverage": shares, "exclusion_rate": self.exclusion_rate}
 
 
 def tool_use(trials: Iterable[Trial]) -> ToolUse:
@@ -51,21 +54,23 @@ def compare_coverage(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> C
     """What both arms asked of tools; None where nothing answers these."""
     if all(trial.tool_use is None for trial in (*baseline, *candidate)):
         return None
-    kept = only_covered(baseline, candidate)[0]
     on = {
-        kind: [[trial for trial in arm if trial.case.kind == kind] for arm in (baseline, candidate, kept)]
+        kind: [[trial for trial in arm if trial.case.kind == kind] for arm in (baseline, candidate)]
         for kind in ("sample", "stimulus")
     }
-    cases = {kind: [len({trial.case.key for trial in arm}) for arm in arms] for kind, arms in on.items()}
+    cases = {kind: len({trial.case.key for trial in arms[0]}) for kind, arms in on.items()}
+    excluded = {kind: [uncovered_cases(arm) for arm in arms] for kind, arms in on.items()}
     return Coverage(
         baseline=tool_use(on["sample"][0]),
         candidate=tool_use(on["sample"][1]),
         baseline_stimuli=tool_use(on["stimulus"][0]),
         candidate_stimuli=tool_use(on["stimulus"][1]),
-        samples=cases["sample"][0],
-        excluded_samples=cases["sample"][0] - cases["sample"][2],
-        stimuli=cases["stimulus"][0],
-        excluded_stimuli=cases["stimulus"][0] - cases["stimulus"][2],
+        samples=cases["sample"],
+        excluded_samples=len(set[str]().union(*excluded["sample"])),
+        excluded_samples_by_arm=(len(excluded["sample"][0]), len(excluded["sample"][1])),
+        stimuli=cases["stimulus"],
+        excluded_stimuli=len(set[str]().union(*excluded["stimulus"])),
+        excluded_stimuli_by_arm=(len(excluded["stimulus"][0]), len(excluded["stimulus"][1])),
     )
 
 
@@ -74,26 +79,38 @@ def coverage_gates(coverage: Coverage | None) -> tuple[GateResult, ...]:
     if coverage is None:
         return ()
     arms = coverage.baseline, coverage.candidate
-    least = min(arm.coverage for arm in arms)
+    stimuli = coverage.baseline_stimuli, coverage.candidate_stimuli
     left_out = f"{coverage.excluded_samples} of {coverage.samples} cases are left out of both arms"
     return (
-        GateResult(
-            gate=Gate.EVIDENCE,
-            name="tool_coverage",
-            value=least,
-            threshold=LEAST_COVERAGE,
-            passed=least >= LEAST_COVERAGE,
-            harm=False,
-            detail=f"Recordings answer {arms[0].coverage:.0%} of the baseline's tool calls and {arms[1].coverage:.0%} of the "
-            f"finalist's; {LEAST_COVERAGE:.0%} are needed. {left_out}.",
-        ),
-        _alike("tool_coverage_difference", arms, "on samples"),
-        _alike("stimulus_coverage_difference", (coverage.baseline_stimuli, coverage.candidate_stimuli), "on stimuli"),
+        _enough("tool_coverage", arms, f" {left_out}."),
+        _enough("stimulus_coverage", stimuli, f" {coverage.excluded_stimuli} of {coverage.stimuli} stimuli are left out."),
+        _alike("tool_coverage_difference", [arm.coverage for arm in arms], "tool calls on samples"),
+        _alike("stimulus_coverage_difference", [arm.coverage for arm in stimuli], "tool calls on stimuli"),
+        _alike("covered_samples_difference", _covered(coverage.excluded_samples_by_arm, coverage.samples), "samples"),
+        _alike("covered_stimuli_difference", _covered(coverage.excluded_stimuli_by_arm, coverage.stimuli), "stimuli"),
     )
 
 
-def _alike(name: str, arms: tuple[ToolUse, ToolUse], where: str) -> GateResult:
-    difference = round(abs(arms[0].coverage - arms[1].coverage), 9)
+def _covered(excluded: Sequence[int], cases: int) -> list[float]:
+    return [1 - arm / cases if cases else 1.0 for arm in excluded]
+
+
+def _enough(name: str, arms: tuple[ToolUse, ToolUse], left_out: str) -> GateResult:
+    least = min(arm.coverage for arm in arms)
+    return GateResult(
+        gate=Gate.EVIDENCE,
+        name=name,
+        value=least,
+        threshold=LEAST_COVERAGE,
+        passed=least >= LEAST_COVERAGE,
+        harm=False,
+        detail=f"Recordings answer {arms[0].coverage:.0%} of the baseline's tool calls and {arms[1].coverage:.0%} of the "
+        f"finalist's; {LEAST_COVERAGE:.0%} are needed.{left_out}",
+    )
+
+
+def _alike(name: str, shares: Sequence[float], what: str) -> GateResult:
+    difference = round(abs(shares[0] - shares[1]), 9)
     return GateResult(
         gate=Gate.EVIDENCE,
         name=name,
@@ -101,6 +118,6 @@ def _alike(name: str, arms: tuple[ToolUse, ToolUse], where: str) -> GateResult:
         threshold=MOST_DIFFERENCE,
         passed=difference <= MOST_DIFFERENCE,
         harm=False,
-        detail=f"The shares of tool calls {where} that recordings answer are {100 * difference:.0f} points apart; "
+        detail=f"The shares of {what} that recordings answer are {100 * difference:.0f} points apart; "
         f"{100 * MOST_DIFFERENCE:.0f} are tolerated.",
     )
