@@ -11,6 +11,7 @@ from spectral_platform.samples import queries
 from spectral_platform.samples.content import LONGEST_TAG, LONGEST_TEXT, MOST_TAGS, SampleContent
 from spectral_platform.samples.models import SampleSet
 from spectral_platform.samples.near_duplicates import distinct_texts
+from spectral_platform.traces.listing import PLAN_AS_USUAL
 from spectral_platform.traces.models import Trace
 from spectral_platform.traces.queries import TraceTexts, list_texts, list_traces
 from spectral_platform.traces.selection import Position, TraceFilter
@@ -33,6 +34,7 @@ async def find_traces(
         if page.next_cursor is None:
             break
         after = Position.decode(page.next_cursor)
+    await session.execute(PLAN_AS_USUAL)
     return found
 
 

@@ -45,6 +45,14 @@ _BY_KEYS = text("SET LOCAL enable_indexscan = on")
 MERGE_LABELS = text("SET LOCAL enable_mergejoin = on")
 """Rows of labels lie in the order of time already: those of two are merged along it, and none is read beyond what is counted."""
 
+PLAN_AS_USUAL = text(
+    """
+    SELECT set_config(name, reset_val, true) FROM pg_settings
+    WHERE starts_with(name, 'enable_') OR name IN ('plan_cache_mode', 'max_parallel_workers_per_gather', 'statement_timeout')
+    """
+)
+"""For whoever goes on in the same transaction: none of what lists are asked with holds any longer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:

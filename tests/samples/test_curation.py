@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from sqlalchemy import text
+
 from spectral_platform.core.database import Database
+from spectral_platform.samples.curation import find_traces
+from spectral_platform.traces.selection import TraceFilter
 from spectral_platform.traces.spans import SpanKind
 from tests.fixtures.callers import Person
 from tests.samples.factories import create_sample_set, list_samples
@@ -124,3 +128,15 @@ async def test_traces_of_another_tenant_are_out_of_reach(owner: Person, stranger
     await report(stranger, "a secret")
 
     assert await curate(owner, await create_sample_set(owner)) == {"created": 0, "rejected": []}
+
+
+async def test_what_follows_the_search_for_traces_is_bound_by_none_of_its_limits(owner: Person, database: Database) -> None:
+    settings = text(
+        "SELECT name, setting FROM pg_settings"
+        " WHERE starts_with(name, 'enable_') OR name IN ('plan_cache_mode', 'statement_timeout') ORDER BY name"
+    )
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        before = (await session.execute(settings)).all()
+        await find_traces(session, owner.caller(), where=TraceFilter(search="words of few"), at_most=1)
+
+        assert (await session.execute(settings)).all() == before

@@ -31,6 +31,7 @@ from spectral_platform.samples.errors import (
     SampleSetVersionNotFound,
 )
 from spectral_platform.samples.parsing import write_csv
+from spectral_platform.traces.errors import SearchTooBroad
 
 LARGEST_NUMBER = 2**31 - 1
 
@@ -142,7 +143,7 @@ async def add_samples(
     "/sets/{sample_set_id}/curate",
     status_code=201,
     summary="Make samples of traces",
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+    responses=problems(*IN_WORKSPACE, SampleSetNotFound, SearchTooBroad),
 )
 async def curate_samples(
     workspace_id: UUID,
