@@ -202,6 +202,25 @@ def test_an_upper_limit_of_an_amount_holds_when_its_bound_does(
     assert result.value >= fmean(amounts)
 
 
+def test_no_bound_makes_up_for_a_mean_that_breaks_its_limit() -> None:
+    limited = replace(STANDARD, constraints=(Constraint(metric="cost_usd", operator="<=", value=0.02),))
+    of_all_runs, near_duplicates_being_one = 0.03, [0.01] * 100
+    change = pairs(
+        [0.3] * 100, candidate_means={"cost_usd": of_all_runs}, candidate_amounts={"cost_usd": near_duplicates_being_one}
+    )
+
+    result = gate(conclude(change, limited, seed=1, draws=2000), "constraint:cost_usd")
+
+    assert (result.passed, result.harm) == (False, True)
+
+
+def test_amounts_that_all_lie_on_their_limit_keep_to_it() -> None:
+    limited = replace(STANDARD, constraints=(Constraint(metric="cost_usd", operator="<=", value=0.002),))
+    change = pairs([0.3] * 94, candidate_means={"cost_usd": 0.002}, candidate_amounts={"cost_usd": [0.002] * 94})
+
+    assert gate(conclude(change, limited, seed=1, draws=2000), "constraint:cost_usd").passed
+
+
 def test_a_lower_limit_holds_its_mean() -> None:
     limited = replace(STANDARD, constraints=(Constraint(metric="total_tokens", operator=">=", value=90),))
     amounts = [80.0, 101.0] * 10

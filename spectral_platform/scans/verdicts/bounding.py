@@ -104,7 +104,8 @@ class Bounding:
     def highest_mean(self, amounts: Sequence[float], name: str) -> float:
         """Upper bound at ``alpha`` of the mean of non-negative amounts, which no best or worst bounds."""
         seed = derive(self.seed, "bound", name)
-        return ratio_upper_bound(amounts, [1.0] * len(amounts), self.strictness.alpha, seed=seed, draws=self.draws)
+        bound = ratio_upper_bound(amounts, [1.0] * len(amounts), self.strictness.alpha, seed=seed, draws=self.draws)
+        return min(bound, max(amounts))  # the mean of equal amounts may leave them by a last digit
 
     def confidence(self, differences: Sequence[float], name: str) -> float:
         """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""

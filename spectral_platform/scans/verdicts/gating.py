@@ -275,7 +275,7 @@ def _limits(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[GateRe
                 name=check.limit.name,
                 value=held,
                 threshold=constraint.value,
-                passed=held is not None and constraint.holds(held),
+                passed=check.is_kept and held is not None and constraint.holds(held),
                 harm=check.is_harm,
                 detail=detail,
             )
