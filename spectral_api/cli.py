@@ -180,12 +180,12 @@ def export_demo(url: str, demo: DemoAccess) -> None:
 def worker(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Run one more worker, on the database of a running server."""
     settings = configure(data_dir=data_dir, database_url=database_url)
-    if settings.database_url is not None and not settings.has_secret:
+    url = settings.database_url or schema.application_login(embedded.join(settings.data_dir))
+    if not settings.has_secret:
         raise Misconfigured(
             "A worker needs the secret of its server, else it opens nothing that the server sealed: set SPECTRAL_SECRET_KEY, "
             "or --data-dir to the server's."
         )
-    url = settings.database_url or schema.application_login(embedded.join(settings.data_dir))
     os.execve(sys.executable, server.WORKER_COMMAND, settings.environment_of_child(database_url=url))
 
 

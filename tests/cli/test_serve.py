@@ -29,14 +29,16 @@ def empty_database(postgres: str) -> str:
 
 def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal() -> None:
     with passable_directory() as folder:
-        with serving("--data-dir", str(folder), "--workers", "0") as (url, process):
+        with serving("--data-dir", str(folder), "--workers", "0", SPECTRAL_SECRET_KEY="s" * 32) as (url, process):
             health = httpx.get(f"{url}/api/v1/health").json()
+            worker = spectral("worker", "--data-dir", str(folder))  # which is not told the secret that the server has
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
 
         with pytest.raises(NoRunningPostgres):
             join(folder)
     assert health["checks"]["database"]["status"] == health["checks"]["migrations"]["status"] == "ok"
+    assert (worker.returncode, "SPECTRAL_SECRET_KEY" in worker.stderr) == (2, True)
 
 
 def test_two_servers_may_start_at_once_on_an_empty_database(empty_database: str, tmp_path: Path) -> None:
