@@ -232,14 +232,15 @@ async def test_everybody_gets_what_the_contract_says(operation: Operation, tenan
     assert told == expected
 
 
-@named([each for each in PROTECTED if each.answers_problems])
+@named(PROTECTED)
 async def test_a_made_up_credential_is_refused(operation: Operation, tenants: Tenants) -> None:
     for credential in ("sk_live_nonsense", "eyJhbGciOiJub25lIn0.e30.", "nonsense"):
         answer = await tenants.anybody.request(
             operation.method, tenants.path(operation.path), headers=tenants.owner.bearing(credential)
         )
         assert answer.status_code == 401, credential
-        assert slug(answer) == "unauthenticated"
+        if operation.answers_problems:
+            assert slug(answer) == "unauthenticated"
 
 
 @named([each for each in PROTECTED if set(each.parameters) & MADE])
