@@ -149,9 +149,9 @@ async def confirm_agent(session: AsyncSession, caller: Caller, agent_id: UUID) -
 async def merge_agent(session: AsyncSession, caller: Caller, agent_id: UUID, *, into: UUID) -> Agent:
     """Make an agent an alias of another: what has its name, now and later, is the other agent's. Doing so again changes nothing.
 
-    Its place in the graph, its config versions (numbered on from the other agent's) and its changesets and scans go over at
-    once, its traces are taken over by the worker. A label that only one of the two has stays where it is; one that both have
-    must be on equal configs.
+    Its place in the graph, its config versions (numbered on from the other agent's) and its changesets, scans and clusters
+    go over at once, its traces are taken over by the worker. A label that only one of the two has stays where it is; one that
+    both have must be on equal configs.
     """
     await lock_graph(session, caller)
     target = await queries.get_agent(session, caller, into)
