@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     def refuse_unreachable_providers(cls, value: str | None) -> str | None:
         """An address that no client can call stops the start, instead of every scan."""
         parsed = urlsplit(value or "https://default")
-        if parsed.scheme not in {"http", "https"} or not parsed.hostname or (parsed.port or 1) < 1:
+        if parsed.scheme not in {"http", "https"} or not parsed.hostname or parsed.port == 0:
             raise ValueError("the address of a provider begins with http:// or https:// and names a host")
         return value
 

@@ -104,7 +104,8 @@ async def test_endpoints_of_one_host_are_paced_by_workspace() -> None:
 
 
 @pytest.mark.parametrize(
-    "address", ["gateway.example.com/v1", "localhost:8000", "http://", "ftp://gateway", "http://gateway:70000", " "]
+    "address",
+    ["gateway.example.com/v1", "localhost:8000", "http://", "ftp://gateway", "http://gateway:70000", "http://gateway:0", " "],
 )
 @pytest.mark.parametrize("name", ["openai_base_url", "anthropic_base_url", "google_base_url"])
 def test_an_address_that_nobody_can_call_stops_the_start(name: str, address: str) -> None:
