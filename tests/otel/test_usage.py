@@ -22,10 +22,14 @@ def test_an_impossible_count_is_as_good_as_absent(impossible: Any) -> None:
         ("Infinity", None),
         (True, None),
         (1e300, None),
+        ("2.50" + "0" * 20_000, Decimal("2.5")),
+        ("0E-20000", Decimal(0)),
     ],
 )
-def test_a_reported_cost_is_exact_and_never_absurd(reported: Any, cost: Decimal | None) -> None:
-    assert draft_of({"llm.cost.total": reported}).cost_usd == cost
+def test_a_reported_cost_is_exact_and_never_absurd_nor_too_long_to_be_stored(reported: Any, cost: Decimal | None) -> None:
+    read = draft_of({"llm.cost.total": reported}).cost_usd
+    assert read == cost
+    assert len(str(read)) < 30
 
 
 def test_cached_tokens_reported_beside_the_input_are_counted_into_it() -> None:

@@ -68,7 +68,7 @@ def money(value: Any) -> Decimal | None:
         return None
     if not amount.is_finite() or not 0 <= amount <= LARGEST_COST:
         return None
-    return amount if amount == (rounded := round(amount, MOST_DECIMALS)) else rounded
+    return round(amount, MOST_DECIMALS).normalize()  # without zeros at its end: of those a sender may write as many as it likes
 
 
 def provider(value: Any) -> str | None:
