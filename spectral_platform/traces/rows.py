@@ -34,7 +34,8 @@ COLUMNS = (
 long, then what many spans have in common."""
 ROWS_IN_BLOCK = 40
 """How many rows are handed to the driver at once: mostly as many bytes as it takes without cutting them up."""
-MOST_KNOWN = 1_000
+MOST_KNOWN, LONGEST_KNOWN = 1_000, 1_000
+"""How many runs of columns are remembered, and of up to how many bytes: fifty long tags take a hundred times as many."""
 
 _FIXED = Struct(">i32si16siqiqiiiq").pack
 _PARENT = Struct(">i16s").pack
@@ -155,9 +156,10 @@ def _common(draft: SpanDraft, kind: str, status: str) -> bytes:
         named = map(binary.text, (kind, status, draft.dialect, service, workflow, agent_name))
         version, tags = binary.int4(draft.config_version), binary.texts(draft.tags)
         packed = b"".join((*named, version, binary.text(model), binary.text(provider), tags))
-        if len(_known) >= MOST_KNOWN:
-            _known.clear()
-        _known[key] = packed
+        if len(packed) <= LONGEST_KNOWN:
+            if len(_known) >= MOST_KNOWN:
+                _known.clear()
+            _known[key] = packed
     return packed
 
 

@@ -9,7 +9,9 @@ from sqlalchemy import select
 
 from spectral_platform.core.database import Database
 from spectral_platform.traces.models import Span
+from spectral_platform.traces.rows import _known, make_rows
 from spectral_platform.traces.spans import SpanDraft, SpanKind, SpanStatus
+from spectral_platform.workspaces.policies.prices import Prices
 from tests.fixtures.callers import Person
 from tests.traces.factories import draft, new_trace_id, store
 
@@ -88,3 +90,12 @@ async def test_what_postgres_cannot_store_is_taken_out_of_every_text(broken: str
     whole = broken.replace("\x00", "\ufffd").replace("\ud83d", "\ufffd")
     assert {getattr(row, name) for name in fields} == {whole}
     assert row.tags == [whole, "fine"]
+
+
+def test_only_short_columns_are_remembered() -> None:
+    long = draft(new_trace_id(), 1, tags=tuple(f"{number:0200}" for number in range(50)), service="long")
+    for drafts in ([draft(new_trace_id(), 1, service="short")], [long]):
+        make_rows(drafts, {}, Prices())
+    remembered = {key[3] for key in _known}
+    assert "short" in remembered
+    assert "long" not in remembered
