@@ -100,6 +100,18 @@ async def test_embeddings_that_cannot_be_compared_are_unavailable(
         await provider.complete(comparison("a", "b"))
 
 
+@pytest.mark.parametrize("counted", [-1, None, "many", 2**31])
+async def test_embeddings_with_an_absurd_count_of_tokens_are_unavailable(
+    provider: OpenAICompatibleProvider, model_server: ModelServer, counted: object
+) -> None:
+    data = [{"object": "embedding", "index": index, "embedding": [1.0]} for index in range(2)]
+    answer = {"object": "list", "model": "embedder", "data": data, "usage": {"prompt_tokens": counted, "total_tokens": 1}}
+    model_server.fault = lambda number, body: JSONResponse(answer)
+
+    with pytest.raises(ProviderUnavailable):
+        await provider.complete(comparison("a", "b"))
+
+
 def failing(status: int, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"error": {"message": "no"}}, status_code=status, headers=headers)
 

@@ -96,14 +96,13 @@ class OpenAICompatibleProvider:
         async with within(self._timeout_s):
             with _named_errors(self._api_key):
                 embedded = await self._client.embeddings.create(model=request.model, input=texts, encoding_format="float")
+        latency_ms = round((time.perf_counter() - started) * 1000)
         try:
             one, other = (item.embedding for item in embedded.data)
-            text = cosine(one, other)
             tokens = embedded.usage.prompt_tokens if embedded.usage else -(-sum(len(text.encode()) for text in texts) // 4)
+            return ModelAnswer(text=cosine(one, other), input_tokens=tokens, output_tokens=0, latency_ms=latency_ms)
         except (AttributeError, TypeError, ValueError) as error:
             raise unreadable("embeddings could not be read") from error
-        latency_ms = round((time.perf_counter() - started) * 1000)
-        return ModelAnswer(text=text, input_tokens=tokens, output_tokens=0, latency_ms=latency_ms)
 
 
 @contextmanager
