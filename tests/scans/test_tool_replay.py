@@ -206,6 +206,9 @@ async def test_what_was_recorded_of_a_sealed_sample_answers_no_other_case(owner:
     numbers = {sample.content_group: re.findall(r"R-(\d+)", sample.content.input_text)[0] for sample in published}
     of = {group: f'{{"article": "KB-{number}"}}' for group, number in numbers.items()}
     some = set(sorted(of)[:3])
+    others = await post(owner, "samples/sets", {"name": "Of no trace"})
+    await post(owner, f"samples/sets/{others['id']}/samples", [{"input": "Nobody asked this."}])
+    await post(owner, f"samples/sets/{others['id']}/publish", None)
 
     assert await found(set()) == {"free", "twice"}
     assert await found(some) == {"free", "twice", *(of[group] for group in some)}

@@ -5,7 +5,7 @@ from datetime import datetime
 from math import ceil
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, String, Text, and_, any_, case, cast, exists, func, or_, select
+from sqlalchemy import ARRAY, ColumnElement, String, Text, and_, any_, case, cast, exists, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
@@ -128,7 +128,10 @@ async def list_recordings(
         .where(
             Trace.workspace_id == caller.workspace,
             Trace.agent_id == agent_id,
-            ~published.where(~is_open),
+            # As a list rather than a join: Postgres reads it once, not once for each trace.
+            Trace.trace_id.not_in(
+                select(source).where(PublishedSample.workspace_id == caller.workspace, source.is_not(None), ~is_open)
+            ),
             or_(published, and_(Trace.started_at >= since, Trace.started_at < until, _no_sample(caller))),
         )
         .order_by(Trace.started_at.desc(), Trace.trace_id.desc())
@@ -138,32 +141,39 @@ async def list_recordings(
     is_error = Span.status == SpanStatus.ERROR
     answer = case((is_error, func.coalesce(Span.output, Span.status_message)), else_=Span.output)
     name = func.coalesce(*(func.jsonb_extract_path_text(Span.attributes, key) for key in TOOL_NAMES), Span.name)
-    calls = (
-        select(recorded.c.trace_id, recorded.c.started_at, name.label("name"), Span.input, answer.label("answer"), is_error)
-        .join(
-            recorded,
-            and_(Span.workspace_id == recorded.c.workspace_id, Span.day == recorded.c.day, Span.trace_id == recorded.c.trace_id),
-        )
+    # Trace by trace, newest first, until there is enough: no plan may read everybody's spans for it.
+    own = (
+        select(Span.started_at, Span.span_id, name.label("name"), Span.input, answer.label("answer"), is_error.label("failed"))
         .where(
+            Span.workspace_id == recorded.c.workspace_id,
+            Span.day == recorded.c.day,
+            Span.trace_id == recorded.c.trace_id,
             Span.kind == SpanKind.TOOL,
             Span.received_at < received_before,
             answer.is_not(None),
             func.octet_length(answer) <= LONGEST_RESULT_BYTES,
         )
-        .order_by(recorded.c.started_at.desc(), recorded.c.trace_id.desc(), Span.started_at, Span.span_id)
+        .order_by(Span.started_at, Span.span_id)
+        .limit(MOST_STEPS)
+        .lateral()
+    )
+    calls = (
+        select(recorded.c.trace_id, own.c.name, own.c.input, own.c.answer, own.c.failed)
+        .join(own, true())
+        .order_by(recorded.c.started_at.desc(), recorded.c.trace_id.desc(), own.c.started_at, own.c.span_id)
         .limit(MOST_RECORDINGS)
     )
     recordings: list[Recording] = []
     size = 0
-    rows = await session.stream(calls)
-    async for trace_id, _, tool, arguments, result, failed in rows:
+    stream = await session.stream(calls)
+    async for trace_id, tool, arguments, result, failed in stream:
         if failed and error_class(result) in TRANSIENT:
             continue
         size += len(result) + len(arguments or "")
         if size > MOST_RECORDED_CHARACTERS:
             break
         recordings.append(Recording(trace_id=trace_id, call=ToolCall.read(tool, arguments), result=result))
-    await rows.close()
+    await stream.close()
     return recordings
 
 
