@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from spectral_platform.core.outbound import Outbound
 from spectral_platform.core.sealing import Seal
-from spectral_platform.core.signing import Algorithm, Keyring
+from spectral_platform.core.signing import Algorithm, Keyring, SigningKeysUnusable
 
 DEFAULT_SECRETS = {"change-me", "changeme", "secret", "spectral", "development", "replace-me", "please-change-me"}
 MINIMUM_SECRET_LENGTH = 32
@@ -202,7 +202,10 @@ class Settings(BaseSettings):
 
     @cached_property
     def secret(self) -> str:
-        """The server's secret: the configured one, else one generated into the data directory (development only)."""
+        """The server's secret: the configured one, else one generated into the data directory (development only).
+
+        Raises ``SigningKeysUnusable`` for a file that somebody began and did not finish.
+        """
         if self.secret_key is not None:
             return self.secret_key.get_secret_value()
         path = self.data_dir / "secret"
@@ -210,7 +213,11 @@ class Settings(BaseSettings):
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            return path.read_text().strip()
+            if known := path.read_text().strip():
+                return known
+            raise SigningKeysUnusable(
+                f"{path} is empty, so nothing was signed with it. Delete it, and another is made."
+            ) from None
         with os.fdopen(descriptor, "w") as file:
             secret = secrets.token_urlsafe(48)
             file.write(secret)

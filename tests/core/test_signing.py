@@ -252,3 +252,10 @@ def test_settings_that_do_not_fit_together_stop_the_start(options: dict[str, Any
 def test_a_shared_secret_has_no_file(tmp_path: Path) -> None:
     with pytest.raises(SigningKeysUnusable, match="SPECTRAL_SECRET_KEY"):
         signing.add_key(tmp_path / "keys.json", Algorithm.HS256)
+
+
+def test_a_secret_that_was_begun_and_not_finished_signs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "secret").touch()
+
+    with pytest.raises(SigningKeysUnusable, match="Delete it"):
+        Settings(data_dir=tmp_path).keyring.issue(CLAIMS, lifetime=HOUR)

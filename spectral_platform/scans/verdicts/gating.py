@@ -258,7 +258,7 @@ def _critical(pairs: Pairs, strictness: Strictness) -> GateResult:
 
 
 def _limits(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[GateResult]:
-    """Gate G5's limits: an upper limit of money, time or tokens holds when the mean surely does, others when the mean does.
+    """Gate G5's limits: an upper limit of money, time or tokens needs the mean and its bound, others the mean.
 
     A mean that only came out below its limit would let through every second change that lies exactly on it.
     """
