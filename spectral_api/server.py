@@ -34,6 +34,9 @@ DRAIN_SECONDS = 20
 WORKER_STOP_SECONDS = 30
 LONGEST_BACKOFF_SECONDS = 60
 HEALTHY_AFTER_SECONDS = 60
+IDLE_SECONDS = 75
+"""So long a connection stays open on which nothing is asked: longer than senders are told to wait, than exporters collect spans (five
+seconds), and than proxies keep theirs (a minute, mostly). Who comes back just when it is closed loses a request."""
 YOUNG_OBJECTS = 50_000
 """So many objects more, and the garbage collector looks through the new ones. Spans are many objects and form no cycles."""
 
@@ -128,6 +131,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
             server_header=False,
             proxy_headers=bool(settings.trusted_proxies),
             forwarded_allow_ips=settings.trusted_proxies,
+            timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
         server = Server(config, lambda: announce(reachable_url(settings, listener), access), app.state.watch.close)

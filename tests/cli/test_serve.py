@@ -12,7 +12,10 @@ import httpx
 import pytest
 from sqlalchemy import make_url
 
+from spectral_api.problems import RETRY_AFTER_SECONDS
+from spectral_api.server import IDLE_SECONDS
 from spectral_platform.core.embedded import NoRunningPostgres, join
+from spectral_platform.traces.errors import StorageFull
 from tests.cli.processes import ends, serving, spectral
 from tests.fixtures.database import on_database, passable_directory, run_sql
 
@@ -149,3 +152,7 @@ def test_a_setting_that_cannot_be_read_is_named() -> None:
 
     assert ended.returncode == 2
     assert ended.stderr.startswith("spectral: SPECTRAL_PORT: Input should be a valid integer")
+
+
+def test_connections_stay_open_for_longer_than_senders_are_told_to_wait() -> None:
+    assert 2 * max(int(RETRY_AFTER_SECONDS), StorageFull().extensions["retry_after_s"]) < IDLE_SECONDS
