@@ -35,8 +35,8 @@ WORKER_STOP_SECONDS = 30
 LONGEST_BACKOFF_SECONDS = 60
 HEALTHY_AFTER_SECONDS = 60
 IDLE_SECONDS = 75
-"""So long a connection stays open on which nothing is asked: longer than senders are told to wait, than exporters collect spans (five
-seconds), and than proxies keep theirs (a minute, mostly). Who comes back just when it is closed loses a request."""
+"""So long a connection stays open on which nothing is asked: longer than senders are told to wait, than exporters collect spans
+(five seconds), and than proxies keep theirs (a minute, mostly). Who comes back just when it is closed loses a request."""
 YOUNG_OBJECTS = 50_000
 """So many objects more, and the garbage collector looks through the new ones. Spans are many objects and form no cycles."""
 
