@@ -1,10 +1,10 @@
-"""Hard limits: the objective's constraints and the rubric's minimums, held against an arm's mean figures in one way."""
+"""Hard limits: the objective's constraints and the rubric's minimums, held against an arm's figures in one way."""
 
 from collections.abc import Iterable, Mapping
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.terms import DIMENSION_PREFIX, Constraint
+from spectral_platform.evaluations.terms import DIMENSION_PREFIX, Constraint, Statistic
 
 
 class Limit(Value):
@@ -46,7 +46,8 @@ class LimitCheck(Value):
         """The check in words."""
         constraint = self.limit.constraint
         found = "unknown" if self.after is None else f"{self.after:.4g}"
-        return f"Mean {constraint.metric} must be {constraint.operator} {constraint.value:g}; it is {found}."
+        what = f"Mean {constraint.metric}" if constraint.statistic is Statistic.MEAN else f"The p95 of {constraint.metric}"
+        return f"{what} must be {constraint.operator} {constraint.value:g}; it is {found}."
 
 
 def hard_limits(dimensions: Iterable[Dimension], constraints: Iterable[Constraint]) -> tuple[Limit, ...]:
@@ -57,14 +58,14 @@ def hard_limits(dimensions: Iterable[Dimension], constraints: Iterable[Constrain
         if dimension.minimum is not None
     )
     return (
-        *(Limit(name=f"constraint:{constraint.metric}", constraint=constraint) for constraint in constraints),
+        *(Limit(name=f"constraint:{constraint.figure}", constraint=constraint) for constraint in constraints),
         *(Limit(name=f"minimum:{key}", constraint=minimum) for key, minimum in minimums),
     )
 
 
 def check_limits(limits: Iterable[Limit], *, before: Mapping[str, float], after: Mapping[str, float]) -> tuple[LimitCheck, ...]:
-    """Hold each limit against the mean of its metric in both arms."""
+    """Hold each limit against its figure in both arms."""
     return tuple(
-        LimitCheck(limit=limit, before=before.get(limit.constraint.metric), after=after.get(limit.constraint.metric))
+        LimitCheck(limit=limit, before=before.get(limit.constraint.figure), after=after.get(limit.constraint.figure))
         for limit in limits
     )

@@ -1,5 +1,6 @@
 """Baseline and candidate on the same cases, as paired differences: what every comparison of a scan is made of."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
@@ -8,6 +9,7 @@ from pydantic import Field
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
+from spectral_platform.evaluations.terms import AMOUNTS, Statistic
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 
@@ -16,8 +18,6 @@ SEVERE_LOSS = -0.5
 MUST_PASS = "must_pass"
 """The tag of samples that no change may break."""
 MUST_PASS_FAILURES = 2
-
-AMOUNTS = ("cost_usd", "latency_ms", "total_tokens")
 
 Arm = Sequence[tuple[Trial, CaseScore | None]]
 
@@ -32,7 +32,8 @@ class Pairs(Value):
     both arms scored, by key; ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
     `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one. ``lengths`` are those of
     the answers that the composites are of, in characters. ``candidate_amounts`` are what the candidate took on the samples, by
-    metric: money, time and tokens, which have no upper end.
+    metric: money, time and tokens, which have no upper end. ``baseline_answers`` and ``candidate_answers`` are what the first run
+    of each sample took where a limit is on a percentile of answers, which no mean of several keeps.
     """
 
     composites: tuple[tuple[float, float], ...]
@@ -52,6 +53,8 @@ class Pairs(Value):
     baseline_costs: tuple[float, ...]
     candidate_costs: tuple[float, ...]
     candidate_amounts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    baseline_answers: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    candidate_answers: dict[str, tuple[float, ...]] = Field(default_factory=dict)
 
     @property
     def composite(self) -> tuple[float, ...]:
@@ -144,6 +147,8 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         baseline_costs=tuple(cost for cost, _ in costs),
         candidate_costs=tuple(cost for _, cost in costs),
         candidate_amounts=_amounts(arms[1]),
+        baseline_answers=_answers(arms[0], standard),
+        candidate_answers=_answers(arms[1], standard),
     )
 
 
@@ -266,6 +271,25 @@ def _amounts(arm: Mapping[str, Arm]) -> dict[str, tuple[float, ...]]:
                 if (amount := getattr(trial.measures, name)) is not None:
                     found[name].add(trial.case.content_group, amount)
     return {name: groups.means for name, groups in found.items()}
+
+
+def _answers(arm: Mapping[str, Arm], standard: Standard) -> dict[str, tuple[float, ...]]:
+    """What the first run of each sample took, of near-duplicates the first one, by the metrics whose percentile is limited.
+
+    One answer a case, because runs of one case resemble each other, and a percentile's bound counts independent answers. Where
+    it is not known of an answer it counts at its worst, infinite; where it is known of none, the metric is unknown.
+    """
+    found: dict[str, tuple[float, ...]] = {}
+    firsts: dict[str, Trial] = {}
+    metrics = {constraint.metric for constraint in standard.constraints if constraint.statistic is Statistic.P95}
+    for (trial, _), *_ in arm.values() if metrics else ():
+        if trial.case.kind == "sample":
+            firsts.setdefault(trial.case.content_group, trial)
+    for metric in sorted(metrics):
+        amounts = [getattr(trial.measures, metric) for trial in firsts.values()]
+        if any(amount is not None for amount in amounts):
+            found[metric] = tuple(math.inf if amount is None else amount for amount in amounts)
+    return found
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

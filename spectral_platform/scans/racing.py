@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from spectral_platform.core.randomness import derive
-from spectral_platform.evaluations.limits import check_limits
 from spectral_platform.llm.calling import settle
 from spectral_platform.scans.cases import interleave
 from spectral_platform.scans.pairing import Pairs, pair
 from spectral_platform.scans.run import Contender, Run, emit_dropped
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Trial, TrialPlan
+from spectral_platform.scans.verdicts.limiting import check_figures
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
 from spectral_platform.worlds.splits import Split
@@ -125,7 +125,7 @@ class Race:
         if pairs is None or not pairs.composite or fmean(pairs.composite) <= 0:
             contender.drop("no_gain", "On the dev cases the composite does not rise.")
             return
-        checks = check_limits(self.run.standard.limits, before=pairs.baseline_means, after=pairs.candidate_means)
+        checks = check_figures(pairs, self.run.standard)
         if broken := next((check.sentence for check in checks if check.is_broken), None):
             contender.drop("breaks_constraint", broken)
 

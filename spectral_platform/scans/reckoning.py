@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from spectral_platform.agents.configuration import AgentConfig
+from spectral_platform.evaluations.terms import P95, Statistic
 from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.samples.models import SampleSetVersion
 from spectral_platform.scans.errors import BudgetTooSmall
 from spectral_platform.scans.quoting import HELD_SHARE, CallPrices, Calls, Quote, Readiness, Shape, holdout_repeats, show
 from spectral_platform.scans.settings import ResolvedSettings
-from spectral_platform.statistics.power import spread_of_difference
+from spectral_platform.statistics.power import cases_for_clean_quantile, spread_of_difference
+from spectral_platform.statistics.sequential import plan_looks
 from spectral_platform.worlds.rules import AppliesTo, load_world
 
 BYTES_PER_TOKEN = 4
@@ -61,6 +63,15 @@ def reckon(
         )
     if searches and candidates < settings.max_candidates:
         warnings = [*warnings, f"The budget buys about {candidates} of {settings.max_candidates} candidates."]
+    if searches and any(constraint.statistic is Statistic.P95 for constraint in settings.constraints):
+        last = plan_looks(shape.holdout_groups, settings.rigor.alpha)[-1]
+        needed = cases_for_clean_quantile(P95, alpha=last.alpha)
+        if shape.holdout_groups < needed:
+            warnings = [
+                *warnings,
+                f"A limit on a 95th percentile can be shown from {needed} different holdout cases on; there are "
+                f"{shape.holdout_groups}.",
+            ]
     phases = shape.by_phase(candidates) if searches else {"observe": shape.model_copy(update={"writes": False}).observing}
     calls = sum(phases.values(), Calls())
     cost = prices.cost(calls)

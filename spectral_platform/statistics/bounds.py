@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betaincinv
+from scipy.special import bdtr, bdtrik, betaincinv
 
 DRAWS = 20_000
 _USUAL_LEVEL = 0.005
@@ -95,6 +95,35 @@ def clopper_pearson_lower(successes: int, trials: int, alpha: float) -> float:
 def clopper_pearson_upper(successes: int, trials: int, alpha: float) -> float:
     """Exact upper 1 − ``alpha`` bound on a proportion. Clopper and Pearson (1934), Biometrika 26(4)."""
     return 1.0 if successes == trials else float(betaincinv(successes + 1, trials - successes, 1 - alpha))
+
+
+def quantile_upper_bound(values: ArrayLike, share: float, alpha: float) -> float:
+    """Upper 1 − ``alpha`` bound on the ``share``-quantile of whatever the values are drawn from; infinite where they are too few.
+
+    An order statistic: how many values lie up to the quantile is binomial, so that the bound keeps its level whatever the
+    distribution. David and Nagaraja (2003), "Order Statistics", section 7.1.
+    """
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    reached = bdtr(np.arange(ordered.size), ordered.size, share) >= 1 - alpha
+    return float(ordered[np.argmax(reached)]) if reached.any() else math.inf
+
+
+def quantile_lower_bound(values: ArrayLike, share: float, alpha: float) -> float:
+    """Lower 1 − ``alpha`` bound on the ``share``-quantile, as the upper one; minus infinity where the values are too few."""
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    below = int(np.count_nonzero(bdtr(np.arange(ordered.size), ordered.size, share) <= alpha))
+    return float(ordered[below - 1]) if below else -math.inf
+
+
+def cases_for_quantile(share: float, over: float, *, alpha: float = 0.05, most: int = 20_000) -> int | None:
+    """Cases whose ``share``-quantile is shown to keep to a limit in four scans of five; None when ``most`` do not suffice.
+
+    ``over`` is the share of values above the limit. Without any, ``power.cases_for_clean_quantile`` says the same.
+    """
+    cases = np.arange(1, most + 1)
+    above = np.ceil(bdtrik(0.8, cases, over)) if over > 0 else np.zeros(most)
+    fails = np.flatnonzero(bdtr(above, cases, 1 - share) > alpha)
+    return int(cases[fails[-1]]) + 1 if fails[-1] < most - 1 else None
 
 
 def ratio_upper_bound(

@@ -1,5 +1,6 @@
 """Paired differences: what counts, what counts at its worst, and what counts not at all."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,7 @@ from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
-from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
+from spectral_platform.evaluations.terms import Constraint, Direction, ObjectiveTerm, Statistic
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.pairing import pair, screen
 from spectral_platform.scans.standard import Standard
@@ -210,3 +211,19 @@ def test_what_the_candidate_took_is_of_its_scored_samples_each_group_once() -> N
     pairs = pair(cases, candidate, STANDARD, References())
 
     assert pairs.candidate_amounts == {"cost_usd": (0.002, 0.001), "latency_ms": (10, 10), "total_tokens": (10, 10)}
+
+
+def test_a_percentile_is_of_the_first_answer_to_each_case_and_what_is_unknown_of_one_is_its_worst() -> None:
+    limited = replace(STANDARD, constraints=(Constraint(metric="latency_ms", operator="<=", value=9, statistic=Statistic.P95),))
+    answers = [
+        trial("s1", 1.0),
+        trial("s1", 1.0, repeat=1).model_copy(update={"measures": Measures(latency_ms=70)}),
+        trial("s2", 1.0, group="s1").model_copy(update={"measures": Measures(latency_ms=80)}),
+        trial("s3", 0.0, status=TrialStatus.AGENT_ERROR).model_copy(update={"measures": Measures()}),
+        trial("p1", 1.0, stimulus=True),
+    ]
+
+    pairs = pair(answers, answers, limited, References())
+
+    assert pairs.candidate_answers == pairs.baseline_answers == {"latency_ms": (10, math.inf)}
+    assert pair(answers, answers, STANDARD, References()).candidate_answers == {}

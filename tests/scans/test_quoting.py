@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from spectral_platform.core.database import Database
 from spectral_platform.demo import content
+from spectral_platform.evaluations.terms import Constraint, Statistic
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import get_budget
 from spectral_platform.scans.quoting import HELD_SHARE, CallPrices, Quote, Readiness, Shape, proposals_for, show
@@ -105,6 +106,20 @@ def test_money_is_kept_back_for_the_holdout_where_not_every_price_is_known() -> 
 
     assert plan.readiness.quote.max_usd is None
     assert plan.held_usd == settings.budget.max_usd * HELD_SHARE
+
+
+@pytest.mark.parametrize(("cases", "warns"), [(74, True), (75, False)])
+def test_a_limit_on_a_percentile_says_before_the_scan_that_the_cases_are_too_few(cases: int, *, warns: bool) -> None:
+    shape = Shape(
+        agents=1, train=80, dev=40, holdout=cases, holdout_groups=cases, selection_votes=0, verdict_votes=0, has_proposer=False
+    )
+    slow = Constraint(metric="latency_ms", operator="<=", value=4_000, statistic=Statistic.P95)
+    settings = make_settings().model_copy(update={"constraints": (slow,)})
+
+    plan = reckon(settings, shape, [], [content.agent_config()], None, lambda *_: Decimal("0.0001"))
+
+    words = "A limit on a 95th percentile can be shown from 75 different holdout cases on; there are 74."
+    assert (words in plan.readiness.warnings) is warns
 
 
 async def test_the_votes_that_a_rubric_asks_for_are_quoted(owner: Person, database: Database) -> None:

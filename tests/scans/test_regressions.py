@@ -8,7 +8,7 @@ import pytest
 
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
-from spectral_platform.evaluations.terms import Constraint
+from spectral_platform.evaluations.terms import Constraint, Statistic
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdicts.bounding import only_look, plan_strictness
@@ -227,3 +227,47 @@ def test_a_lower_limit_holds_its_mean() -> None:
     change = pairs([0.3] * 100, candidate_means={"total_tokens": fmean(amounts)}, candidate_amounts={"total_tokens": amounts})
 
     assert gate(conclude(change, limited, seed=1, draws=2000), "constraint:total_tokens").value == fmean(amounts)
+
+
+@pytest.mark.parametrize(
+    ("slow", "of", "passes", "harms", "needed"),
+    [
+        (0, 60, False, False, 72),
+        (0, 72, True, False, 72),
+        (1, 94, False, False, 173),
+        (1, 200, True, False, 110),
+        (6, 94, False, False, None),
+        (12, 94, False, True, None),
+    ],
+    ids=["too few cases", "none above", "one above", "one above of many", "above as it came out", "surely above"],
+)
+def test_a_percentile_keeps_to_its_limit_when_its_exact_bound_does(
+    slow: int, of: int, needed: int | None, *, passes: bool, harms: bool
+) -> None:
+    limited = replace(
+        STANDARD, constraints=(Constraint(metric="latency_ms", operator="<=", value=4_000, statistic=Statistic.P95),)
+    )
+    answers = {"latency_ms": [900.0] * (of - slow) + [9_000.0] * slow}
+    change = pairs([0.3] * of, candidate_answers=answers, baseline_answers={"latency_ms": [900.0] * of})
+
+    concluded = conclude(change, limited, seed=1, draws=2000)
+    result = gate(concluded, "constraint:p95:latency_ms")
+
+    assert (result.passed, result.harm) == (passes, harms)
+    assert concluded.statistics["limit_cases_needed"] == needed
+    assert (result.value is None) == (of < 72)
+
+
+def test_slow_answers_are_no_harm_where_the_baseline_was_as_slow_and_slower() -> None:
+    limited = replace(
+        STANDARD, constraints=(Constraint(metric="latency_ms", operator="<=", value=4_000, statistic=Statistic.P95),)
+    )
+    change = pairs([0.3] * 94, candidate_answers={"latency_ms": [5_000.0] * 94}, baseline_answers={"latency_ms": [6_000.0] * 94})
+
+    result = gate(conclude(change, limited, seed=1, draws=2000), "constraint:p95:latency_ms")
+
+    assert (result.passed, result.harm) == (False, False)
+    assert result.detail == (
+        "The p95 of latency_ms must be <= 4000; it is 5000. With 97.50% confidence it is at most 5000. "
+        "94 of 94 answers lie above the limit; more cases would not show that it is kept."
+    )

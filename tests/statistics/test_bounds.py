@@ -135,3 +135,39 @@ def test_costs_of_nothing_compare() -> None:
     assert bounds.ratio_upper_bound([1, 0], [0, 0], 0.05, seed=1) == math.inf
     with pytest.raises(ValueError, match="at least one pair"):
         bounds.ratio_upper_bound([], [], 0.05, seed=1)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 100), max_size=200), st.floats(0, 100), st.sampled_from([0.05, 0.022, 0.0015]))
+def test_a_percentile_surely_keeps_to_a_limit_when_few_enough_values_exceed_it(
+    values: list[float], limit: float, alpha: float
+) -> None:
+    """Clopper and Pearson's bound on the share above the limit says the same in other words."""
+    over = sum(value > limit for value in values)
+
+    highest = bounds.quantile_upper_bound(values, 0.95, alpha)
+    lowest = bounds.quantile_lower_bound(values, 0.95, alpha)
+
+    assert (highest <= limit) == (bounds.clopper_pearson_upper(over, len(values), alpha) <= 0.05)
+    assert (lowest > limit) == (bounds.clopper_pearson_lower(over, len(values), alpha) > 0.05)
+    assert lowest <= highest
+    assert bounds.quantile_upper_bound([*values, 101.0], 0.95, alpha) >= min(highest, 101.0)
+
+
+def test_the_95th_percentile_is_bounded_from_59_values_on() -> None:
+    assert math.isinf(bounds.quantile_upper_bound(range(58), 0.95, 0.05))
+    assert bounds.quantile_upper_bound(range(59), 0.95, 0.05) == 58
+
+
+@pytest.mark.parametrize(("over", "alpha", "cases"), [(0.01, 0.05, 124), (0.02, 0.025, 338), (0.05, 0.05, None)])
+def test_a_percentile_needs_more_cases_the_more_answers_lie_above_the_limit(over: float, alpha: float, cases: int | None) -> None:
+    assert bounds.cases_for_quantile(0.95, over, alpha=alpha) == cases
+
+
+@pytest.mark.parametrize("over", [0.005, 0.01, 0.02])
+def test_the_planned_cases_show_a_percentile_to_be_kept_in_four_scans_of_five(over: float) -> None:
+    cases = bounds.cases_for_quantile(0.95, over, alpha=0.05)
+    assert cases is not None
+    above = np.arange(cases + 1)
+    is_shown = stats.binom.cdf(above, cases, 0.05) <= 0.05
+    assert stats.binom.pmf(above, cases, over)[is_shown].sum() >= 0.8

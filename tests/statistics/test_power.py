@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spectral_platform.statistics import power
+from spectral_platform.statistics import bounds, power
 
 
 def test_sixty_cases_run_once_show_only_large_effects() -> None:
@@ -40,3 +40,8 @@ def test_repeats_stand_in_for_cases_up_to_a_point() -> None:
     assert power.repeats_needed(0.10, 250) == 1
     assert power.repeats_needed(0.10, 100) == 3
     assert power.repeats_needed(0.02, 100) is None
+
+
+@pytest.mark.parametrize(("alpha", "cases"), [(0.05, 59), (0.025, 72), (0.01, 90)])
+def test_a_percentile_needs_cases_even_where_every_answer_keeps_to_its_limit(alpha: float, cases: int) -> None:
+    assert power.cases_for_clean_quantile(0.95, alpha=alpha) == bounds.cases_for_quantile(0.95, 0.0, alpha=alpha) == cases

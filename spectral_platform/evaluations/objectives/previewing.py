@@ -18,7 +18,7 @@ from spectral_platform.evaluations.scoring import (
     reference_measures,
     score_case,
 )
-from spectral_platform.evaluations.terms import DIMENSION_PREFIX, Constraint, ObjectiveTerm
+from spectral_platform.evaluations.terms import DIMENSION_PREFIX, AmountMetric, Constraint, ObjectiveTerm, p95_of
 
 _TOLD = "told@1"
 
@@ -35,6 +35,10 @@ class Figures(Value):
     cost_usd: Amount | None = Field(default=None, description="Cost in US dollars.")
     latency_ms: Amount | None = Field(default=None, description="Time to the answer in milliseconds.")
     total_tokens: Amount | None = Field(default=None, description="Tokens in and out.")
+    p95: dict[AmountMetric, Amount] = Field(
+        default_factory=dict,
+        description="95th percentiles of many answers, by metric (`cost_usd`, `latency_ms`, `total_tokens`), for limits on them.",
+    )
     breaks_critical_rule: bool = Field(default=False, description="Whether a critical rule is broken; then the composite is 0.")
 
     @property
@@ -46,6 +50,7 @@ class Figures(Value):
         """Every known figure by the metric's name."""
         known = {DIMENSION_PREFIX + key: value for key, value in score.dimensions.items()}
         known |= self.measures.model_dump() | {"quality": score.quality}
+        known |= {p95_of(metric): amount for metric, amount in self.p95.items()}
         return {metric: value for metric, value in known.items() if value is not None}
 
 

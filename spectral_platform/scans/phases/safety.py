@@ -158,6 +158,7 @@ def reach_verdict(run: Run) -> Verdict:
             cases=holdout,
             rigor=run.settings.rigor,
             labels=_labels_needed(statistics),
+            limit_cases=_limit_cases_needed(statistics),
         )
         if outcome is Outcome.INSUFFICIENT_EVIDENCE
         else None,
@@ -215,3 +216,8 @@ def is_search_adequate(found: Findings) -> bool:
 def _cluster_findings(run: Run) -> tuple[ClusterFinding, ...]:
     """What is recorded of the clusters of all agents."""
     return tuple(card for cards in run.found.cards.values() for card in cards)
+
+
+def _limit_cases_needed(statistics: dict[str, JsonValue]) -> int | None:
+    needed = statistics.get("limit_cases_needed")
+    return needed if isinstance(needed, int) else None

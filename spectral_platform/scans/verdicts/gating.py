@@ -12,7 +12,6 @@ from pydantic import JsonValue
 
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.limits import check_limits
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import USUAL_RIGOR
 from spectral_platform.scans.standard import Standard
@@ -20,6 +19,7 @@ from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Bounding, Boun
 from spectral_platform.scans.verdicts.coverage import Coverage, coverage_gates
 from spectral_platform.scans.verdicts.labelled import LabelledPairs, human_check
 from spectral_platform.scans.verdicts.lengths import length_covariate
+from spectral_platform.scans.verdicts.limiting import limit_cases_needed, limit_gates
 from spectral_platform.scans.verdicts.regressions import dimension_gates, severe_regression_gates, slice_gates
 from spectral_platform.scans.verdicts.verdict import NO_CHANGE_EFFECT, Effect, Gate, GateResult, Need
 from spectral_platform.statistics.agreement import mcnemar_exact
@@ -136,7 +136,7 @@ def conclude(
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
     results += dimension_gates(pairs, standard, bounding)
     results += severe_regression_gates(pairs, strictness, noise=noise)
-    results += [_critical(pairs, strictness), *_limits(pairs, standard, bounding)]
+    results += [_critical(pairs, strictness), *limit_gates(pairs, standard, bounding)]
     results += slice_gates(pairs, bounding)
     results += _transfer(transfer, divergence)
     checked, human = human_check(labelled, pairs.composite, strictness)
@@ -157,6 +157,7 @@ def conclude(
         "dev_gain": dev_gain,
         "transfer_ratio": transfer,
         "human_check": human,
+        "limit_cases_needed": limit_cases_needed(pairs, standard, strictness),
         "look": strictness.model_dump(),
         "length": length.model_dump() if length else None,
         "tool_replay": coverage.figures if coverage else None,
@@ -182,15 +183,16 @@ def need(
     run_variance: float,
     cases: int,
     labels: int | None = None,
+    limit_cases: int | None = None,
     rigor: Rigor = USUAL_RIGOR,
 ) -> Need:
     """What would show the effect that was seen, or one worth having, with the spread that was seen.
 
-    ``labels`` are those that gate G8 asks for.
+    ``labels`` are those that gate G8 asks for, ``limit_cases`` the cases that gate G5 does.
     """
     spread = stdev(differences) if len(differences) > 1 else (2 * run_variance) ** 0.5
     effect = max(fmean(differences) if differences else 0.0, PLANNED_EFFECT)
-    wanted = max(rigor.minimum_pairs, cases_needed(effect, spread, alpha=rigor.alpha))
+    wanted = max(rigor.minimum_pairs, cases_needed(effect, spread, alpha=rigor.alpha), limit_cases or 0)
     return Need(
         cases=wanted if wanted > cases else None,
         labels=labels,
@@ -255,32 +257,6 @@ def _critical(pairs: Pairs, strictness: Strictness) -> GateResult:
             f"(exact McNemar p = {p_value:.3f})."
         ),
     )
-
-
-def _limits(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[GateResult]:
-    """Gate G5's limits: an upper limit of money, time or tokens needs the mean and its bound, others the mean.
-
-    A mean that only came out below its limit would let through every second change that lies exactly on it.
-    """
-    results = []
-    for check in check_limits(standard.limits, before=pairs.baseline_means, after=pairs.candidate_means):
-        constraint, held, detail = check.limit.constraint, check.after, check.sentence
-        amounts = pairs.candidate_amounts.get(constraint.metric)
-        if amounts and constraint.operator == "<=":
-            held = bounding.highest_mean(amounts, constraint.metric)
-            detail += f" With {1 - bounding.strictness.alpha:.2%} confidence it is at most {held:.4g}."
-        results.append(
-            GateResult(
-                gate=Gate.HARD_CONSTRAINTS,
-                name=check.limit.name,
-                value=held,
-                threshold=constraint.value,
-                passed=check.is_kept and held is not None and constraint.holds(held),
-                harm=check.is_harm,
-                detail=detail,
-            )
-        )
-    return results
 
 
 def _transfer(ratio: float | None, divergence: float) -> tuple[GateResult, ...]:

@@ -30,7 +30,10 @@ async def test_an_objective_can_be_made_read_changed_and_deleted(owner: Person) 
         "name": "Better",
         "rubric_id": rubric["id"],
         "terms": [term("quality", weight=3), term("dimension:polite"), term("cost_usd", direction="minimize")],
-        "constraints": [{"metric": "latency_ms", "operator": "<=", "value": 4000.0}],
+        "constraints": [
+            {"metric": "latency_ms", "operator": "<=", "value": 4000.0, "statistic": "mean"},
+            {"metric": "latency_ms", "operator": "<=", "value": 9000.0, "statistic": "p95"},
+        ],
     }
 
     made = await owner.client.post(f"{owner.w}/evaluations/objectives", json=body)
@@ -95,6 +98,8 @@ async def test_the_newest_version_of_the_rubric_decides(owner: Person) -> None:
         {"terms": [term("happiness")]},
         {"terms": [term("quality", weight=-1)]},
         {"constraints": [{"metric": "quality", "operator": "==", "value": 1}]},
+        {"constraints": [{"metric": "quality", "operator": "<=", "value": 1, "statistic": "p95"}]},
+        {"constraints": [{"metric": "latency_ms", "operator": ">=", "value": 1, "statistic": "p95"}]},
     ],
 )
 async def test_an_objective_of_another_shape_is_refused(owner: Person, fields: dict[str, Any]) -> None:

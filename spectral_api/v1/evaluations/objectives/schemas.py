@@ -130,7 +130,7 @@ class ArmScore(Output):
 class LimitState(Output):
     """A constraint of the objective or a minimum of the rubric, held against the candidate."""
 
-    name: str = Field(description="`constraint:<metric>` or `minimum:<dimension>`.")
+    name: str = Field(description="`constraint:<metric>`, `constraint:p95:<metric>` or `minimum:<dimension>`.")
     is_kept: bool = Field(description="Whether the candidate keeps to it; what is unknown is not kept.")
     is_harm: bool = Field(
         description="Whether breaking it is evidence of harm: the baseline kept to it, or was no farther from it."
