@@ -3,8 +3,6 @@
 from statistics import fmean
 from uuid import UUID
 
-from scipy.stats import beta
-
 from spectral_platform.core.randomness import generator
 from spectral_platform.optimizers.headroom import is_mentioned, probe_config
 from spectral_platform.scans.failures import failures_of
@@ -15,6 +13,7 @@ from spectral_platform.scans.run import Run
 from spectral_platform.scans.settings import TEXT_STRATEGIES, PinnedAgent
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Trial, TrialPlan
+from spectral_platform.statistics.bounds import clopper_pearson_lower, clopper_pearson_upper
 from spectral_platform.worlds.splits import Split
 
 CONFIDENCE = 0.95
@@ -68,6 +67,4 @@ async def _probe(run: Run, agent: PinnedAgent) -> Headroom:
 def _share(failed: int, cases: int) -> tuple[float, float]:
     """The Clopper-Pearson interval of a share."""
     tail = (1 - CONFIDENCE) / 2
-    lower = float(beta.ppf(tail, failed, cases - failed + 1)) if failed else 0.0
-    upper = float(beta.ppf(1 - tail, failed + 1, cases - failed)) if failed < cases else 1.0
-    return round(lower, 4), round(upper, 4)
+    return round(clopper_pearson_lower(failed, cases, tail), 4), round(clopper_pearson_upper(failed, cases, tail), 4)

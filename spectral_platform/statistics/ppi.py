@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
+from scipy.special import stdtrit
 
 from spectral_platform.core.values import Value
 
@@ -65,7 +65,7 @@ def powered_mean(
         estimate=estimate,
         standard_error=error,
         label_variance=label_variance,
-        lower=estimate - float(student_t.ppf(1 - alpha, n - 1)) * error,
+        lower=estimate - float(stdtrit(n - 1, 1 - alpha)) * error,
         judge_weight=judge_weight,
         labelled=n,
         unlabelled=many,
@@ -76,7 +76,7 @@ def labels_needed(seen: PoweredMean, *, alpha: float) -> int | None:
     """How many labelled pairs would lift the lower bound above 0 if the estimate stayed; None when none would."""
     if seen.estimate <= 0:
         return None
-    wanted = (seen.estimate / float(student_t.ppf(1 - alpha, seen.labelled - 1))) ** 2
+    wanted = (seen.estimate / float(stdtrit(seen.labelled - 1, 1 - alpha))) ** 2
     fixed = seen.standard_error**2 - seen.label_variance
     return math.ceil(seen.label_variance * seen.labelled / (wanted - fixed)) if wanted > fixed else None
 

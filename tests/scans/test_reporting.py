@@ -1,10 +1,10 @@
 """What a scan leaves to be read elsewhere: files behind signed links, and a report that needs nothing beside itself."""
 
-import base64
 import hashlib
 import io
 from typing import Any
 from urllib.parse import urlsplit
+from xml.etree import ElementTree
 
 import orjson
 import pyarrow.parquet as pq
@@ -13,7 +13,7 @@ from httpx import AsyncClient
 from playwright.async_api import expect
 
 from spectral_platform.core.database import Database
-from spectral_platform.scans.reporting.figures import plot_amounts
+from spectral_platform.scans.reporting.figures import Axis, plot_amounts
 from spectral_platform.scans.reporting.report import ReportPage
 from tests.fixtures.browser import Visit
 from tests.fixtures.callers import Person
@@ -76,9 +76,12 @@ async def test_a_completed_scan_leaves_its_report_and_its_figures(
     page = visit.page
     await page.goto(urlsplit(files["report.html"]["url"]).path)
     await expect(page.get_by_role("heading", level=1)).to_have_text("A change that helps")
-    assert await page.locator("figure img").count() >= 4
-    widths = await page.locator("figure img").evaluate_all("pictures => pictures.map(picture => picture.naturalWidth)")
-    assert all(widths)
+    assert await page.get_by_role("img").count() >= 4
+    outside = """pictures => pictures.flatMap(picture => [...picture.querySelectorAll("text, rect, circle")].filter(mark => {
+        const whole = picture.getBoundingClientRect(), part = mark.getBoundingClientRect();
+        return part.left < whole.left - 1 || part.right > whole.right + 1 || part.bottom > whole.bottom + 1;
+    }).map(mark => mark.textContent))"""
+    assert await page.locator("figure svg").evaluate_all(outside) == []
 
 
 async def check_steps(scannable: Scannable, scan: dict[str, Any]) -> None:
@@ -112,9 +115,20 @@ async def test_links_that_are_not_ours_lead_nowhere(scannable: Scannable, client
 HOSTILE = r"$\nosuchmacro$ costs $5 | \| <b>![x](https://example.org/x.png)" + "\n# Heading"
 
 
-def test_what_agents_and_models_say_is_no_formula_in_a_plot() -> None:
-    picture = base64.b64decode(plot_amounts({r"$\nosuchmacro$ $5": 3.0}, "cases").partition(",")[2]).decode()
-    assert r"$\nosuchmacro$ $5" in picture
+def test_what_agents_and_models_say_is_no_markup_in_a_plot() -> None:
+    picture = plot_amounts({"<script>$5</script> & more": 3.0}, "cases")
+    words = [text.text for text in ElementTree.fromstring(picture).iter("text")]
+    assert words == ["<script>$5</script> & more", "0", "1", "2", "3", "cases"]
+
+
+@pytest.mark.parametrize("amount", [0.0, 2.5e-7, 1.0, 999.5, 3e9])
+def test_an_axis_of_any_size_has_a_handful_of_round_ticks(amount: float) -> None:
+    axis = Axis(0.0, 1.04 * amount or 1.0, 100.0, 700.0)
+    places, words = zip(*axis.ticks(), strict=True)
+    assert 3 <= len(set(words)) == len(words) <= 7
+    assert places == tuple(sorted(places))
+    assert places[0] == 100.0
+    assert places[-1] <= 700.0
 
 
 def test_what_agents_and_models_say_is_no_markup_in_a_report() -> None:

@@ -2,15 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
 from typing import Any
 
 import re2
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 from spectral_platform.changesets.states import Outcome
-from spectral_platform.core.values import Value
 from spectral_platform.llm.queries import Spending
 from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.pairing import pair
@@ -45,15 +46,17 @@ _templates = Environment(
 _templates.filters["as_markdown"] = _as_markdown
 
 
-class Picture(Value):
+@dataclass(frozen=True, slots=True)
+class Picture:
     """A plot of a report with the words that say what it shows."""
 
     title: str
     caption: str
-    source: str
+    drawing: Markup
 
 
-class ReportPage(Value):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportPage:
     """Everything that the report shows; rows of the holdout are not among it."""
 
     headline: str
@@ -139,8 +142,8 @@ def _pictures(
 ) -> list[Picture]:
     pictures: list[Picture] = []
 
-    def show(title: str, caption: str, source: str) -> None:
-        pictures.append(Picture(title=title, caption=caption, source=source))
+    def show(title: str, caption: str, drawing: Markup) -> None:
+        pictures.append(Picture(title=title, caption=caption, drawing=drawing))
 
     bounds = _bounds(verdict)
     if bounds:
