@@ -4,15 +4,15 @@ from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from sqlalchemy import ARRAY, String, cast, func, select, text
+from sqlalchemy import ARRAY, ColumnElement, String, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database, bind_tenant
-from spectral_platform.traces.listing import PLAN_FOR_VALUES, one_of
+from spectral_platform.traces.listing import PLAN_FOR_VALUES, is_said_by, one_of
 from spectral_platform.traces.models import Span, Trace
 from spectral_platform.traces.queries import list_inputs_and_outputs
-from spectral_platform.traces.selection import Position, TraceFilter, TraceSort, bind_search, conditions_of
+from spectral_platform.traces.selection import Position, TraceFilter, TraceSort, asks_for_words, bind_search, conditions_of
 
 SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 TRACES_AT_ONCE = 200
@@ -40,8 +40,11 @@ async def stream_traces(
         await bind_tenant(session, account_id=caller.account_id, workspace_id=caller.workspace)
         await session.execute(PLAN_FOR_VALUES)
         await bind_search(session, caller.workspace, where)
+        # What many say is not gathered anew for each part.
+        is_frequent = asks_for_words(where) and await is_said_by(session, caller.workspace, one_in=100)
+        conditions = conditions_of(where, caller.workspace, asked_of_each=("search",) if is_frequent else ())
         after: Position | None = None
-        while traces := await _next_traces(session, caller, where, among, after):
+        while traces := await _next_traces(session, caller, conditions, among, after):
             texts = await list_inputs_and_outputs(session, traces)
             for few in _in_reach(traces):
                 async for part in _parts(session, few, texts):
@@ -51,9 +54,12 @@ async def stream_traces(
 
 
 async def _next_traces(
-    session: AsyncSession, caller: Caller, where: TraceFilter, among: Collection[str] | None, after: Position | None
+    session: AsyncSession,
+    caller: Caller,
+    conditions: Sequence[ColumnElement[bool]],
+    among: Collection[str] | None,
+    after: Position | None,
 ) -> Sequence[Trace]:
-    conditions = conditions_of(where, caller.workspace)
     listed = select(Trace.trace_id, Trace.started_at).where(Trace.workspace_id == caller.workspace, *conditions)
     if among is not None:
         listed = listed.where(Trace.trace_id == one_of(list(among)))

@@ -13,21 +13,22 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_platform.traces.errors import SearchTooBroad
 from spectral_platform.traces.models import Trace, TraceCount, TraceWords
 from spectral_platform.traces.selection import (
+    ELSEWHERE,
     PLACES,
     Position,
     TraceFilter,
     TraceSort,
+    asks_for_words,
     bind_search,
     conditions_of,
     found_without_traces,
-    is_walkable,
+    is_in_order,
 )
 
 COUNTED_EXACTLY = 10_000
 LONGEST_SECONDS = 10
 """How long one statement of a list may take: words that nearly all traces say can have a phrase that hardly any says."""
 QUERY_CANCELED = "57014"
-_LIMIT = text(f"SELECT set_config('statement_timeout', '{LONGEST_SECONDS}s', true)")
 PLAN_FOR_VALUES = text(
     """
     SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_hashjoin', 'off', true),
@@ -36,12 +37,12 @@ PLAN_FOR_VALUES = text(
 )
 """How a value is best found depends on how many have it, so no plan is kept. And no more is wanted than is counted:
 who goes from one row to the next can stop there, where other joins would gather everything first."""
+_PLAN_WITHIN_LIMIT = text(f"{PLAN_FOR_VALUES.text}, set_config('statement_timeout', '{LONGEST_SECONDS}s', true)")
 
 WALKED, WALKED_FURTHER = 1_000, 5_000
 """A search first looks at so many traces along the list, and then at so many if it meets enough: what many say, none gathers."""
-_BY_WORDS = text("SET LOCAL enable_indexscan = off")
-_BY_KEYS = text("SET LOCAL enable_indexscan = on")
-"""What few here say may be said by most elsewhere, which is all that Postgres knows: it would read all words of the workspace."""
+SAID_BY_MANY = 10
+"""One in so many: what they say is looked up for one trace after the other, and what fewer say is gathered from the index."""
 MERGE_LABELS = text("SET LOCAL enable_mergejoin = on")
 """Rows of labels lie in the order of time already: those of two are merged along it, and none is read beyond what is counted."""
 
@@ -97,8 +98,7 @@ async def find_part(
     session: AsyncSession, workspace_id: UUID, where: TraceFilter, among: Collection[str] | None, window: Window
 ) -> Part:
     """Find the part of the traces that a filter chooses. Raises ``SearchTooBroad`` when it would take longer than ten seconds."""
-    await session.execute(PLAN_FOR_VALUES)
-    await session.execute(_LIMIT)
+    await session.execute(_PLAN_WITHIN_LIMIT)
     try:
         return await _find(session, workspace_id, where, among, window)
     except DBAPIError as error:
@@ -116,19 +116,22 @@ async def _find(
         further += await among_the_dearest(session, workspace_id, where.min_cost_usd)
     if among is not None:
         further.append(Trace.trace_id == one_of(list(among)))
-    conditions = [*conditions_of(where, workspace_id), *further]
     every_trace = select(*window.columns).where(Trace.workspace_id == workspace_id)
+    of_each: tuple[str, ...] = ()
+    if asks_for_words(where):
+        if is_in_order(where):
+            walked = await _walk_words(session, workspace_id, where, further, window)
+            if walked is not None:
+                return walked
+        elif await is_said_by(session, workspace_id, one_in=SAID_BY_MANY):
+            of_each = ("search",)
+    conditions = [*conditions_of(where, workspace_id, asked_of_each=of_each), *further]
     if not conditions:
         kept = select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == workspace_id)
-        trace_ids = (await session.scalars(window.of(every_trace.subquery()))).all()
-        return Part(trace_ids, int(await session.scalar(kept) or 0), is_capped=False)
-    listed = every_trace.where(*conditions_of(where, workspace_id, along_order=True), *further)
-    if is_walkable(where):
-        walked, is_rare = await _walk_words(session, workspace_id, where, further, window)
-        if walked is not None:
-            return walked
-        if is_rare:
-            await session.execute(_BY_WORDS)
+        part = func.array(window.of(every_trace.subquery()).scalar_subquery())
+        total, trace_ids = (await session.execute(select(kept.scalar_subquery(), part))).one()
+        return Part(trace_ids, int(total), is_capped=False)
+    listed = every_trace.where(*conditions_of(where, workspace_id, asked_of_each=ELSEWHERE), *further)
     found = None if further else found_without_traces(where, workspace_id, order=window.sort.key)
     if found is not None and "place" in found.selected_columns:
         listed = found
@@ -136,8 +139,15 @@ async def _find(
     total, trace_ids = await _look_up(session, workspace_id, every_trace.where(*conditions) if found is None else found, window)
     if total <= COUNTED_EXACTLY:
         return Part(trace_ids, total, is_capped=False)
-    await session.execute(_BY_KEYS)
     return Part((await session.scalars(window.of(listed.subquery()))).all(), COUNTED_EXACTLY, is_capped=True)
+
+
+async def is_said_by(session: AsyncSession, workspace_id: UUID, *, one_in: int) -> bool:
+    """Whether one in so many of the newest 1 000 traces says what is searched for; Postgres does not know how many do."""
+    newest = Window(sort=TraceSort.STARTED_AT_DESC, limit=WALKED, offset=0, after=None)
+    every_trace = select(*newest.columns).where(Trace.workspace_id == workspace_id)
+    said = await _walk(session, workspace_id, every_trace, newest, WALKED, enough=WALKED)
+    return len(said.trace_ids) * one_in >= WALKED
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +160,23 @@ class _Walk:
 
 async def _walk_words(
     session: AsyncSession, workspace_id: UUID, where: TraceFilter, further: list[ColumnElement[bool]], window: Window
-) -> tuple[Part | None, bool]:
-    """The part if it is met soon along the list; else None, and whether what is searched for is rare.
+) -> Part | None:
+    """The part if it is met soon along the list.
 
-    Counting stops where the walk does: to gather what many say takes Postgres a tenth of a second, and for a phrase seconds.
+    Counting stops where the walk does: to gather what many say takes Postgres a tenth of a second, and for a phrase one.
     """
     others = conditions_of(where.model_copy(update={"search": None}), workspace_id)
     traces = select(*window.columns).where(Trace.workspace_id == workspace_id, *others, *further)
     enough = window.offset + window.limit
     page = newest = await _walk(session, workspace_id, traces, replace(window, after=None), WALKED, enough=WALKED)
     if window.after is not None or (len(page.trace_ids) < enough and not page.is_whole):
-        is_rare = len(newest.trace_ids) * 100 < WALKED
         if len(newest.trace_ids) * WALKED_FURTHER < enough * WALKED and not newest.is_whole:
-            return None, is_rare
+            return None
         page = await _walk(session, workspace_id, traces, window, WALKED_FURTHER, enough=enough)
         if len(page.trace_ids) < enough and not page.is_whole:
-            return None, is_rare
+            return None
     counted = page if window.after is None and not newest.is_whole else newest
-    return Part(page.trace_ids[window.offset : enough], len(counted.trace_ids), is_capped=not counted.is_whole), False
+    return Part(page.trace_ids[window.offset : enough], len(counted.trace_ids), is_capped=not counted.is_whole)
 
 
 async def _walk(

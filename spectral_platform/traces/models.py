@@ -264,8 +264,6 @@ class TraceWords(WorkspaceOwned, Base):
     words: Mapped[Any] = mapped_column(TSVECTOR)
 
 
-# Of equal keys the entries lie in the order of the rows: words that most traces say are read one page after the other.
-Index("ix_trace_words_workspace_id", TraceWords.workspace_id)
 Index("ix_trace_words_words", TraceWords.words, postgresql_using="gin", postgresql_with={"gin_pending_list_limit": 512})
 
 

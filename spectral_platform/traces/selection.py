@@ -2,7 +2,7 @@
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -95,6 +95,8 @@ class TraceFilter(Value):
 
 _LABELS = ("model", "tag")
 """The filters by what a trace may have many of, which lies in a table of its own. Labels are stored and asked for cut."""
+ELSEWHERE = (*_LABELS, "search")
+"""The filters by what lies in other tables than traces."""
 _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "agent_id": lambda value: Trace.agent_id == value,
     "status": lambda value: Trace.status == value,
@@ -108,7 +110,7 @@ _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "has_feedback": lambda value: Trace.feedback_count > 0 if value else Trace.feedback_count == 0,
 }
 _ID = TypeAdapter(str)
-_IN_ORDER = {"search", "agent_id", "status", "workflow", "session_id", "user_id", "since", "until"}
+_IN_ORDER = {"search", "agent_id", "status", "workflow", "session_id", "user_id", "since", "until", "has_feedback"}
 _TRACE_ID = re.compile("[0-9a-fA-F]{32}")
 # The last word may be the beginning of one, once there is enough of it; an excluded word is whole, and so is a quoted one.
 # All of that is asked together with the workspace's id, so that no rows are read for what other workspaces say.
@@ -134,23 +136,23 @@ async def bind_search(session: AsyncSession, workspace_id: UUID, where: TraceFil
         await session.execute(_SEARCH, {"search": where.search, "workspace_id": workspace_id})
 
 
-def conditions_of(where: TraceFilter, workspace_id: UUID, *, along_order: bool = False) -> list[ColumnElement[bool]]:
+def conditions_of(where: TraceFilter, workspace_id: UUID, *, asked_of_each: Collection[str] = ()) -> list[ColumnElement[bool]]:
     """What a filter demands of traces of a workspace. A search has to be bound before (``bind_search``).
 
-    Labels and words lie in tables of their own, at which Postgres may begin. With ``along_order`` it may not, and asks them about
-    one trace after the other: where many traces are found, a few are soon met along any order.
+    Labels and words lie in tables of their own, at which Postgres may begin. Of those that are ``asked_of_each`` it may not, and
+    looks one trace up after the other: where many traces are found, a few are soon met along any order.
     """
     conditions = [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
     for kind in _LABELS:
         if (label := getattr(where, kind)) is not None:
             at_trace = TraceLabel.started_at == Trace.started_at, TraceLabel.trace_id == Trace.trace_id
             has = select(literal(True)).where(*_carried(TraceLabel, kind, label, workspace_id), *at_trace)
-            conditions.append(has.scalar_subquery() if along_order else has.exists())
+            conditions.append(has.scalar_subquery() if kind in asked_of_each else has.exists())
     if where.search is not None:
         said = select(TraceWords.trace_id).where(TraceWords.workspace_id == workspace_id)
         if _is_id(where.search):
             conditions.append(Trace.trace_id.in_(union_all(said, select(literal(where.search.lower())))))
-        elif along_order:
+        elif "search" in asked_of_each:
             says = said.with_only_columns(literal(True)).where(TraceWords.trace_id == Trace.trace_id)
             conditions.append(says.scalar_subquery())
         else:
@@ -158,10 +160,14 @@ def conditions_of(where: TraceFilter, workspace_id: UUID, *, along_order: bool =
     return conditions
 
 
-def is_walkable(where: TraceFilter) -> bool:
-    """Whether a filter searches for words, and an index has the traces that it leaves otherwise in the order of lists."""
-    asked = {name for name in TraceFilter.model_fields if getattr(where, name) is not None}
-    return "search" in asked <= _IN_ORDER and not _is_id(where.search or "")
+def asks_for_words(where: TraceFilter) -> bool:
+    """Whether a filter searches for words, and not for an id."""
+    return where.search is not None and not _is_id(where.search)
+
+
+def is_in_order(where: TraceFilter) -> bool:
+    """Whether an index has the traces that a filter leaves, but for its search, in the order of lists."""
+    return _IN_ORDER.issuperset(name for name in TraceFilter.model_fields if getattr(where, name) is not None)
 
 
 def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) -> Select[Any] | None:
@@ -171,7 +177,7 @@ def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) 
     """
     asked = {name for name in TraceFilter.model_fields if getattr(where, name) is not None}
     labels = [(kind, label) for kind in _LABELS if (label := getattr(where, kind)) is not None]
-    if asked == {"search"} and not _is_id(where.search or ""):
+    if asked == {"search"} and asks_for_words(where):
         return select(TraceWords.trace_id).where(TraceWords.workspace_id == workspace_id)
     if not labels or not asked <= {*_LABELS, "status", "since", "until"} or where.status is TraceStatus.OK:
         return None

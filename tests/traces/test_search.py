@@ -283,7 +283,13 @@ async def test_what_many_say_is_found_along_the_list_and_what_few_say_is_gathere
     await index(database)
 
     for search, count in (("often", 12), ('"often said"', 8), ("seldom", 1), ("never", 0)):
-        for query in ({"sort": "-started_at"}, {"sort": "duration_ms", "user_id": "ann"}):
+        exported = await owner.client.get(f"{owner.w}/traces/export", params={"search": search})
+        assert len(exported.text.splitlines()) == count + 1
+        for query in (
+            {"sort": "-started_at"},
+            {"sort": "duration_ms", "user_id": "ann"},
+            {"sort": "started_at", "min_duration_ms": "0"},
+        ):
             found, totals = await pages(owner, search=search, **query)
 
             assert sorted(found, reverse="-" in query["sort"]) == found or query["sort"] == "duration_ms"
@@ -295,7 +301,7 @@ async def test_what_many_say_is_found_along_the_list_and_what_few_say_is_gathere
 async def test_what_takes_too_long_to_find_is_refused_and_says_what_to_do(
     owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "_LIMIT", text("SELECT set_config('statement_timeout', '100ms', true)"))
+    monkeypatch.setattr(listing, "_PLAN_WITHIN_LIMIT", text("SELECT set_config('statement_timeout', '100ms', true)"))
     async with database.transaction() as session:
         await session.execute(text("LOCK TABLE trace_words IN ACCESS EXCLUSIVE MODE"))
         refused = await owner.client.get(f"{owner.w}/traces", params={"search": "words of all"})
