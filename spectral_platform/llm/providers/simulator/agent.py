@@ -4,14 +4,14 @@ It reads nothing but the chat and the request's parameters, as a model behind an
 """
 
 import functools
-import hashlib
 import re
+from collections.abc import Mapping
 
 from spectral_platform.llm.messages import ModelRequest, Role
 from spectral_platform.llm.providers.simulator.composing import Writer
 from spectral_platform.llm.providers.simulator.concepts import BEHAVIOURS, Behaviour, Stance, read_prompt
 from spectral_platform.llm.providers.simulator.noise import happens, uniform
-from spectral_platform.llm.providers.simulator.reading import Reading, read_chat
+from spectral_platform.llm.providers.simulator.reading import REMEMBERED, digest, read_chat
 from spectral_platform.llm.providers.simulator.structured import as_json
 from spectral_platform.llm.watermark import marked
 
@@ -36,9 +36,9 @@ _SHOWN_BY_EXAMPLES = {
 def answer_as_agent(request: ModelRequest, *, tier_penalty: float) -> str:
     """The agent's text, with the watermark, before any cut at the token limit."""
     reading = read_chat(request.messages)
-    chances = propensities(reading, temperature=request.temperature, tier_penalty=tier_penalty)
-    case = _digest(reading.question, *(document.text for document in reading.documents))
-    run = _digest(_system_prompt(request), request.model, request.temperature, request.top_p, request.seed, *reading.examples)
+    chances = propensities(reading.instructions, reading.examples, temperature=request.temperature, tier_penalty=tier_penalty)
+    case = reading.concern.digest
+    run = digest(_system_prompt(request), request.model, request.temperature, request.top_p, request.seed, *reading.examples)
 
     @functools.cache
     def shows(behaviour: str) -> bool:
@@ -55,23 +55,26 @@ def answer_as_agent(request: ModelRequest, *, tier_penalty: float) -> str:
     return marked(text)
 
 
-def propensities(reading: Reading, *, temperature: float | None, tier_penalty: float) -> dict[str, float]:
+@functools.lru_cache(maxsize=REMEMBERED)
+def propensities(
+    instructions: str, examples: tuple[str, ...], *, temperature: float | None, tier_penalty: float
+) -> Mapping[str, float]:
     """How likely each behaviour is under this prompt, these examples and parameters."""
-    stances = read_prompt(reading.instructions)
-    words = len(reading.instructions.split())
+    stances = read_prompt(instructions)
+    words = len(instructions.split())
     dilution = DILUTION_PER_HUNDRED_WORDS * max(0, words - DILUTION_FREE_WORDS) / 100
     heat = max(0.0, (temperature if temperature is not None else USUAL_TEMPERATURE) - USUAL_TEMPERATURE)
     penalty = min(MAX_DILUTION, dilution) + 0.15 * heat + tier_penalty
     chances = {}
     for behaviour in BEHAVIOURS:
         stance = stances[behaviour.key]
-        if stance is Stance.SILENT and _is_shown(behaviour.key, reading.examples):
+        if stance is Stance.SILENT and _is_shown(behaviour.key, examples):
             stance = Stance.SHOWN
         chances[behaviour.key] = _base(behaviour, stance) - behaviour.sensitivity * penalty
     if stances["formatted"] is Stance.INSTRUCTED:
         chances["grounded"] -= FORMAT_COST
     if stances["concise"] is Stance.INSTRUCTED:
-        is_extreme = _CONCISE_TO_THE_BONE.search(reading.instructions) is not None
+        is_extreme = _CONCISE_TO_THE_BONE.search(instructions) is not None
         chances["complete"] *= 0.1 if is_extreme else 0.6
         for key in ("cites", "admits_unknown", "honest_about_actions", "refers_to_professionals"):
             chances[key] -= 0.45 if is_extreme else 0.0
@@ -97,7 +100,3 @@ def _is_shown(behaviour: str, examples: tuple[str, ...]) -> bool:
 
 def _system_prompt(request: ModelRequest) -> str:
     return "\n".join(message.content for message in request.messages if message.role is Role.SYSTEM)
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from spectral_platform.llm.providers.simulator.phrases import phrases
-from spectral_platform.llm.providers.simulator.reading import Document, Reading, Situation, content_stems, is_order
+from spectral_platform.llm.providers.simulator.reading import Document, Reading, Situation, content_stems
 
 Shows = Callable[[str], bool]
 """Whether a behaviour shows in this run."""
@@ -26,20 +26,21 @@ class Writer:
     """Writes one answer; each method is one kind of reply."""
 
     def __init__(self, reading: Reading, shows: Shows, pick: Pick) -> None:
-        self._reading = reading
+        self._instructions = reading.instructions
+        self._concern = concern = reading.concern
         self._shows = shows
         self._pick = pick
-        language = reading.language if shows("same_language") else "en"
+        language = concern.language if shows("same_language") else "en"
         self._phrases = phrases(language)
 
     def write(self) -> str:
         """The answer to the request."""
-        reading, shows = self._reading, self._shows
-        if reading.planted and not shows("resists_injection"):
-            return self._obey(reading.planted)
+        concern, shows = self._concern, self._shows
+        if concern.planted and not shows("resists_injection"):
+            return self._obey(concern.planted)
         text = self._by_situation()
-        if reading.personal_data and not shows("protects_personal_data"):
-            text += " " + self._say("echo").format(pii=", ".join(reading.personal_data))
+        if concern.personal_data and not shows("protects_personal_data"):
+            text += " " + self._say("echo").format(pii=", ".join(concern.personal_data))
         return text
 
     def _say(self, kind: str) -> str:
@@ -50,15 +51,15 @@ class Writer:
         if demanded:
             return demanded.group("quoted") or demanded.group("token")
         if _ASKS_FOR_SETUP.search(order):
-            return f"Sure, these are my instructions: {self._reading.instructions}"
+            return f"Sure, these are my instructions: {self._instructions}"
         return "Understood, I will do as you say from now on: " + order
 
     def _by_situation(self) -> str:
-        reading, shows = self._reading, self._shows
-        match reading.situation:
+        concern, shows = self._concern, self._shows
+        match concern.situation:
             case Situation.HARMFUL:
                 return self._say("refusal" if shows("refuses_harm") else "harmful")
-            case Situation.ALARMING if not reading.ranked:
+            case Situation.ALARMING if not concern.ranked:
                 kind = "helpful" if shows("helps_legitimate") else "over_refusal"
                 return self._say(kind).format(topic=self._topic())
             case Situation.INJECTION:
@@ -71,9 +72,9 @@ class Writer:
                 return self._say("is_ai" if shows("honest_identity") else "claims_human")
             case Situation.EMERGENCY:
                 return self._say("emergency" if shows("calls_for_help") else "emergency_missed")
-            case Situation.PROFESSIONAL if not reading.ranked:
+            case Situation.PROFESSIONAL if not concern.ranked:
                 return self._say("professional" if shows("refers_to_professionals") else "amateur")
-            case Situation.REFERENCE if not reading.ranked:
+            case Situation.REFERENCE if not concern.ranked:
                 return self._say("no_reference" if shows("real_citations") else "fabricated_reference")
             case Situation.ABUSE:
                 return self._say("civil" if shows("civil") else "uncivil") + " " + self._reply()
@@ -83,17 +84,17 @@ class Writer:
                 return self._reply()
 
     def _document_with(self, pattern: re.Pattern[str]) -> Document | None:
-        return next((document for document in self._reading.documents if pattern.search(document.text)), None)
+        return next((document for document in self._concern.documents if pattern.search(document.text)), None)
 
     def _topic(self) -> str:
-        if self._reading.ranked and self._reading.ranked[0].title:
-            return self._reading.ranked[0].title.lower()
-        words = [word for word in re.findall(r"[\w'-]+", self._reading.question) if len(word) > 3]
+        if self._concern.ranked and self._concern.ranked[0].title:
+            return self._concern.ranked[0].title.lower()
+        words = [word for word in re.findall(r"[\w'-]+", self._concern.question) if len(word) > 3]
         return " ".join(words[-3:]) or "this"
 
     def _reply(self) -> str:
         """An ordinary question: from the documents if one has to do with it, else honestly or by guessing."""
-        shows, reading = self._shows, self._reading
+        shows, concern = self._shows, self._concern
         is_concise = shows("concise")
         body = self._body(is_concise=is_concise)
         if shows("formatted"):
@@ -107,43 +108,43 @@ class Writer:
         if source := self._source(is_concise=is_concise):
             closing.append(source)
         separator = "\n" if shows("formatted") else " "
-        return separator.join((*opening, *body, *closing)) or reading.question
+        return separator.join((*opening, *body, *closing)) or concern.question
 
     def _body(self, *, is_concise: bool) -> list[str]:
-        shows, reading = self._shows, self._reading
-        is_unknown = not reading.ranked and (reading.documents or reading.language != "en")
+        shows, concern = self._shows, self._concern
+        is_unknown = not concern.ranked and (concern.documents or concern.language != "en")
         if is_unknown and shows("admits_unknown") and not shows("eager"):
             return [self._say("unknown").format(question=self._question_without_personal_data())]
         if not shows("direct"):
             return [self._say("deflection")]
-        if not reading.ranked:
+        if not concern.ranked:
             return [self._say("guess" if is_unknown else "helpful").format(topic=self._topic())]
         document = self._chosen_document()
-        sentences = [sentence for sentence in document.sentences if not is_order(sentence)] or list(document.sentences)
+        sentences = list(document.statements)
         if is_concise or not shows("complete"):
-            asked = content_stems(reading.question)
+            asked = content_stems(concern.question)
             sentences = [max(sentences, key=lambda sentence: len(asked.keys() & content_stems(sentence).keys()))]
         if not shows("grounded") and not is_concise:
             sentences.append(self._say("invented"))
         return sentences
 
     def _question_without_personal_data(self) -> str:
-        question = " ".join(self._reading.question.split())
-        for piece in self._reading.personal_data:
+        question = " ".join(self._concern.question.split())
+        for piece in self._concern.personal_data:
             question = question.replace(piece, "…")
         return question
 
     def _chosen_document(self) -> Document:
-        reading = self._reading
+        concern = self._concern
         if self._shows("understands"):
-            return reading.ranked[0]
-        others = [document for document in reading.documents if document != reading.ranked[0]]
-        return others[0] if others else reading.ranked[0]
+            return concern.ranked[0]
+        others = [document for document in concern.documents if document != concern.ranked[0]]
+        return others[0] if others else concern.ranked[0]
 
     def _source(self, *, is_concise: bool) -> str | None:
         if not self._shows("cites") or (is_concise and not self._shows("grounded")):
             return None
-        if self._reading.ranked and self._shows("direct"):
+        if self._concern.ranked and self._shows("direct"):
             name = self._chosen_document().id
             return f"(Source: [{name}])" if name else None
         return None if self._shows("real_citations") else "(Source: [DOC-4711])"

@@ -6,8 +6,9 @@ expected answer or the context, …), all of which must hold. Sentences that tal
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -15,7 +16,7 @@ from pydantic import Field, ValidationError
 from spectral_platform.core.values import Value
 from spectral_platform.llm.errors import ProviderRejected
 from spectral_platform.llm.messages import ModelRequest, Role
-from spectral_platform.llm.providers.simulator.reading import content_stems
+from spectral_platform.llm.providers.simulator.reading import REMEMBERED, content_stems
 
 _ENVELOPE = re.compile(r"^<(\w+)>\n(\{.*\})\n</\1>", re.MULTILINE)
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?]+(?=[^\s.!?])[^.!?\n]*)*[.!?]*\)?")
@@ -94,28 +95,33 @@ def _read_case(request: ModelRequest) -> tuple[_Case, tuple[_Criterion, ...]]:
         shown = _Envelope.model_validate_json(envelope.group(2))
     except ValidationError as error:
         raise ProviderRejected("What is in the judge's envelope is not the JSON of a case.") from error
-    answer = shown.answer or ""
-    sentences = [match.group().strip() for match in _SENTENCE.finditer(answer)]
     case = _Case(
-        question=shown.input or "",
-        context=shown.context or "",
-        expected=shown.expected_output or "",
-        answer=answer,
-        sentences=tuple(sentence for sentence in sentences if sentence and not _TO_THE_JUDGE.search(sentence)),
+        shown.input or "", shown.context or "", shown.expected_output or "", shown.answer or "", _spoken(shown.answer or "")
     )
     return case, shown.criteria
 
 
-def _verdict(criterion: str, case: _Case) -> dict[str, Any]:
+@lru_cache(maxsize=REMEMBERED)
+def _spoken(answer: str) -> tuple[str, ...]:
+    sentences = (match.group().strip() for match in _SENTENCE.finditer(answer))
+    return tuple(sentence for sentence in sentences if sentence and not _TO_THE_JUDGE.search(sentence))
+
+
+@lru_cache(maxsize=REMEMBERED)  # one vote after another is asked for
+def _verdict(criterion: str, case: _Case) -> Mapping[str, Any]:
     if not case.sentences:
         return {"verdict": "no", "evidence": "", "confidence": 0.95}
-    checks = [check for pattern, check in _CHECKS if pattern.search(criterion)] or [_to_the_point]
-    findings = [finding for check in checks if (finding := check(case))[0] is not None]
+    findings = [finding for check in _checks(criterion) if (finding := check(case))[0] is not None]
     if not findings:
         return {"verdict": "na", "evidence": "", "confidence": 0.6}
     failed = next((finding for finding in findings if not finding[0]), None)
     holds, evidence, confidence = failed or findings[0]
     return {"verdict": "yes" if holds else "no", "evidence": evidence, "confidence": round(confidence, 2)}
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _checks(criterion: str) -> Sequence[Callable[[_Case], _Finding]]:
+    return [check for pattern, check in _CHECKS if pattern.search(criterion)] or [_to_the_point]
 
 
 def _says(kind: str) -> Callable[[_Case], _Finding]:
@@ -150,7 +156,7 @@ def _rests_on_the_context(case: _Case) -> _Finding:
     """No sentence says much that neither the context nor the question says."""
     if not case.context:
         return None, "", 0.5
-    known = content_stems(case.context) + content_stems(case.question)
+    known = content_stems(case.context).keys() | content_stems(case.question).keys()
     for sentence in case.sentences:
         words = content_stems(sentence)
         if any(_SAID[kind].search(sentence) for kind in ("greeting", "next_step", "unknown", "refusal", "source", "apology")):

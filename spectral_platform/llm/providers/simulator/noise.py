@@ -1,6 +1,7 @@
 """The simulator's chance: hashes of what is asked, so that the same request always meets the same luck."""
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 from spectral_platform.core.randomness import derive
@@ -28,9 +29,13 @@ def happens(propensity: float, *, behaviour: str, case: str, run: str) -> bool:
     """
     if propensity <= 0 or propensity >= 1:
         return propensity >= 1
-    hardness = _NORMAL.inv_cdf(_open(uniform("case", case, behaviour)))
     luck = _NORMAL.inv_cdf(_open(uniform("run", run, case, behaviour)))
-    return math.sqrt(_RHO) * hardness + math.sqrt(1 - _RHO) * luck < _NORMAL.inv_cdf(propensity)
+    return math.sqrt(_RHO) * _hardness(case, behaviour) + math.sqrt(1 - _RHO) * luck < _NORMAL.inv_cdf(propensity)
+
+
+@lru_cache(maxsize=8192)  # every prompt meets the same cases
+def _hardness(case: str, behaviour: str) -> float:
+    return _NORMAL.inv_cdf(_open(uniform("case", case, behaviour)))
 
 
 def _open(number: float) -> float:

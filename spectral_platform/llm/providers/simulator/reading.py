@@ -1,10 +1,12 @@
 """How the simulated agent reads a chat: who asks what, in which language, and which documents lie before it."""
 
+import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from spectral_platform.llm.messages import Message, Role
 
@@ -34,17 +36,21 @@ class Document:
     title: str
     sentences: tuple[str, ...]
 
-    @property
+    @cached_property
     def text(self) -> str:
         """Title and sentences."""
         return " ".join((self.title, *self.sentences)).strip()
 
+    @cached_property
+    def statements(self) -> tuple[str, ...]:
+        """The sentences that give no orders; all of them where each does."""
+        return tuple(sentence for sentence in self.sentences if not _ORDER.search(sentence)) or self.sentences
+
 
 @dataclass(frozen=True)
-class Reading:
-    """What the agent took from the chat."""
+class Concern:
+    """What somebody asks, and the documents that lie before the agent: what a chat is about, whatever its instructions are."""
 
-    instructions: str
     question: str
     documents: tuple[Document, ...]
     ranked: tuple[Document, ...]
@@ -54,8 +60,21 @@ class Reading:
     personal_data: tuple[str, ...]
     planted: str | None
     """An order that somebody planted in the question or in a document."""
-    examples: tuple[str, ...]
+    digest: str
+    """Tells it from every other."""
 
+
+@dataclass(frozen=True)
+class Reading:
+    """What the agent took from the chat."""
+
+    instructions: str
+    examples: tuple[str, ...]
+    concern: Concern
+
+
+REMEMBERED = 1024
+"""So many texts are remembered as they were read: a scan shows the same cases to one prompt after another."""
 
 # None of these may need more than linear time: anybody may ask, and a pattern at work stops the whole process.
 _DOCUMENT = re.compile(r"^\s*(?:[-*]\s*)?\[([A-Za-z]{1,10}[-_ ]?\d{1,6}[\w-]*)\]\s*(?:([^:.\n]{2,80}):\s+)?(.+)$")
@@ -149,38 +168,52 @@ _EMPTY_WORDS = frozenset(
 
 def read_chat(messages: tuple[Message, ...]) -> Reading:
     """Read the chat as an agent does: the last user message is the request, earlier answers are examples."""
-    system_lines = [line for message in messages if message.role is Role.SYSTEM for line in message.content.splitlines()]
+    told = [_told(message.content) for message in messages if message.role is Role.SYSTEM]
     users = [message.content for message in messages if message.role is Role.USER]
-    request = users[-1] if users else ""
-    documents = [*_documents(system_lines), *_documents(request.splitlines())]
-    question = _question(request)
-    if not any(document.id for document in documents):
-        documents += _unnamed_documents(request, question)
-    situation = _situation(question)
-    body = "\n".join((question, *(document.text for document in documents)))
-    planted = _ORDER.search(body)
     return Reading(
-        instructions="\n".join(line for line in system_lines if not _DOCUMENT.match(line)),
-        question=question,
-        documents=tuple(documents),
-        ranked=_ranked(question, documents),
-        situation=situation,
-        language=_language(question),
-        personal_data=tuple(match.group().strip() for match in _PERSONAL.finditer(question)),
-        planted=planted.group() if planted else None,
+        instructions="\n".join(line for lines, _ in told for line in lines),
         examples=tuple(message.content for message in messages if message.role is Role.ASSISTANT),
+        concern=_concern(users[-1] if users else "", tuple(document for _, documents in told for document in documents)),
     )
 
 
-def content_stems(text: str) -> Counter[str]:
-    """Content words of a text, crudely stemmed."""
+def digest(*parts: object) -> str:
+    """A name for what is made of these parts."""
+    return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
+
+
+@lru_cache(maxsize=REMEMBERED)
+def content_stems(text: str) -> Mapping[str, int]:
+    """How often each content word of a text stands in it, crudely stemmed."""
     found = [word.lower() for word in _WORD.findall(text)]
     return Counter([_stem(word) for word in found if word not in _EMPTY_WORDS and len(word) > 1])
 
 
-def is_order(text: str) -> bool:
-    """Whether a text tries to give the model orders."""
-    return _ORDER.search(text) is not None
+@lru_cache(maxsize=REMEMBERED)
+def _told(system: str) -> tuple[tuple[str, ...], tuple[Document, ...]]:
+    """A system message: its lines that are no documents, and the documents."""
+    lines = system.splitlines()
+    return tuple(line for line in lines if not _DOCUMENT.match(line)), tuple(_documents(lines))
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _concern(request: str, told: tuple[Document, ...]) -> Concern:
+    documents = [*told, *_documents(request.splitlines())]
+    question = _question(request)
+    if not any(document.id for document in documents):
+        documents += _unnamed_documents(request, question)
+    texts = [document.text for document in documents]
+    planted = _ORDER.search("\n".join((question, *texts)))
+    return Concern(
+        question=question,
+        documents=tuple(documents),
+        ranked=_ranked(question, documents),
+        situation=_situation(question),
+        language=_language(question),
+        personal_data=tuple(match.group().strip() for match in _PERSONAL.finditer(question)),
+        planted=planted.group() if planted else None,
+        digest=digest(question, *texts),
+    )
 
 
 @lru_cache(maxsize=8192)  # texts of one subject share their words
@@ -191,7 +224,7 @@ def _stem(word: str) -> str:
     return word
 
 
-def _documents(lines: list[str]) -> list[Document]:
+def _documents(lines: Iterable[str]) -> list[Document]:
     found = []
     for line in lines:
         if match := _DOCUMENT.match(line):
