@@ -1,6 +1,7 @@
 """The database schema's version: upgrading to it, telling whether it is there, and the policies that tables get."""
 
 import importlib.util
+import time
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_platform.core.database import APPLICATION_ROLE, driver_url
 
 MIGRATION_LOCK = 0x5EC7_0001
+LOCK_SECONDS = 0.1
+"""How long to wait before the lock is asked for again."""
 
 
 def _migrations() -> Path:
@@ -52,7 +55,10 @@ def upgrade(url: str) -> None:
     engine = create_engine(driver_url(url), poolclass=pool.NullPool)
     try:
         with engine.connect() as guard:
-            guard.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            # Asked again and again: a statement that waits for the lock is itself waited for by indexes made concurrently.
+            while not guard.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
+                guard.commit()
+                time.sleep(LOCK_SECONDS)
             guard.commit()
             try:
                 with engine.connect() as connection:

@@ -18,6 +18,7 @@ from spectral_platform.traces.selection import (
     Position,
     TraceFilter,
     TraceSort,
+    asked_for,
     asks_for_words,
     bind_search,
     conditions_of,
@@ -41,6 +42,8 @@ _PLAN_WITHIN_LIMIT = text(f"{PLAN_FOR_VALUES.text}, set_config('statement_timeou
 
 WALKED, WALKED_FURTHER = 1_000, 5_000
 """A search first looks at so many traces along the list, and then at so many if it meets enough: what many say, none gathers."""
+LEAST = {"min_duration_ms": "duration_ms", "min_cost_usd": "cost_usd"}
+"""Filters by how much there is at least of something that traces can be ordered by."""
 SAID_BY_MANY = 10
 """One in so many: what they say is looked up for one trace after the other, and what fewer say is gathered from the index."""
 MERGE_LABELS = text("SET LOCAL enable_mergejoin = on")
@@ -112,11 +115,17 @@ async def _find(
 ) -> Part:
     await bind_search(session, workspace_id, where)
     further: list[ColumnElement[bool]] = []
-    if where.min_cost_usd is not None:
-        further += await among_the_dearest(session, workspace_id, where.min_cost_usd)
+    every_trace = select(*window.columns).where(Trace.workspace_id == workspace_id)
+    for name, key in LEAST.items():
+        if (least := getattr(where, name)) is None:
+            continue
+        if not await _is_reached_by_many(session, workspace_id, key, least):
+            further += among_the_dearest(workspace_id, least) if name == "min_cost_usd" else []
+        elif among is None and asked_for(where) == {name}:
+            listed = every_trace.where(*conditions_of(where, workspace_id))
+            return Part((await session.scalars(window.of(listed.subquery()))).all(), COUNTED_EXACTLY, is_capped=True)
     if among is not None:
         further.append(Trace.trace_id == one_of(list(among)))
-    every_trace = select(*window.columns).where(Trace.workspace_id == workspace_id)
     of_each: tuple[str, ...] = ()
     if asks_for_words(where):
         if is_in_order(where):
@@ -196,18 +205,25 @@ def one_of(trace_ids: Sequence[str]) -> ColumnElement[Any]:
     return any_(cast(list(trace_ids), ARRAY(String)))
 
 
-async def among_the_dearest(session: AsyncSession, workspace_id: UUID, least: Decimal) -> list[ColumnElement[bool]]:
+def _falling(workspace_id: UUID, key: str) -> Select[Any]:
+    """All traces from the one on that has most of something."""
+    place, trace_id = PLACES[key].label("place"), Trace.trace_id.expression
+    return select(place, trace_id).where(Trace.workspace_id == workspace_id).order_by(place.desc(), trace_id.desc())
+
+
+async def _is_reached_by_many(session: AsyncSession, workspace_id: UUID, key: str, least: int | Decimal) -> bool:
+    """Whether more than 10 000 traces have so much of something, which the order by it tells without reading a trace."""
+    next_one = await session.scalar(_falling(workspace_id, key).offset(COUNTED_EXACTLY).limit(1))
+    return next_one is not None and next_one >= least
+
+
+def among_the_dearest(workspace_id: UUID, least: Decimal) -> list[ColumnElement[bool]]:
     """Where to look for traces that cost so much, if no more than 10 000 do: at the end of the order by cost.
 
     Under row-level security no index is used for comparing costs, but one is for their order.
     """
-    place, trace_id = PLACES["cost_usd"].label("place"), Trace.trace_id.expression
-    falling = select(place, trace_id).where(Trace.workspace_id == workspace_id).order_by(place.desc(), trace_id.desc())
-    next_one = await session.scalar(falling.offset(COUNTED_EXACTLY).limit(1))
-    if next_one is not None and next_one >= least:
-        return []
-    dearest = falling.limit(COUNTED_EXACTLY).subquery()
-    return [trace_id.in_(select(dearest.c.trace_id).where(dearest.c.place >= least))]
+    dearest = _falling(workspace_id, "cost_usd").limit(COUNTED_EXACTLY).subquery()
+    return [Trace.trace_id.in_(select(dearest.c.trace_id).where(dearest.c.place >= least))]
 
 
 async def _look_up(session: AsyncSession, workspace_id: UUID, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:

@@ -105,7 +105,8 @@ Index(
 Index(
     "ix_traces_failed",
     *(Trace.workspace_id, Trace.started_at, Trace.trace_id),
-    postgresql_include=["agent_id"],
+    # With all that failures are sorted and narrowed down by: they are few and asked for often.
+    postgresql_include=["agent_id", "duration_ms", "total_tokens", "cost_usd"],
     postgresql_where=Trace.status == TraceStatus.ERROR,
 )
 Index(
@@ -113,12 +114,19 @@ Index(
     *(Trace.workspace_id, Trace.started_at, Trace.trace_id),
     postgresql_where=Trace.feedback_count > 0,
 )
-for _filtered in (Trace.session_id, Trace.user_id, Trace.workflow):
+for _filtered in (Trace.user_id, Trace.workflow):
     Index(
         f"ix_traces_{_filtered.key}",
         *(Trace.workspace_id, _filtered, Trace.started_at, Trace.trace_id),
         postgresql_where=_filtered.is_not(None),
     )
+# With the agent, so that the sessions of one are counted without reading its traces.
+Index(
+    "ix_traces_session_id",
+    *(Trace.workspace_id, Trace.session_id, Trace.started_at, Trace.trace_id),
+    postgresql_include=["agent_id"],
+    postgresql_where=Trace.session_id.is_not(None),
+)
 # The other orders.
 Index("ix_traces_duration_ms", Trace.workspace_id, Trace.duration_ms, Trace.trace_id)
 Index("ix_traces_total_tokens", Trace.workspace_id, func.coalesce(Trace.total_tokens, text("-1")), Trace.trace_id)

@@ -160,6 +160,11 @@ def conditions_of(where: TraceFilter, workspace_id: UUID, *, asked_of_each: Coll
     return conditions
 
 
+def asked_for(where: TraceFilter) -> set[str]:
+    """What a filter gives."""
+    return {name for name in TraceFilter.model_fields if getattr(where, name) is not None}
+
+
 def asks_for_words(where: TraceFilter) -> bool:
     """Whether a filter searches for words, and not for an id."""
     return where.search is not None and not _is_id(where.search)
@@ -167,7 +172,7 @@ def asks_for_words(where: TraceFilter) -> bool:
 
 def is_in_order(where: TraceFilter) -> bool:
     """Whether an index has the traces that a filter leaves, but for its search, in the order of lists."""
-    return _IN_ORDER.issuperset(name for name in TraceFilter.model_fields if getattr(where, name) is not None)
+    return asked_for(where) <= _IN_ORDER
 
 
 def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) -> Select[Any] | None:
@@ -175,7 +180,7 @@ def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) 
 
     Each of its rows is of a trace that is there. Labels tell also when it began, which is its ``place`` in the order of time.
     """
-    asked = {name for name in TraceFilter.model_fields if getattr(where, name) is not None}
+    asked = asked_for(where)
     labels = [(kind, label) for kind in _LABELS if (label := getattr(where, kind)) is not None]
     if asked == {"search"} and asks_for_words(where):
         return select(TraceWords.trace_id).where(TraceWords.workspace_id == workspace_id)

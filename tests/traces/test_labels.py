@@ -150,7 +150,7 @@ async def test_rare_labels_and_the_dearest_are_looked_up_by_their_indexes_under_
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         await session.execute(listing.PLAN_FOR_VALUES)
         connection = await session.connection()
-        among = await listing.among_the_dearest(session, owner.workspace_id, Decimal("4.99"))
+        among = listing.among_the_dearest(owner.workspace_id, Decimal("4.99"))
         for conditions, index in (
             (conditions_of(TraceFilter(model="rare"), owner.workspace_id), "using pk_trace_labels"),
             (among, "using ix_traces_cost_usd"),
@@ -163,14 +163,16 @@ async def test_rare_labels_and_the_dearest_are_looked_up_by_their_indexes_under_
 
 
 @pytest.mark.parametrize("least", ["0", "0.5", "3", "7", "9"])
-async def test_what_cost_so_much_is_found_however_many_did(
+async def test_what_cost_so_much_or_took_so_long_is_found_however_many_did(
     owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch, least: str
 ) -> None:
     monkeypatch.setattr(listing, "COUNTED_EXACTLY", 4)
     costs = [None, *range(8), 7]
     for number, cost in enumerate(costs):
         known = None if cost is None else Decimal(cost)
-        spans = [draft(new_trace_id(), number, name=str(number), cost_usd=known, kind=SpanKind.LLM, started_at=START)]
+        ended_at = START + timedelta(milliseconds=number)
+        fields: dict[str, Any] = {"cost_usd": known, "kind": SpanKind.LLM, "started_at": START, "ended_at": ended_at}
+        spans = [draft(new_trace_id(), number, name=str(number), **fields)]
         await store(database, owner, spans)
 
     answer = (await owner.client.get(f"{owner.w}/traces", params={"min_cost_usd": least, "sort": "-cost_usd"})).json()
@@ -178,3 +180,10 @@ async def test_what_cost_so_much_is_found_however_many_did(
     expected = [str(number) for number, cost in enumerate(costs) if cost is not None and cost >= Decimal(least)]
     assert sorted(each["name"] for each in answer["results"]) == expected
     assert answer["pagination"]["total"] == min(len(expected), 4)
+
+    slow = {"min_duration_ms": str(int(float(least))), "sort": "-duration_ms"}
+    answer = (await owner.client.get(f"{owner.w}/traces", params=slow)).json()
+
+    lasting = [str(number) for number in reversed(range(int(float(least)), len(costs)))]
+    assert [each["name"] for each in answer["results"]] == lasting
+    assert answer["pagination"]["total"] == min(len(lasting), 4)
