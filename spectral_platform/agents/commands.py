@@ -1,6 +1,6 @@
 """Declaring, changing and confirming agents, and making, labelling and observing what they run with."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -30,12 +30,11 @@ from spectral_platform.agents.watching import tell_of_change
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
-from spectral_platform.core.database import conflict_as
+from spectral_platform.core.database import ask, conflict_as, driver_of
 from spectral_platform.core.jobs import publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
 
-LONGEST_NAME = 200
 # Rows of rooms above, by the names of their tables. A scan's agents are pinned, so none may change while one runs.
 IS_SCANNED = text("SELECT DISTINCT agent_id FROM scan_agents WHERE is_active AND agent_id IN (:agent_id, :into_id)")
 FOLLOW = (
@@ -305,25 +304,24 @@ async def set_labels(session: AsyncSession, agent: Agent, versions: dict[Label, 
     await tell_of_change(session, agent.id)
 
 
-async def observe_agents(session: AsyncSession, workspace_id: UUID, names: Iterable[str]) -> dict[str, UUID]:
+async def observe_agents(
+    session: AsyncSession, workspace_id: UUID, names: Iterable[str], *, held: Mapping[str, UUID] | None = None
+) -> dict[str, UUID]:
     """The ids of the agents with these names on spans, by name; unknown ones are added as inferred and pending.
 
     A name is cut to 200 characters; a blank one is nobody's and has no id; an alias is the agent's that it was merged into. Rows
     are added in the order of their names, so that two ingestions that meet the same new agents wait for each other instead of
     deadlocking. Those that are there are held until the transaction ends, as the traces' foreign key would have it anyway: a
-    merge waits for what is being stored under the old id, or what comes later learns of the new one.
+    merge waits for what is being stored under the old id, or what comes later learns of the new one. ``held`` are agents that
+    the transaction holds already, by ``hold_agents``.
     """
-    wanted = {name: name.strip()[:LONGEST_NAME] for name in names if name.strip()}
-    if not wanted:
-        return {}
-    rows = await session.execute(
-        select(Agent.name, ITSELF)
-        .where(Agent.workspace_id == workspace_id, Agent.deleted_at.is_(None), Agent.name.in_(set(wanted.values())))
-        .order_by(Agent.id)
-        .with_for_update(read=True, key_share=True)
-    )
-    known = {row.name: row.id for row in rows}
-    missing = sorted(set(wanted.values()) - known.keys())
+    wanted = queries.names_of_agents(names)
+    known = dict(held or {})
+    unheld = set(wanted.values()) - known.keys()
+    if unheld:
+        (found,) = await ask(await driver_of(session), queries.hold_agents(workspace_id, unheld))
+        known |= dict(found)
+    missing = sorted(unheld - known.keys())
     if missing:
         new = insert(Agent).values(
             [

@@ -1,6 +1,6 @@
 """Reading agents, their graph and their configs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,11 +14,18 @@ from spectral_platform.agents.models import Agent, AgentDependency, ConfigLabel,
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.versions import Label
 from spectral_platform.core.access import Caller
+from spectral_platform.core.database import Question
 from spectral_platform.core.paging import Page, PageRequest, paginate
 
 COLUMNS = {"created_at": Agent.created_at, "name": Agent.name}
 VERSION_COLUMNS = {"created_at": ConfigVersion.created_at}
 WITH_LABELS = selectinload(ConfigVersion.carried)
+LONGEST_NAME = 200
+HOLD_AGENTS = """
+SELECT name, coalesce(merged_into_id, id) FROM agents
+WHERE workspace_id = %(workspace_id)b AND deleted_at IS NULL AND name = ANY(%(names)b::text[])
+ORDER BY id FOR KEY SHARE
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +35,19 @@ class AgentFilter:
     origin: AgentOrigin | None = None
     status: AgentStatus | None = None
     search: str | None = None
+
+
+def names_of_agents(names: Iterable[str]) -> dict[str, str]:
+    """How the agents are called that have these names on spans: a name is cut, a blank one is nobody's."""
+    return {name: name.strip()[:LONGEST_NAME] for name in names if name.strip()}
+
+
+def hold_agents(workspace_id: UUID, names: Iterable[str]) -> Question:
+    """What agents of these names are: asks for name and id, an alias with that of the agent that it was merged into.
+
+    They stay what they are until the transaction ends.
+    """
+    return HOLD_AGENTS, {"workspace_id": workspace_id, "names": sorted(names)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,16 +4,18 @@ Runtime connections act as the role ``spectral_app``, which owns nothing and can
 only the tenant that was bound to it with ``bind_tenant``; an unbound one sees no tenant's rows at all.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
-from typing import Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 import orjson
+import psycopg
+from psycopg.pq import PipelineStatus
 from sqlalchemy import MetaData, event, make_url, text
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DisconnectionError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import QueuePool
@@ -29,6 +31,9 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
+Driver = psycopg.AsyncConnection[Any]
+Question = tuple[str, Mapping[str, Any]]
+"""A statement in the driver's own form, with ``%(name)b`` where a value goes, and the values."""
 
 
 class Base(DeclarativeBase):
@@ -64,13 +69,13 @@ class Database:
             max_overflow=0,
             pool_use_lifo=True,
             pool_timeout=10,
-            pool_pre_ping=True,
             # Postgres writes 1e300 out as 301 digits; this reads numbers beyond 64 bits as the floats that they were.
             json_deserializer=orjson.loads,
             hide_parameters=True,  # errors reach the log, and parameters are the tenants' content
             connect_args={"options": f"-c role={APPLICATION_ROLE}", "connect_timeout": 10},
         )
         event.listen(self.engine.sync_engine, "handle_error", _leave_rows_out)
+        event.listen(self.engine.sync_engine, "checkout", _require_living)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._before_commit: BeforeCommit | None = None
 
@@ -111,6 +116,22 @@ class Database:
         await self.engine.dispose()
 
 
+def _require_living(connection: Any, *_: object) -> None:
+    """Lend no connection that Postgres has ended, nor one that was broken off within a pipeline; the pool then opens another.
+
+    An end stands unread at the connection, behind what Postgres said of it, so that looking twice finds it. A question of its own
+    would find no more and costs as much as those that callers ask.
+    """
+    wire = connection.driver_connection.pgconn
+    try:
+        for _look in range(2):
+            wire.consume_input()
+    except psycopg.OperationalError as ended:
+        raise DisconnectionError from ended
+    if wire.pipeline_status != PipelineStatus.OFF:
+        raise DisconnectionError
+
+
 def _leave_rows_out(context: ExceptionContext) -> None:
     """Take out of an error what Postgres shows of the rows concerned: errors reach the log, as parameters would."""
     original = context.original_exception
@@ -130,6 +151,29 @@ async def bind_tenant(session: AsyncSession, *, account_id: UUID, workspace_id: 
         ),
         {"account_id": str(account_id), "workspace_id": str(workspace_id) if workspace_id else ""},
     )
+
+
+def tenant(account_id: UUID, workspace_id: UUID) -> Question:
+    """The question that does what ``bind_tenant`` does."""
+    binding = (
+        "SELECT set_config('spectral.account_id', %(account)s, true), set_config('spectral.workspace_id', %(workspace)s, true)"
+    )
+    return binding, {"account": str(account_id), "workspace": str(workspace_id)}
+
+
+async def driver_of(session: AsyncSession) -> Driver:
+    """The driver's connection beneath a session, in the session's transaction; what the session still held back is written."""
+    await session.flush()
+    return cast("Driver", (await (await session.connection()).get_raw_connection()).driver_connection)
+
+
+async def ask(driver: Driver, *questions: Question) -> list[Sequence[Any]]:
+    """The answers to questions that are carried out one after the other, on one way to the database and back."""
+    async with driver.pipeline():
+        asked = [
+            await driver.execute(statement.encode(), values if "%(" in statement else None) for statement, values in questions
+        ]
+    return [await cursor.fetchall() if cursor.description else () for cursor in asked]
 
 
 async def bind_user(session: AsyncSession, user_id: UUID) -> None:

@@ -57,18 +57,21 @@ async def record_spans(
 ) -> None:
     """Store the spans of one request, bring their traces up to date and count what arrived, refused spans included.
 
-    Every way in comes by here, so here is where the workspace's masking happens.
+    Every way in comes by here, so here is where the workspace's masking happens. The transaction is bound to the
+    caller's workspace.
     """
-    masking, prices = await get_ingestion_policies(session, caller.workspace)
+    ground = await ingest.survey(session, caller, drafts)
+    masking = ground.masking
     if not masking.is_empty:
         await asyncio.to_thread(mask_spans, masking.masker, drafts)
         rejections = await asyncio.to_thread(mask_rejections, masking.masker, rejections)
     cut_labels(drafts)
     today = clock.now().date()
     rejections = [replace(each, sender=SENDERS.name(caller.workspace, each.sender[:LONGEST_LABEL], today)) for each in rejections]
-    new = await ingest.store_spans(session, caller.workspace, drafts, prices)
+    storing = ingest.Storing(ground, clock.now())
+    new = await storing.store(await ingest.assemble(session, ground, drafts))
     counts = tally(drafts, rejections, stored=new.spans, traces=new.traces, erased=new.erased, size_bytes=size_bytes)
-    await ingest.add_counts(session, caller.workspace, counts)
+    await storing.finish(counts)
     duplicates = len(drafts) - new.spans - new.erased
     outcomes = {"stored": new.spans, "duplicate": duplicates, "erased": new.erased, "rejected": len(rejections)}
     event.listen(session.sync_session, "after_commit", lambda _: _measure(outcomes), once=True)

@@ -9,9 +9,10 @@ Why it is exact:
   the fuller one stays, by an order that is total, so that it does not matter which copy came first.
 - A trace is computed anew from all of its spans, not adjusted by what has arrived.
 
-Why it is fast: a trace that begins here needs no second look, since what arrived is all there is; and because nothing can
-conflict, spans go in by binary ``COPY``, straight into the partition of their day. Rows are made a few at a time, so that the
-loop turns meanwhile; in another thread they would make every other request wait for the interpreter's lock.
+Why it is fast: whatever can be asked together is one way to the database and back, of which a commit of a few spans has six; a
+trace that begins here needs no second look, since what arrived is all there is; and because nothing can conflict, spans go in by
+binary ``COPY``, straight into the partition of their day. Rows are made a few at a time, so that the loop turns meanwhile; in
+another thread they would make every other request wait for the interpreter's lock.
 """
 
 import asyncio
@@ -19,17 +20,20 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg import sql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.commands import observe_agents
+from spectral_platform.agents.queries import hold_agents, names_of_agents
 from spectral_platform.core import clock
+from spectral_platform.core.access import Caller
+from spectral_platform.core.database import Driver, Question, ask, driver_of, tenant
 from spectral_platform.traces.counting import Count, period_of
-from spectral_platform.traces.partitions import partition_of
+from spectral_platform.traces.partitions import existing, name_of, partition_of
 from spectral_platform.traces.rollup import SpanFacts, TraceSummary, roll_up
 from spectral_platform.traces.rows import COLUMNS, SpanRow, blocks, make_rows, storable
 from spectral_platform.traces.spans import SpanDraft
@@ -50,7 +54,9 @@ from spectral_platform.traces.statements import (
     TAKE_BACK_TRACES,
     UPDATE_TRACES,
 )
+from spectral_platform.workspaces.policies.masking import Masking
 from spectral_platform.workspaces.policies.prices import Prices
+from spectral_platform.workspaces.policies.queries import ingestion_policies, read_ingestion_policies
 
 ROWS_AT_ONCE = 200
 """How many rows are made before others have their turn: some milliseconds' worth."""
@@ -63,6 +69,22 @@ class Stored:
     spans: int
     traces: int
     erased: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a transaction of a workspace knows before it stores spans.
+
+    ``agents`` are held, by the names that they are shown with; ``days`` are those of the traces that were there at a first look.
+    """
+
+    driver: Driver
+    workspace_id: UUID
+    masking: Masking
+    prices: Prices
+    agents: Mapping[str, UUID]
+    days: Mapping[str, date]
+    partitions: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -102,24 +124,28 @@ class Assembly:
 class Storing:
     """One transaction's work on the traces of one workspace."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[Any], workspace_id: UUID, moment: datetime) -> None:
-        self._connection = connection
-        self._workspace_id = workspace_id
+    def __init__(self, ground: Ground, moment: datetime) -> None:
+        self._ground = ground
         self._moment = moment
         self._today = moment.astimezone(UTC).date()
+        self._changed: dict[str, Assembly] = {}
 
     async def store(self, traces: dict[str, Assembly]) -> Stored:
-        """Store what arrived of these traces."""
+        """Store what arrived of these traces; those that were there before are brought up to date by ``finish``."""
         begun, known, erased = await self._take_locks(traces)
         taken_back = await self._run(TAKE_BACK_TRACES, trace_ids=sorted(erased)) if erased else ()
         dropped = sum(len(traces.pop(trace_id).rows) for trace_id in erased)
         known = {trace_id: trace for trace_id, trace in known.items() if trace_id not in erased}
         replaced = await self._replace(known)
         stored = await self._copy(traces.values())
-        changed = {trace_id: trace for trace_id, trace in known.items() if trace.rows}
-        if changed:
-            await self._update(changed)
+        self._changed = {trace_id: trace for trace_id, trace in known.items() if trace.rows}
         return Stored(spans=stored - replaced, traces=begun - len(taken_back), erased=dropped)
+
+    async def finish(self, counts: Sequence[Count]) -> None:
+        """Bring the traces that were there before up to date, and add to the counters of the current period."""
+        update = [await self._update(self._changed)] if self._changed else []
+        added = [self._question(ADD_COUNTS, **self._added(counts))] if counts else []
+        await ask(self._ground.driver, *update, *added)
 
     async def _take_locks(self, traces: Mapping[str, Assembly]) -> tuple[int, dict[str, Assembly], set[str]]:
         """Begin the traces that are new, lock the others and read what is stored of them.
@@ -131,14 +157,13 @@ class Storing:
         known: dict[str, Assembly] = {}
         remaining = dict(traces)
         # Most spans of small requests are of traces that are there; what they come to is not worth knowing yet.
-        _, looked = await self._ask((PLAN_BY_KEYS, {}), (KNOWN_TRACES, {"trace_ids": list(traces)}))
-        seen = dict(looked)
+        seen = {trace_id: day for trace_id, day in self._ground.days.items() if trace_id in traces}
         while remaining:  # a trace may be deleted between the look at it and its lock; then it begins anew
             new = {trace_id: trace for trace_id, trace in remaining.items() if trace_id not in seen}
-            ids = {"trace_ids": sorted(remaining)}
-            begin = [(BEGIN_TRACES, self._begun(new))] if new else []
-            lock = [(LOCK_TRACES, ids), (STORED_FACTS, _places(seen))] if seen else []
-            answers = iter(await self._ask(*begin, *lock, (ERASED_TRACES, ids)))
+            ids = sorted(remaining)
+            begin = [self._question(BEGIN_TRACES, **self._begun(new))] if new else []
+            lock = [self._question(LOCK_TRACES, trace_ids=ids), self._question(STORED_FACTS, **_places(seen))] if seen else []
+            answers = iter(await ask(self._ground.driver, *begin, *lock, self._question(ERASED_TRACES, trace_ids=ids)))
             for (trace_id,) in next(answers) if new else ():
                 remaining.pop(trace_id).day = self._today
                 begun += 1
@@ -187,16 +212,16 @@ class Storing:
             assert trace.day is not None
             by_day[trace.day] += trace.rows.values()
         for day, rows in by_day.items():
-            statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
-                sql.Identifier(await partition_of(self._connection, day)), sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
-            )
-            async with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-                for block in blocks(rows, self._workspace_id, day, self._moment):
+            name = name_of(day)
+            if name not in self._ground.partitions:
+                name = await partition_of(self._ground.driver, day)
+            async with self._ground.driver.cursor() as cursor, cursor.copy(_copy_into(name)) as copy:
+                for block in blocks(rows, self._ground.workspace_id, day, self._moment):
                     await copy.write(block)
         return sum(map(len, by_day.values()))
 
-    async def _update(self, traces: Mapping[str, Assembly]) -> None:
-        """Bring traces that were there before up to date."""
+    async def _update(self, traces: Mapping[str, Assembly]) -> Question:
+        """What brings traces that were there before up to date."""
         summaries = {trace_id: trace.summarise() for trace_id, trace in traces.items()}
         unseen = [
             (traces[trace_id].day, trace_id, span_id)
@@ -209,25 +234,32 @@ class Storing:
             places = {"days": sorted(set(days)), "trace_ids": list(trace_ids), "span_ids": list(span_ids)}
             for trace_id, span_id, question, answer in await self._run(PREVIEWS, **places):
                 traces[trace_id].inputs[span_id], traces[trace_id].outputs[span_id] = question, answer
-        await self._run(UPDATE_TRACES, **_columns(summaries, traces))
+        return self._question(UPDATE_TRACES, **_columns(summaries, traces))
+
+    def _added(self, counts: Sequence[Count]) -> dict[str, Any]:
+        return {
+            "period": period_of(self._moment),
+            "measure": [count.measure.value for count in counts],
+            "label": [storable(count.label) for count in counts],
+            "count": [count.count for count in counts],
+            "sample": [count.sample and storable(count.sample) for count in counts],
+        }
 
     async def _run(self, statement: str, **values: Any) -> Sequence[Any]:
-        """Run a statement with these values, the workspace and the time."""
-        return await _rows(await self._execute(statement, values))
+        """Run a statement by itself."""
+        (answer,) = await ask(self._ground.driver, self._question(statement, **values))
+        return answer
 
-    async def _ask(self, *questions: tuple[str, Mapping[str, Any]]) -> list[Sequence[Any]]:
-        """Run statements one after the other, on one way to the database and back."""
-        async with self._connection.pipeline():
-            cursors = [await self._execute(statement, values) for statement, values in questions]
-        return [await _rows(cursor) for cursor in cursors]
-
-    async def _execute(self, statement: str, values: Mapping[str, Any]) -> psycopg.AsyncCursor[Any]:
-        parameters = {"workspace_id": self._workspace_id, "now": self._moment, **values} if "%(" in statement else None
-        return await self._connection.execute(statement.encode(), parameters)
+    def _question(self, statement: str, **values: Any) -> Question:
+        """A statement with these values, the workspace and the time."""
+        return statement, {"workspace_id": self._ground.workspace_id, "now": self._moment, **values}
 
 
-async def _rows(cursor: psycopg.AsyncCursor[Any]) -> Sequence[Any]:
-    return await cursor.fetchall() if cursor.description else ()
+@lru_cache
+def _copy_into(partition: str) -> bytes:
+    """The statement that takes rows of spans."""
+    columns = sql.SQL(", ").join(map(sql.Identifier, COLUMNS))
+    return sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(partition), columns).as_bytes()
 
 
 def _places(days: Mapping[str, date]) -> dict[str, Any]:
@@ -254,44 +286,35 @@ def _begin(texts: Mapping[str, str | None], span_id: str | None) -> str | None:
     return text[:PREVIEW_CHARACTERS] if text else text
 
 
-async def store_spans(session: AsyncSession, workspace_id: UUID, drafts: Sequence[SpanDraft], prices: Prices) -> Stored:
-    """Store spans, add the agents that they name, and bring their traces up to date."""
-    if not drafts:
-        return Stored(spans=0, traces=0)
-    names = {storable(draft.agent_name) for draft in drafts if draft.agent_name}
-    agents = await observe_agents(session, workspace_id, names)
-    await session.flush()
+async def survey(session: AsyncSession, caller: Caller, drafts: Sequence[SpanDraft]) -> Ground:
+    """Bind the transaction to the caller's workspace and ask all that has to be known before spans are stored, at once."""
+    driver, workspace_id = await driver_of(session), caller.workspace
+    _, _, policies, agents, traces, partitions = await ask(
+        driver,
+        tenant(caller.account_id, workspace_id),
+        (PLAN_BY_KEYS, {}),
+        ingestion_policies(workspace_id),
+        hold_agents(workspace_id, set(names_of_agents(_agents_of(drafts)).values())),
+        (KNOWN_TRACES, {"workspace_id": workspace_id, "trace_ids": list({draft.trace_id for draft in drafts})}),
+        existing([name_of(clock.now().astimezone(UTC).date())]),
+    )
+    masking, prices = read_ingestion_policies(policies)
+    return Ground(driver, workspace_id, masking, prices, dict(agents), dict(traces), frozenset(name for (name,) in partitions))
+
+
+async def assemble(session: AsyncSession, ground: Ground, drafts: Sequence[SpanDraft]) -> dict[str, Assembly]:
+    """The traces that spans are of, with the rows of the spans. Agents that they name are added."""
+    agents = await observe_agents(session, ground.workspace_id, _agents_of(drafts), held=ground.agents)
     traces: dict[str, Assembly] = defaultdict(Assembly)
     for start in range(0, len(drafts), ROWS_AT_ONCE):
-        for row in make_rows(drafts[start : start + ROWS_AT_ONCE], agents, prices):
+        for row in make_rows(drafts[start : start + ROWS_AT_ONCE], agents, ground.prices):
             traces[row.trace_id].add(row)
         await asyncio.sleep(0)
-    return await Storing(await _driver_of(session), workspace_id, clock.now()).store(traces)
+    return traces
 
 
-async def _driver_of(session: AsyncSession) -> psycopg.AsyncConnection[Any]:
-    """The driver's connection beneath a session, in the session's transaction; COPY is nothing that SQLAlchemy knows."""
-    connection = await (await session.connection()).get_raw_connection()
-    return cast("psycopg.AsyncConnection[Any]", connection.driver_connection)
-
-
-async def add_counts(session: AsyncSession, workspace_id: UUID, counts: Sequence[Count]) -> None:
-    """Add to the counters of the current period."""
-    if not counts:
-        return
-    connection, moment = await session.connection(), clock.now()
-    await connection.exec_driver_sql(
-        ADD_COUNTS,
-        {
-            "workspace_id": workspace_id,
-            "period": period_of(moment),
-            "now": moment,
-            "measure": [count.measure.value for count in counts],
-            "label": [storable(count.label) for count in counts],
-            "count": [count.count for count in counts],
-            "sample": [count.sample and storable(count.sample) for count in counts],
-        },
-    )
+def _agents_of(drafts: Sequence[SpanDraft]) -> set[str]:
+    return {storable(draft.agent_name) for draft in drafts if draft.agent_name}
 
 
 def _joined(texts: Sequence[str]) -> str:

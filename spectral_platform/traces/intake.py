@@ -192,7 +192,7 @@ class Intake:
 
     async def _record(self, group: Sequence[Arrival]) -> None:
         caller = group[0].caller
-        async with self._database.transaction(account_id=caller.account_id, workspace_id=caller.workspace) as session:
+        async with self._database.transaction() as session:
             await record_spans(
                 session,
                 caller,

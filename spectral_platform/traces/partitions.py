@@ -11,7 +11,7 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import TextClause, text
 from sqlalchemy.exc import OperationalError
 
-from spectral_platform.core.database import Database
+from spectral_platform.core.database import Database, Question, ask
 
 logger = structlog.get_logger(__name__)
 
@@ -33,6 +33,11 @@ def name_of(day: date) -> str:
     return KEPT_PARTITION if day == KEPT else f"spans_{day:%Y%m%d}"
 
 
+def existing(names: list[str]) -> Question:
+    """Which of these partitions there are."""
+    return "SELECT name FROM unnest(%(names)b::text[]) AS wanted(name) WHERE to_regclass(name) IS NOT NULL", {"names": names}
+
+
 async def partition_of(connection: psycopg.AsyncConnection[Any], day: date) -> str:
     """The partition that takes the spans of a day.
 
@@ -48,9 +53,8 @@ async def partition_of(connection: psycopg.AsyncConnection[Any], day: date) -> s
 
 
 async def _exists(connection: psycopg.AsyncConnection[Any], name: str) -> bool:
-    cursor = await connection.execute("SELECT to_regclass(%s) IS NOT NULL", [name])
-    row = await cursor.fetchone()
-    return row is not None and bool(row[0])
+    (found,) = await ask(connection, existing([name]))
+    return bool(found)
 
 
 async def make_partitions(database: Database) -> None:

@@ -7,8 +7,8 @@ from pydantic import ConfigDict, Field, StringConstraints, computed_field, model
 from pydantic.config import JsonDict
 
 from spectral_api.schemas import Input, Output, Time
-from spectral_platform.agents.commands import LONGEST_NAME
 from spectral_platform.agents.configuration import AgentConfig, Execution, Hyperparameters, PromptTemplate, WritableConfig
+from spectral_platform.agents.queries import LONGEST_NAME
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.versions import Author, ConfigSource, Label
 from spectral_platform.llm.messages import Message

@@ -1,20 +1,25 @@
 """Reading policies."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Select, Text, cast, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
+from spectral_platform.core.database import Question, ask, driver_of
 from spectral_platform.workspaces.policies.kinds import Policy, PolicyKind
 from spectral_platform.workspaces.policies.masking import Masking
 from spectral_platform.workspaces.policies.models import WorkspacePolicy
 from spectral_platform.workspaces.policies.prices import Prices
 
 P = TypeVar("P", bound=Policy)
+INGESTION_POLICIES = """
+SELECT kind, document::text FROM workspace_policies WHERE workspace_id = %(workspace_id)b AND kind = ANY(%(kinds)b::text[])
+"""
 
 
 async def get_policy(session: AsyncSession, caller: Caller, kind: type[P]) -> P:
@@ -39,14 +44,19 @@ def _document(workspace_id: UUID, kind: type[Policy]) -> Select[dict[str, Any]]:
 
 
 async def get_ingestion_policies(session: AsyncSession, workspace_id: UUID) -> tuple[Masking, Prices]:
-    """What every request that brings spans needs. A policy is parsed and compiled once for each text that it has."""
-    rows = await session.execute(
-        select(WorkspacePolicy.kind, cast(WorkspacePolicy.document, Text).label("document")).where(
-            WorkspacePolicy.workspace_id == workspace_id,
-            WorkspacePolicy.kind.in_([PolicyKind.MASKING, PolicyKind.PRICES]),
-        )
-    )
-    documents = {row.kind: row.document for row in rows}
+    """How a workspace masks what it takes in, and its prices."""
+    (rows,) = await ask(await driver_of(session), ingestion_policies(workspace_id))
+    return read_ingestion_policies(rows)
+
+
+def ingestion_policies(workspace_id: UUID) -> Question:
+    """What whoever takes in spans has to ask."""
+    return INGESTION_POLICIES, {"workspace_id": workspace_id, "kinds": [PolicyKind.MASKING.value, PolicyKind.PRICES.value]}
+
+
+def read_ingestion_policies(rows: Iterable[tuple[str, str]]) -> tuple[Masking, Prices]:
+    """What the answer to that says. A policy is parsed and compiled once for each text that it has."""
+    documents = dict(rows)
     return _masking(documents.get(PolicyKind.MASKING)), _prices(documents.get(PolicyKind.PRICES))
 
 
