@@ -57,11 +57,10 @@ class Extra:
         return find_spec(package) is not None and find_spec(self.library) is not None
 
     async def load(self, settings: Settings) -> Any:
-        """The provider; its client library takes seconds to load, for which the event loop must not wait."""
-        module = await asyncio.to_thread(import_module, f"{__package__}.{self.name}")
+        """The provider, for which its client library is loaded."""
         key = self.key(settings)
         assert key is not None
-        provider = getattr(module, self.provider)
+        provider = await load_provider(self.name, self.provider)
         return provider(base_url=self.base_url(settings), api_key=key.get_secret_value(), timeout_s=settings.model_call_timeout_s)
 
     @property
@@ -73,6 +72,11 @@ class Extra:
     def missing_library(self) -> str:
         """What to install."""
         return f"pip install 'spectral-api[{self.name}]'"
+
+
+async def load_provider(module: str, provider: str) -> Any:
+    """A provider's class, once it is to be called: its client library takes a second or more, for which no event loop waits."""
+    return getattr(await asyncio.to_thread(import_module, f"{__package__}.{module}"), provider)
 
 
 EXTRAS = (Extra("anthropic", "anthropic", "AnthropicProvider"), Extra("google", "google.genai", "GoogleProvider"))

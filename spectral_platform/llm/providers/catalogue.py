@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -12,9 +13,16 @@ from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
 from spectral_platform.llm.pacing import Line, Lines, lines_of_process
 from spectral_platform.llm.providers import Provider
-from spectral_platform.llm.providers.availability import ENDPOINT_SETTINGS, EXTRAS, OPENAI, Extra, has_endpoint, is_simulated
+from spectral_platform.llm.providers.availability import (
+    ENDPOINT_SETTINGS,
+    EXTRAS,
+    OPENAI,
+    Extra,
+    has_endpoint,
+    is_simulated,
+    load_provider,
+)
 from spectral_platform.llm.providers.cassettes import Recorder, ReplayProvider
-from spectral_platform.llm.providers.openai_compatible import OpenAICompatibleProvider
 from spectral_platform.llm.providers.simulator import SimulatorProvider
 
 
@@ -81,7 +89,7 @@ async def open_providers(
         yield Providers(SimulatorProvider(), replayed, replayed if endpoints is not None else None)
         return
     async with AsyncExitStack() as opened:
-        real = await opened.enter_async_context(_endpoint(settings)) if has_endpoint(settings) else None
+        real = await opened.enter_async_context(await _endpoint(settings)) if has_endpoint(settings) else None
         extras: dict[Extra, Provider | None] = {}
         for extra in EXTRAS:
             if extra.key(settings) is not None:
@@ -94,9 +102,10 @@ async def open_providers(
         yield Providers(SimulatorProvider(), real, endpoints, extras, lines, addresses, recorder)
 
 
-def _endpoint(settings: Settings) -> OpenAICompatibleProvider:
+async def _endpoint(settings: Settings) -> Any:
     key = settings.openai_api_key
-    return OpenAICompatibleProvider(
+    provider = await load_provider("openai_compatible", "OpenAICompatibleProvider")
+    return provider(
         base_url=settings.openai_base_url,
         api_key=key.get_secret_value() if key else None,
         timeout_s=settings.model_call_timeout_s,
