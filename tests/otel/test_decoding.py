@@ -117,6 +117,15 @@ def test_bytes_and_maps_are_read_from_protobuf() -> None:
     assert draft.attributes == {"bytes": "AAE=", "map": {"k": 1.5}, "absent": None}
 
 
+def test_a_text_is_what_it_was_however_long_it_and_its_name_are() -> None:
+    sizes = [0, 1, 3, *range(118, 140), *range(16_370, 16_390), 70_000]
+    texts = {f"{size}" + "n" * length: "ü" * (size % 2) + "t" * size for size in sizes for length in (1, 122, 128, 200)}
+    request = two_spans()
+    for name, text in texts.items():
+        spans_of(request)[0].attributes.add(key=name).value.string_value = text
+    assert decoded(request).drafts[0].attributes == texts
+
+
 def without_end(span: Span) -> None:
     span.end_time_unix_nano = 0
 

@@ -35,7 +35,7 @@ def asked(recorded: Any) -> str | None:
     messages = _messages(value, DEEPEST)
     if messages is None:
         return _bare(recorded, value)
-    for message in reversed(messages):
+    for message in reversed(messages) if len(messages) > 1 else ():  # one that is alone answers in any case
         if message.get("role") in ASKING and not _hands_back(message) and (text := _text(message)):
             return text
     return _text(messages[-1])
