@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, CTE, ColumnElement, Select, String, Subquery, and_, any_, cast, func, literal, select, text
+from sqlalchemy import ARRAY, CTE, ColumnElement, Select, String, Subquery, any_, cast, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -235,8 +235,9 @@ async def _look_up(session: AsyncSession, workspace_id: UUID, found: Select[Any]
     total = select(func.count()).select_from(matching).scalar_subquery()
     placed: Subquery | CTE = matching
     if "place" not in matching.c:
-        own = Trace.workspace_id == workspace_id, Trace.trace_id == matching.c.trace_id
-        placed = select(*window.columns).join(matching, and_(*own)).subquery()
+        # As one list of ids, which Postgres looks up in their order: a join would begin anew for each.
+        ids = any_(func.array(select(matching.c.trace_id).scalar_subquery()))
+        placed = select(*window.columns).where(Trace.workspace_id == workspace_id, Trace.trace_id == ids).subquery()
     wanted = window.of(placed).where(total <= COUNTED_EXACTLY)
     row = (await session.execute(select(total, func.array(wanted.scalar_subquery())))).one()
     return row[0], row[1]
