@@ -152,6 +152,21 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
     )
 
 
+def pair_composites(
+    baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standard, references: References
+) -> tuple[float, ...]:
+    """The differences of the composites alone, as ``pair`` has them."""
+    first, second = (_by_case(arm, standard, references) for arm in only_covered(baseline, candidate))
+    before, after = Groups(), Groups()
+    for key in sorted(first.keys() & second.keys()):
+        case = first[key][0][0].case
+        compared = _composites(first[key], second[key], standard)[0] if case.kind == "sample" else None
+        if compared is not None:
+            before.add(case.content_group, compared[0])
+            after.add(case.content_group, compared[1])
+    return tuple(last - once for once, last in zip(before.means, after.means, strict=True))
+
+
 def only_covered(baseline: Iterable[Trial], candidate: Iterable[Trial]) -> tuple[list[Trial], list[Trial]]:
     """Both arms without the cases in which either asked a tool for what no recording answers."""
     arms = list(baseline), list(candidate)

@@ -7,7 +7,7 @@ from spectral_platform.core.randomness import generator
 from spectral_platform.optimizers.headroom import is_mentioned, probe_config
 from spectral_platform.scans.failures import failures_of
 from spectral_platform.scans.headroom import Headroom
-from spectral_platform.scans.pairing import pair
+from spectral_platform.scans.pairing import pair_composites
 from spectral_platform.scans.quoting import HEADROOM_CASES
 from spectral_platform.scans.run import Run
 from spectral_platform.scans.settings import TEXT_STRATEGIES, PinnedAgent
@@ -40,9 +40,8 @@ async def _probe(run: Run, agent: PinnedAgent) -> Headroom:
     if failures and chosen:
         plan = TrialPlan(phase=Phase.OBSERVE, candidate=PROBE, agent_id=agent.agent_id)
         probed = await run.bench.run(probe_config(config, wanted), chosen, plan)
-    compared = pair(
-        run.baseline_trials(agent, tuple(chosen)) if probed else [], probed, run.standard, run.found.references[agent.agent_id]
-    ).composite
+    before = run.baseline_trials(agent, tuple(chosen)) if probed else []
+    compared = pair_composites(before, probed, run.standard, run.found.references[agent.agent_id])
     found = Headroom(
         failed=failed,
         cases=len(train),

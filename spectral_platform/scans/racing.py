@@ -2,7 +2,8 @@
 
 After each block a candidate is out when it harms, when it is surely no better than the baseline, or when it is surely behind the
 leader (the 80 % upper bound of the paired difference is below 0). Those that are left always have the same evidence, so a race
-that the budget ends early can still be decided.
+that the budget ends early can still be decided. Whoever is left alone runs on all further cases at once: they would be waited for
+block by block only to see whether it harms, which its first blocks have shown.
 """
 
 from collections.abc import Sequence
@@ -11,10 +12,10 @@ from statistics import fmean
 from spectral_platform.core.randomness import derive
 from spectral_platform.llm.calling import settle
 from spectral_platform.scans.cases import interleave
-from spectral_platform.scans.pairing import Pairs, pair
+from spectral_platform.scans.pairing import Pairs, pair, pair_composites
 from spectral_platform.scans.run import Contender, Run, emit_dropped
 from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import Trial, TrialPlan
+from spectral_platform.scans.trials import TrialPlan
 from spectral_platform.scans.verdicts.limiting import check_figures
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
@@ -44,9 +45,11 @@ class Race:
 
     async def run_blocks(self) -> None:
         """Run block after block, side by side, and take out after each who need not run the next one."""
-        for start in range(0, len(self.cases), BLOCK):
-            racing = self.alive
-            block = self.cases[start : start + BLOCK]
+        start = 0
+        while start < len(self.cases) and (racing := self.alive):
+            is_alone = len(racing) == 1 and start >= HARM_CASES
+            block = self.cases[start : None if is_alone else start + BLOCK]
+            start += len(block)
             plans = [
                 TrialPlan(phase=Phase.EVALUATE, candidate=contender.candidate.key[:12], agent_id=contender.agent.agent_id)
                 for contender in racing
@@ -88,8 +91,9 @@ class Race:
 
     async def _take_out(self, racing: Sequence[Contender]) -> None:
         for contender in racing:
-            cases = self.cases[: len(contender.dev_trials)]
-            pairs = self._pair(self.run.baseline_trials(contender.agent, tuple(cases)), contender)
+            cases = tuple(self.cases[: len(contender.dev_trials)])
+            baseline, references = self.run.baseline_trials(contender.agent, cases), self.run.found.references
+            pairs = pair(baseline, contender.dev_trials, self.run.standard, references[contender.agent.agent_id])
             self._pairs[contender.position] = pairs
             contender.dev = self._summary(contender, pairs)
             self._check_harm(contender, pairs)
@@ -112,11 +116,11 @@ class Race:
         leader = max(rivals, key=lambda other: (self._lower(other), -other.position))
         if leader is contender:
             return
-        against = self._pair(leader.dev_trials, contender)
-        if self._is_below(contender, "leader", against.composite):
+        references = self.run.found.references[contender.agent.agent_id]
+        against = pair_composites(leader.dev_trials, contender.dev_trials, self.run.standard, references)
+        if self._is_below(contender, "leader", against):
             contender.drop(
-                "outranked",
-                f"Candidate {leader.position} is better by {-fmean(against.composite):.3f} on {against.cases} dev cases.",
+                "outranked", f"Candidate {leader.position} is better by {-fmean(against):.3f} on {len(against)} dev cases."
             )
 
     def _check_gain(self, contender: Contender) -> None:
@@ -137,9 +141,6 @@ class Race:
         if pairs.critical_worsened and mcnemar_exact(pairs.critical_worsened, pairs.critical_mended) < RACE_ALPHA:
             return f"It newly breaks critical rules on {pairs.critical_worsened} dev cases and mends {pairs.critical_mended}."
         return None
-
-    def _pair(self, other: Sequence[Trial], contender: Contender) -> Pairs:
-        return pair(other, contender.dev_trials, self.run.standard, self.run.found.references[contender.agent.agent_id])
 
     def _lower(self, contender: Contender) -> float:
         return float(contender.dev["lower_bound"])

@@ -11,7 +11,7 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
 from spectral_platform.evaluations.terms import Constraint, Direction, ObjectiveTerm, Statistic
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.pairing import pair, screen
+from spectral_platform.scans.pairing import pair, pair_composites, screen
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.verdicts.gating import conclude, missing_evidence
@@ -57,6 +57,7 @@ def test_the_composite_is_over_samples_and_authority_a_over_stimuli_too() -> Non
     candidate = [trial("s1", 1.0), trial("s2", 1.0), trial("p1", 0.0, a=0.0, stimulus=True)]
 
     pairs = pair(baseline, candidate, STANDARD, References())
+    assert pair_composites(baseline, candidate, STANDARD, References()) == pairs.composite
 
     assert pairs.composite == (0.5, 0.0)
     assert pairs.authority_b == (1.0, 0.0)
@@ -68,6 +69,7 @@ def test_an_unscored_candidate_counts_at_its_worst_and_is_counted() -> None:
     candidate = [trial("s1", 1.0), trial("s2", 0.0, status=TrialStatus.UNSCORED)]
 
     pairs = pair(baseline, candidate, STANDARD, References())
+    assert pair_composites(baseline, candidate, STANDARD, References()) == pairs.composite
 
     assert pairs.unscored == 1
     assert sorted(pairs.composite) == [pytest.approx(-0.8), pytest.approx(0.2)]
@@ -85,6 +87,7 @@ def test_repeats_are_averaged_within_their_case() -> None:
     candidate = [trial("s1", 1.0, repeat=0), trial("s1", 1.0, repeat=1)]
 
     pairs = pair(baseline, candidate, STANDARD, References())
+    assert pair_composites(baseline, candidate, STANDARD, References()) == pairs.composite
 
     assert pairs.composite == (0.25,)
     assert pairs.cases == 1
@@ -95,6 +98,7 @@ def test_near_duplicates_are_one_pair_whose_difference_is_their_mean() -> None:
     candidate = [trial("s1", 1.0, group="g"), trial("s2", 0.0, group="g"), trial("s3", 0.0)]
 
     pairs = pair(baseline, candidate, STANDARD, References())
+    assert pair_composites(baseline, candidate, STANDARD, References()) == pairs.composite
 
     assert pairs.cases == 2
     assert pairs.composite == (0.25, 0.0)
@@ -108,6 +112,7 @@ def test_a_broken_critical_rule_zeroes_the_case_and_enough_of_them_reject() -> N
     candidate = [trial(key, 1.0, a=0.0, critical=number < 10) for number, key in enumerate(keys)]
 
     pairs = pair(baseline, candidate, STANDARD, References())
+    assert pair_composites(baseline, candidate, STANDARD, References()) == pairs.composite
     results = conclude(pairs, STANDARD, seed=1).gates
 
     assert pairs.critical_worsened == 10

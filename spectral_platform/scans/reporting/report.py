@@ -14,7 +14,7 @@ from markupsafe import Markup
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.llm.queries import Spending
 from spectral_platform.scans.failures import case_of
-from spectral_platform.scans.pairing import pair
+from spectral_platform.scans.pairing import pair_composites
 from spectral_platform.scans.reporting import figures
 from spectral_platform.scans.run import Contender, Run
 from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Verdict
@@ -177,7 +177,7 @@ def _dev_differences(run: Run) -> tuple[float, ...]:
     if finalist is None:
         return ()
     baseline = run.baseline_trials(finalist.agent, tuple(trial.case for trial in finalist.dev_trials))
-    return pair(baseline, finalist.dev_trials, run.standard, run.found.references[finalist.agent.agent_id]).composite
+    return pair_composites(baseline, finalist.dev_trials, run.standard, run.found.references[finalist.agent.agent_id])
 
 
 def _frontier(run: Run) -> list[tuple[str, float, float]]:
