@@ -111,14 +111,19 @@ def criteria_of(dimension: Dimension) -> tuple[Criterion, ...]:
     """Give the criteria of a judged dimension: its own, else one for each statement of description and guidance."""
     if isinstance(dimension.evaluator, LlmJudge) and dimension.evaluator.criteria:
         return dimension.evaluator.criteria
+    return _derived_criteria(dimension.name, dimension.description, dimension.guidance or "")
+
+
+@lru_cache(maxsize=256)
+def _derived_criteria(name: str, *texts: str) -> tuple[Criterion, ...]:
     statements: list[str] = []
-    for text in (dimension.description, dimension.guidance or ""):
+    for text in texts:
         for line in text.splitlines():
             bare = _LIST_MARK.sub("", line)
             statements += [part.strip() for part in _STATEMENT_END.split(bare) if part.strip().strip(" .!?;:")]
     distinct = list(dict.fromkeys(statements))[:_MOST_DERIVED_CRITERIA]
     return tuple(Criterion(id=f"c{number}", text=text) for number, text in enumerate(distinct, 1)) or (
-        Criterion(id="c1", text=dimension.name),
+        Criterion(id="c1", text=name),
     )
 
 
@@ -141,7 +146,7 @@ def build_judge_request(
         "expected_output": subject.expected_output,
         "answer": as_judged(subject.output),
     }
-    envelope = json.dumps(case, ensure_ascii=False).replace("<", "\\u003c")
+    envelope = _ENCODER.encode(case).replace("<", "\\u003c")
     return ModelRequest(
         model=model,
         messages=(
@@ -223,6 +228,7 @@ def as_judged(output: str) -> str:
     return text.strip()
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _LIST_MARK = re2.compile(r"^\s*(?:[-*•+]|\d+[.)])\s+")
 # A full stop ends a statement only before a capital, so that "e.g. a link" stays whole.
 _STATEMENT_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z])|;\s+")
@@ -245,6 +251,7 @@ _MARKDOWN = (
 )
 
 
+@lru_cache(maxsize=256)
 def _flat(text: str) -> str:
     return " ".join(text.split())
 

@@ -1,5 +1,6 @@
 """`groundedness`: what the answer says is found in the case's context, measured by n-gram support."""
 
+from functools import lru_cache
 from typing import Literal
 
 import re2
@@ -39,22 +40,22 @@ def evaluate(parameters: Groundedness, subject: Subject) -> Evaluation:
     """
     if not (subject.context or "").strip():
         return Evaluation.not_applicable(EVALUATOR, "The case has no context to rest on.")
-    source = _content_ngrams(subject.context or "") | _content_ngrams(subject.input)
-    claimed = _content_ngrams(subject.output)
+    context, asked, claimed = (_content_ngrams(text) for text in (subject.context or "", subject.input, subject.output))
     if not claimed:
         return Evaluation.failure(EVALUATOR, "The answer must state what the given context says.")
-    score = len(claimed & source) / len(claimed)
+    score = (len(claimed) - len(claimed - context - asked)) / len(claimed)
     if score >= parameters.threshold:
         return Evaluation.success(EVALUATOR, score=score)
     unsupported = []
     for match in _SENTENCE.finditer(subject.output):
         claims = _content_ngrams(match.group())
-        if claims and len(claims & source) / len(claims) < parameters.threshold:
+        if claims and (len(claims) - len(claims - context - asked)) / len(claims) < parameters.threshold:
             unsupported.append(match.group().strip())
     feedback = "The answer must rest only on the given context and must not add facts that the context does not state."
     return Evaluation.failure(EVALUATOR, feedback, score=score, evidence=tuple(unsupported[:5]))
 
 
-def _content_ngrams(text: str) -> set[tuple[str, ...]]:
+@lru_cache(maxsize=128)  # one config after another meets the same cases, and rules and rubrics look at the same answer
+def _content_ngrams(text: str) -> frozenset[tuple[str, ...]]:
     content = [word for word in folded_words(text) if word not in _STOP_WORDS]
-    return {*ngrams(content, 1), *ngrams(content, 2)}
+    return frozenset((*ngrams(content, 1), *ngrams(content, 2)))

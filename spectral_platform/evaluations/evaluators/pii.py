@@ -1,6 +1,8 @@
 """`pii`: the answer contains no personal data: addresses and numbers are recognised by form and check digits."""
 
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
@@ -53,11 +55,11 @@ _NAMES = {
 def evaluate(parameters: Pii, subject: Subject) -> Evaluation:
     """Look for personal data of each kind anywhere in the answer."""
     known = _find_known(subject.output)
-    found: dict[str, list[str]] = {}
+    found: dict[str, Sequence[str]] = {}
     for kind in parameters.kinds:
         if isinstance(kind, CustomKind):
             matches = compile_pattern(kind.pattern).finditer(subject.output)
-            pieces = [match.group() for match in matches if match.group()]
+            pieces: Sequence[str] = [match.group() for match in matches if match.group()]
             name = kind.name
         else:
             pieces = known[kind]
@@ -71,7 +73,8 @@ def evaluate(parameters: Pii, subject: Subject) -> Evaluation:
     return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
 
 
-def _find_known(text: str) -> dict[PersonalData, list[str]]:
+@lru_cache(maxsize=64)  # rules and rubrics look at the same answer
+def _find_known(text: str) -> Mapping[PersonalData, Sequence[str]]:
     """Find every known kind, the strictest form first: digits of a bank account are not a phone number as well."""
     found: dict[PersonalData, list[str]] = {kind: [] for kind in PersonalData}
     for detector in FORMS:
