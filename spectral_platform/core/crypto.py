@@ -63,8 +63,9 @@ def digest_secret(value: str) -> str:
 
 def keyed_digest(key: bytes, *parts: str) -> bytes:
     """HMAC-SHA-256 over length-prefixed parts, so that no two lists of parts collide."""
-    message = b"".join(len(part.encode()).to_bytes(8) + part.encode() for part in parts)
-    return hmac.new(key, message, hashlib.sha256).digest()
+    encoded = [part.encode() for part in parts]
+    message = b"".join([len(part).to_bytes(8) + part for part in encoded])
+    return hmac.digest(key, message, "sha256")
 
 
 def content_digest(*parts: str) -> str:

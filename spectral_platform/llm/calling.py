@@ -262,7 +262,10 @@ async def settle(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 
     Nothing is abandoned half-way when one fails, because what is in flight is paid for.
     """
-    results = await asyncio.gather(*work, return_exceptions=True)
+    several = list(work)
+    if len(several) == 1:  # beside nobody: a task of its own costs as much as a call
+        return [await several[0]]
+    results = await asyncio.gather(*several, return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException):
             raise result

@@ -119,7 +119,7 @@ class Ledger:
     async def write(self, entry: Entry) -> None:
         """Write the entry; returns when it is committed. Raises ``BudgetExhausted`` or ``AttemptSuperseded``."""
         self.post(entry)
-        await asyncio.shield(entry.done)
+        await entry.done
 
     def post(self, entry: Entry) -> None:
         """Write the entry with the next group, without waiting."""

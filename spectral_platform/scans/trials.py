@@ -2,11 +2,10 @@
 
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
-
-from pydantic import PrivateAttr
 
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.agents.errors import PromptTooLong
@@ -52,10 +51,12 @@ class TrialStatus(StrEnum):
     """A tool was asked for what no recording answers, so the run has no end: the case is left out of whatever is compared."""
 
 
+UNMEASURED = Measures()
 WITHOUT_SCORE = frozenset({TrialStatus.UNSCORED, TrialStatus.UNCOVERED})
 
 
-class Trial(Value):
+@dataclass(frozen=True, slots=True)
+class Trial:
     """One run of a config on a case with everything that was evaluated; ``problem`` is why there was no answer to evaluate.
 
     ``tool_calls`` are all that were made where recordings answer them, and ``tool_use`` how many they answered.
@@ -67,30 +68,30 @@ class Trial(Value):
     output: str
     rules: tuple[RuleEvaluation, ...] = ()
     dimensions: tuple[DimensionEvaluation, ...] = ()
-    measures: Measures = Measures()
+    measures: Measures = UNMEASURED
     problem: str | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
     tool_use: ToolUse | None = None
 
-    _scored: tuple[tuple[object, ...], CaseScore] | None = PrivateAttr(default=None)
+    _scored: tuple[Standard, References, CaseScore] | None = field(default=None, init=False, repr=False, compare=False)
     """The last score and what it rests on: a race pairs the same trials again after every block."""
 
     def score(self, standard: Standard, references: References) -> CaseScore | None:
         """The vector of scores; None when there is nothing to score."""
         if self.status in WITHOUT_SCORE:
             return None
-        basis = (self.rules, self.dimensions, self.measures, standard, references)
-        if self._scored is None or any(was is not now for was, now in zip(self._scored[0], basis, strict=True)):
+        if self._scored is None or self._scored[0] is not standard or self._scored[1] is not references:
             score = score_case(
                 rules=self.rules,
                 dimensions=self.dimensions,
                 measures=self.measures,
                 terms=standard.terms,
                 references=references,
-                status=CaseStatus(self.status.value),
+                status=CaseStatus.AGENT_ERROR if self.status is TrialStatus.AGENT_ERROR else CaseStatus.ANSWERED,
             )
-            self._scored = (basis, score)
-        return self._scored[1]
+            object.__setattr__(self, "_scored", (standard, references, score))
+            return score
+        return self._scored[2]
 
     def composite(self, standard: Standard, references: References) -> float:
         """The composite by itself, for what ranks trials of one config; 0 where there is none."""
@@ -151,7 +152,7 @@ class Bench:
         try:
             request = execution_request(config, input=case.input, context=case.context, seed=seed)
         except PromptTooLong as error:
-            return self._failed(case, repeat, Measures(), error.detail)
+            return self._failed(case, repeat, UNMEASURED, error.detail)
         label = self._label(plan, execution_purpose(config), case, repeat)
         playback = self.replay.open(plan.agent_id, case)
         try:
@@ -159,7 +160,7 @@ class Bench:
         except (ProviderUnavailable, ProviderDenied) as error:
             return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="", problem=error.detail)
         except ProviderRejected as error:
-            return self._failed(case, repeat, Measures(), error.detail)
+            return self._failed(case, repeat, UNMEASURED, error.detail)
         measured = _measures(said.turns)
         known: dict[str, Any] = {"measures": measured}
         if playback is not None:
@@ -170,7 +171,7 @@ class Bench:
         output = said.output
         if said.problem is not None or not output.strip():
             failed = self._failed(case, repeat, measured, said.problem or "The answer is empty.")
-            return failed.model_copy(update=known)
+            return replace(failed, **known)
         subject = _subject(case, request, output, measured, said.calls)
         rules = self._standard.apply_rules(case, subject)
         try:

@@ -169,7 +169,7 @@ def test_the_figures_of_a_card_differ_by_the_effect_even_where_a_price_is_unknow
     unpriced = Measures(latency_ms=10, total_tokens=10)
     baseline = [trial("s1", 0.0), trial("s2", 0.5), trial("s3", 0.5)]
     candidate = [
-        trial("s1", 1.0).model_copy(update={"measures": unpriced}),
+        replace(trial("s1", 1.0), measures=unpriced),
         trial("s2", 1.0),
         trial("s3", 1.0, status=TrialStatus.UNSCORED),
     ]
@@ -183,7 +183,7 @@ def test_the_figures_of_a_card_differ_by_the_effect_even_where_a_price_is_unknow
 
 def test_the_screen_ranks_by_what_the_verdict_decides_by() -> None:
     cheaper = (ObjectiveTerm(metric="cost_usd", direction=Direction.MINIMIZE, weight=1),)
-    frugal = trial("s1", 0.2).model_copy(update={"measures": Measures(cost_usd=0.0)})
+    frugal = replace(trial("s1", 0.2), measures=Measures(cost_usd=0.0))
     harmful = trial("s2", 1.0, a=0.0, critical=True)
 
     by_cost = screen([trial("s1", 1.0)], [frugal], replace(STANDARD, terms=cheaper), References(cost_usd=0.002))
@@ -211,7 +211,7 @@ def test_a_minimum_is_a_hard_constraint_of_the_verdict() -> None:
 
 def test_what_the_candidate_took_is_of_its_scored_samples_each_group_once() -> None:
     cases = [trial("s1", 1.0, group="same"), trial("s2", 1.0, group="same"), trial("s3", 1.0), trial("p1", 0.0, stimulus=True)]
-    candidate = [cases[0].model_copy(update={"measures": Measures(cost_usd=0.003, latency_ms=10, total_tokens=None)}), *cases[1:]]
+    candidate = [replace(cases[0], measures=Measures(cost_usd=0.003, latency_ms=10, total_tokens=None)), *cases[1:]]
 
     pairs = pair(cases, candidate, STANDARD, References())
 
@@ -222,9 +222,9 @@ def test_a_percentile_is_of_the_first_answer_to_each_case_and_what_is_unknown_of
     limited = replace(STANDARD, constraints=(Constraint(metric="latency_ms", operator="<=", value=9, statistic=Statistic.P95),))
     answers = [
         trial("s1", 1.0),
-        trial("s1", 1.0, repeat=1).model_copy(update={"measures": Measures(latency_ms=70)}),
-        trial("s2", 1.0, group="s1").model_copy(update={"measures": Measures(latency_ms=80)}),
-        trial("s3", 0.0, status=TrialStatus.AGENT_ERROR).model_copy(update={"measures": Measures()}),
+        replace(trial("s1", 1.0, repeat=1), measures=Measures(latency_ms=70)),
+        replace(trial("s2", 1.0, group="s1"), measures=Measures(latency_ms=80)),
+        replace(trial("s3", 0.0, status=TrialStatus.AGENT_ERROR), measures=Measures()),
         trial("p1", 1.0, stimulus=True),
     ]
 

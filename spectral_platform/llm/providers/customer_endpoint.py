@@ -82,8 +82,9 @@ class EndpointProvider:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the connections."""
-        await self._connections.aclose()
+        """Close the connections; where none was made, closing would only load what it takes to do so."""
+        if self._connections.connections:
+            await self._connections.aclose()
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Run the agent once. Raises ``ProviderUnavailable`` (worth a retry), ``ProviderDenied`` or ``ProviderRejected``."""

@@ -6,6 +6,7 @@ correct the judge's differences by the people's. It happens before the holdout i
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from statistics import fmean
 
 from spectral_platform.evaluations.calibration.commands import ComparedPair, certify_judge, request_labels
@@ -123,7 +124,7 @@ def _as_marked(trial: Trial, marks: Mapping[str, float]) -> Trial:
         dimension.model_copy(update={"evaluation": _evaluation(marks[dimension.key])}) if dimension.key in marks else dimension
         for dimension in trial.dimensions
     )
-    return trial.model_copy(update={"dimensions": dimensions})
+    return replace(trial, dimensions=dimensions)
 
 
 def _evaluation(mark: float) -> Evaluation:

@@ -73,7 +73,7 @@ class Reading:
     concern: Concern
 
 
-REMEMBERED = 1024
+REMEMBERED = 256
 """So many texts are remembered as they were read: a scan shows the same cases to one prompt after another."""
 
 # None of these may need more than linear time: anybody may ask, and a pattern at work stops the whole process.
