@@ -87,6 +87,10 @@ async def test_partitions_are_made_ahead_and_making_them_again_does_nothing(
     assert [await exists(server, today() + timedelta(days=ahead)) for ahead in range(9)] == [True] * 8 + [False]
     await store(database, owner, [draft(new_trace_id(), 1)])
     assert await rows(server, name_of(today())) == 1
+    cursor = await server.execute(
+        "SELECT DISTINCT reloptions FROM pg_class JOIN pg_inherits ON inhrelid = oid WHERE relkind = 'r'"
+    )
+    assert await cursor.fetchall() == [(["toast_tuple_target=4080"],)]
 
 
 async def test_a_day_that_has_begun_in_the_default_partition_stays_there(
