@@ -1,7 +1,7 @@
 """Leave rows of spans as they are while two of them fit on a page; only larger ones are compressed.
 
 Postgres tries to compress every row of more than two kilobytes, which is what spans with a question and an answer have. That took
-between a quarter and a half of the time of copying them. The price is space: such rows take 10 to 60 % more of it. What is stored
+between a fifth and a half of the time of copying them. The price is space: such rows take 10 to 60 % more of it. What is stored
 already stays as it is.
 """
 
