@@ -87,10 +87,10 @@ class Line:
         spans, taken = 0, set(self._committing_traces)
         while self._waiting and (not spans or spans + len(self._waiting[0].drafts) <= SPANS_TOGETHER):
             arrival = self._waiting.popleft()
-            spans += len(arrival.drafts)
             if taken.isdisjoint(arrival.traces):
+                spans += len(arrival.drafts)
                 group.append(arrival)
-            else:
+            else:  # however many have to wait for a trace, those behind them do not
                 others.append(arrival)
                 taken |= arrival.traces
         self._waiting.extendleft(reversed(others))

@@ -103,6 +103,7 @@ async def test_a_request_that_a_deadlock_broke_off_is_stored_after_all(database:
 async def test_much_that_waits_is_committed_beside_what_is_under_way_unless_they_share_a_trace(
     database: Database, owner: Person
 ) -> None:
+    """Also behind more than a commit takes that have to wait for the same trace."""
     intake, (held, other) = Intake(database, most_bytes=1), (new_trace_id() for _ in range(2))
     await store(database, owner, [draft(held, 1)])
     locked = select(Trace.trace_id).where(Trace.trace_id == held)
@@ -115,14 +116,14 @@ async def test_much_that_waits_is_committed_beside_what_is_under_way_unless_they
         await session.execute(locked.with_for_update())
         waiting = [take(held, 1)]
         await somebody_waits(database)
-        waiting += [take(held, SPANS_APART), take(held, 2 * SPANS_APART)]
+        waiting += [take(held, number * SPANS_APART) for number in range(1, 7)]
         async with asyncio.timeout(10):
             await take(other, 1)
         assert database.connections_in_use() == 2  # the one here, and the one that waits for it
         assert not any(request.done() for request in waiting)
     await asyncio.gather(*waiting)
 
-    assert (await trace_of(database, owner, held)).span_count == 3 * SPANS_APART - 1
+    assert (await trace_of(database, owner, held)).span_count == 7 * SPANS_APART - 1
     assert (await trace_of(database, owner, other)).span_count == SPANS_APART
 
 
