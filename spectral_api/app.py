@@ -127,6 +127,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=operation_id,
         redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # nobody provides any, and every request would ask
     )
     app.state.settings = settings
     app.state.database = database
