@@ -17,6 +17,11 @@ settings = Settings()
 configure_logging(settings)
 if settings.database_url is None:
     sys.exit("SPECTRAL_DATABASE_URL is not set; to join a server's embedded Postgres run: spectral worker")
+if not settings.has_secret:
+    sys.exit(
+        "A worker opens only what its server sealed: set SPECTRAL_SECRET_KEY to the server's secret, or SPECTRAL_DATA_DIR to the "
+        "directory that holds it"
+    )
 gc.set_threshold(YOUNG_OBJECTS, 20, 20)
 gc.freeze()  # what was imported stays; going through it again would take a third of a second
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:

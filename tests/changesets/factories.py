@@ -97,7 +97,7 @@ async def make_changeset(
             outcome=outcome,
             items=changes,
             explainability=explainability(),
-            verdict=verdict or {"outcome": outcome.value, "effect": {"estimate": 0.2}},
+            verdict=verdict or {"outcome": outcome.value, "effect": {"estimate": 0.2}, "evidence_level": "L3"},
             performance_cards=cards,
             framework_snapshot=SNAPSHOT,
             risk=risk,

@@ -364,6 +364,7 @@ async def test_what_cannot_be_rolled_back_any_more_is_said(
     ("proof", "simulated", "told"),
     [
         ({"evidence_level": "L2"}, True, ("evidence_level", "L2")),
+        ({"evidence_level": None}, True, ("evidence_level", "L0")),  # what says nothing of itself proves nothing
         (UNCHECKED, False, ("dimensions", ["tone"])),
         (UNCHECKED, True, None),  # nothing was asked that people could have labelled
     ],
@@ -372,7 +373,8 @@ async def test_what_is_not_proven_enough_is_recommended_and_not_applied(
     database: Database, owner: Person, proof: dict[str, Any], simulated: bool, told: tuple[str, Any] | None
 ) -> None:
     agent = await create_agent(owner, config=config())
-    changeset_id = await make_changeset(database, owner, change(agent), verdict=PROOF | proof, simulated=simulated)
+    verdict = {name: told for name, told in (PROOF | proof).items() if told is not None}
+    changeset_id = await make_changeset(database, owner, change(agent), verdict=verdict, simulated=simulated)
 
     assert (await act(owner, changeset_id, "accept")).status_code == 200
     answer = await act(owner, changeset_id, "apply")

@@ -174,7 +174,9 @@ async def test_a_silence_is_not_taken_for_a_success(database: Database, settings
     await jobs.check_watch(JobContext(database=database, settings=settings), look(owner, changeset_id))
 
     changeset = await shown(owner, changeset_id)
-    assert changeset["watch"]["status"] == "kept"
+    told = [news["facts"] for news in await orders(database, Announce, changeset_id) if news["event"] == "changeset.watch_ended"]
+    assert (changeset["status"], changeset["watch"]["status"]) == ("applied", "inconclusive")
+    assert [(facts["status"], facts["traces"]) for facts in told] == [("inconclusive", 0)]
     assert "Only 0 traces came" in last_entry(changeset)
 
 

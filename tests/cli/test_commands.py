@@ -1,10 +1,14 @@
 """The commands beside ``serve``."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from spectral_platform.core import logging
 from tests.cli.processes import spectral
 from tests.fixtures.callers import Person
 from tests.fixtures.forks import CLEAN
@@ -40,6 +44,19 @@ def test_a_worker_on_a_host_of_its_own_is_given_the_secret_and_makes_none(databa
 
     assert ended.returncode != 0
     assert "SPECTRAL_SECRET_KEY" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_is_started_by_hand_makes_no_secret_either(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPECTRAL_DATABASE_URL", database_url)
+    monkeypatch.setenv("SPECTRAL_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(logging, "configure_logging", lambda _: None)  # the tests' own stays
+
+    with pytest.raises(SystemExit, match="SPECTRAL_SECRET_KEY"):
+        runpy.run_module("spectral_platform.worker", run_name="__main__")
+
     assert list(tmp_path.iterdir()) == []
 
 

@@ -75,7 +75,8 @@ class Watch(Output):
     """Production under watch because the system applied the changeset."""
 
     status: WatchStatus = Field(
-        description="`watching`; `kept`: the time was over and no regression had been shown; `rolled_back`: one was shown and "
+        description="`watching`; `kept`: the time was over and no regression had been shown; `inconclusive`: it was over, and "
+        "too few traces had come for one to show; `rolled_back`: one was shown and "
         "the system put everything back; `stopped`: somebody decided, or the system could not act any more."
     )
     evidence_level: EvidenceLevel = Field(description="`L4`: what the change does in production itself.", examples=["L4"])

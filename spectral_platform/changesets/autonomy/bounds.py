@@ -68,10 +68,10 @@ def require_proof(verdict: dict[str, JsonValue], *, simulated: bool) -> None:
 
     Of a simulated judge nothing can be known, and nothing real is changed by its word.
     """
-    level = EvidenceLevel(str(verdict.get("evidence_level", APPLIED_FROM)))
-    if level < APPLIED_FROM:
-        raise EvidenceForbids(level, APPLIED_FROM)
-    if not simulated and (opinions := read_proof(verdict).uncalibrated):
+    proof = read_proof(verdict)
+    if proof.evidence_level < APPLIED_FROM:
+        raise EvidenceForbids(proof.evidence_level, APPLIED_FROM)
+    if not simulated and (opinions := proof.uncalibrated):
         raise JudgeUncalibrated(opinions)
 
 

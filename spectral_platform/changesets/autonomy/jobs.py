@@ -139,7 +139,7 @@ async def check_watch(context: JobContext, work: CheckWatch) -> None:
         elif regression is not None:
             await _roll_back(session, caller, held, watch, regression)
         elif is_over:
-            await _end(session, caller, held, watch, WatchStatus.KEPT, _why_kept(references, readings))
+            await _end(session, caller, held, watch, *_conclude(references, readings))
         else:
             await order_next_check(session, caller, watch, took=took)
 
@@ -157,13 +157,14 @@ async def _hold_watch(
     return changeset, watch
 
 
-def _why_kept(references: tuple[Reference, ...], readings: tuple[Reading, ...]) -> str:
+def _conclude(references: tuple[Reference, ...], readings: tuple[Reading, ...]) -> tuple[WatchStatus, str]:
+    """How a watch whose time is over ends without a regression, and why: a silence is no success."""
     seen = {reading.agent_id: reading.traces for reading in readings if reading.metric is Metric.ERRORS}
     least = min(seen.values(), default=0)
     failures = [reference for reference in references if reference.metric is Metric.ERRORS]
     if all(is_enough(references, reference, seen.get(reference.agent_id, 0)) for reference in failures):
-        return f"No regression showed in {least} traces; the change stays."
-    return f"Only {least} traces came, too few for a regression to show; the change stays."
+        return WatchStatus.KEPT, f"No regression showed in {least} traces; the change stays."
+    return WatchStatus.INCONCLUSIVE, f"Only {least} traces came, too few for a regression to show; the change stays."
 
 
 async def _find_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset | None:

@@ -22,6 +22,10 @@ A_DAY = timedelta(days=1)
 MOST_BEFORE = 10_000
 """So many of the newest traces before a change are what it is held against; more would make the bound hardly narrower."""
 
+MOST_SINCE = 100_000
+"""So many of the first traces after a change are counted at each look. They show any regression that it brought; which were the
+first has nothing to do with how they went, so the e-process over them keeps its level."""
+
 
 async def find_watch(
     session: AsyncSession, caller: Caller, changeset_id: UUID, *, for_update: bool = False
@@ -107,9 +111,10 @@ async def tally_since(
     until: datetime,
     limits: Mapping[Metric, float],
 ) -> list[Tally]:
-    """All of an agent's traces in a window, by metric, without those that say that they ran on another version."""
+    """The first of an agent's traces in a window, by metric, without those that say that they ran on another version."""
     ran = or_(Trace.config_version.is_(None), Trace.config_version == version)
-    return await _tally(session, _traces(caller, agent_id, since=since, until=until).where(ran).subquery(), agent_id, limits)
+    first = _traces(caller, agent_id, since=since, until=until).where(ran).order_by(Trace.started_at).limit(MOST_SINCE)
+    return await _tally(session, first.subquery(), agent_id, limits)
 
 
 def _traces(

@@ -11,6 +11,8 @@ class WatchStatus(StrEnum):
     WATCHING = "watching"
     KEPT = "kept"
     """The time was over and no regression had been shown."""
+    INCONCLUSIVE = "inconclusive"
+    """The time was over, and too few traces had come for a regression to show."""
     ROLLED_BACK = "rolled_back"
     """A regression was shown, and the system put everything back."""
     STOPPED = "stopped"
@@ -18,9 +20,10 @@ class WatchStatus(StrEnum):
 
 
 WATCH = Lifecycle(
-    {WatchStatus.WATCHING: {WatchStatus.KEPT, WatchStatus.ROLLED_BACK, WatchStatus.STOPPED}},
+    {WatchStatus.WATCHING: {WatchStatus.KEPT, WatchStatus.INCONCLUSIVE, WatchStatus.ROLLED_BACK, WatchStatus.STOPPED}},
     stamps={
         WatchStatus.KEPT: "finished_at",
+        WatchStatus.INCONCLUSIVE: "finished_at",
         WatchStatus.ROLLED_BACK: "finished_at",
         WatchStatus.STOPPED: "finished_at",
     },
