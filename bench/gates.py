@@ -1,4 +1,4 @@
-"""How often the gates err, on worlds whose truth is known. Run it with: uv run python -m bench.gates [--scans N]
+"""How often the gates err, on worlds whose truth is known. Run it with: uv run python -m bench.gates [--scans N] [--only TABLE]
 
 Every decision is made by the code that decides a scan, ``spectral_platform.statistics`` and ``scans.verdicts.gating``.
 Beside it stands what peers do with the same figures: accept whatever has the better mean. Cases pass or fail with a difficulty
@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from bench.limits import report_amounts, report_percentiles
 from bench.machine import Report
+from bench.simulating import DRAWS, Array, Judge, allowed, random_of, simulate
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.standard import Standard
@@ -28,15 +29,12 @@ from spectral_platform.statistics.bounds import gaffke_lower_bound
 from spectral_platform.statistics.sequential import plan_looks
 from spectral_platform.worlds.rules import load_world
 
-SEED = 20250701
-DRAWS = 2_000
 ALPHA = 0.05
 EASE = (0.606, 0.837)
 CANDIDATES = 8
 WEEKS, WEEKLY_CASES, TRUE_SHARE = 52, 150, 0.15
 REUSES, REUSED_CASES = 20, 100
 
-Array = NDArray[np.float64]
 World = Callable[[np.random.Generator, int], Array]
 
 
@@ -102,16 +100,6 @@ SCENARIOS = (
     Scenario("graded score +.05, spread .2", 100, partial(graded, gain=0.05, spread=0.2), False, 0.54),
     Scenario("graded score +.05, spread .2", 200, partial(graded, gain=0.05, spread=0.2), False, 0.92),
 )
-
-
-def random_of(*place: object) -> np.random.Generator:
-    """Random numbers of one scan of one scenario, whoever computes it."""
-    return np.random.default_rng([SEED, *(abs(hash_of(part)) for part in place)])
-
-
-def hash_of(part: object) -> int:
-    """A number that names the part, the same in every process."""
-    return part if isinstance(part, int) else int.from_bytes(str(part).encode()[:32].ljust(32, b"\0"), "big") % 2**63
 
 
 def t_accepts(differences: Array, alpha: float) -> bool:
@@ -238,30 +226,6 @@ def reuse(scan: int, *, candidates: int = 1, reruns_baseline: bool = True) -> tu
     return (accepted / REUSES,)
 
 
-def simulate(pool: ProcessPoolExecutor, scan: Callable[[int], tuple[float, ...]], scans: int) -> Array:
-    """The mean of every figure over so many scans."""
-    figures: Array = np.array(list(pool.map(scan, range(scans), chunksize=max(1, scans // 16)))).mean(axis=0)
-    return figures
-
-
-def allowed(alpha: float, scans: int) -> float:
-    """What a null may be accepted at: alpha and two standard errors of the simulation."""
-    return alpha + 2 * math.sqrt(alpha * (1 - alpha) / scans)
-
-
-class Judge:
-    """Keeps whether every figure is as it must be."""
-
-    def __init__(self) -> None:
-        self.failures: list[str] = []
-
-    def check(self, name: str, is_right: bool) -> str:
-        """A word for the table."""
-        if not is_right:
-            self.failures.append(name)
-        return "yes" if is_right else "NO"
-
-
 def report_rules(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None:
     """One candidate, each rule at .05."""
     report = Report("one candidate, one look, level .05", "cases", "better mean", "t-test", "the bound", "expected", "holds")
@@ -383,12 +347,24 @@ def report_verdicts(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None
 def main() -> None:
     """Print every table; exit with 1 when a figure is not as it must be."""
     parser = argparse.ArgumentParser(description=__doc__)
+    tables = {
+        "rules": report_rules,
+        "selection": report_selection,
+        "looks": report_looks,
+        "years": report_years,
+        "reuse": report_reuse,
+        "verdicts": report_verdicts,
+        "amounts": report_amounts,
+        "percentiles": report_percentiles,
+    }
     parser.add_argument("--scans", type=int, default=1_000, help="simulated scans of each scenario")
-    scans = parser.parse_args().scans
-    judge = Judge()
+    parser.add_argument("--only", choices=tables, help="one table instead of all")
+    asked = parser.parse_args()
+    scans, judge = asked.scans, Judge()
     with ProcessPoolExecutor() as pool:
-        for table in (report_rules, report_selection, report_looks, report_years, report_reuse, report_verdicts):
-            table(pool, scans, judge)
+        for name, table in tables.items():
+            if asked.only in (None, name):
+                table(pool, scans, judge)
     print(f"{scans} scans of each scenario, {DRAWS} draws a bound.")
     for failure in judge.failures:
         print(f"not as it must be: {failure}")

@@ -171,3 +171,33 @@ def test_the_planned_cases_show_a_percentile_to_be_kept_in_four_scans_of_five(ov
     above = np.arange(cases + 1)
     is_shown = stats.binom.cdf(above, cases, 0.05) <= 0.05
     assert stats.binom.pmf(above, cases, over)[is_shown].sum() >= 0.8
+
+
+amounts = st.lists(st.floats(0, 1e4), min_size=1, max_size=60)
+
+
+@settings(max_examples=40, deadline=None)
+@given(amounts, st.floats(0, 1e4), st.floats(0.1, 10))
+def test_the_bound_of_a_mean_of_amounts_lies_above_it_and_moves_with_the_amounts(
+    values: list[float], shift: float, scale: float
+) -> None:
+    bound = bounds.amount_upper_bound(values, 0.025, seed=3, draws=500)
+    moved = bounds.amount_upper_bound([shift + scale * value for value in values], 0.025, seed=3, draws=500)
+
+    assert float(np.mean(values)) - 1e-6 <= bound <= 2 * max(values) - min(values) + 1e-6
+    assert moved == pytest.approx(shift + scale * bound, rel=1e-6, abs=1e-6)
+    assert bounds.amount_upper_bound(values, 0.0015, seed=3, draws=500) >= bound
+
+
+def test_a_mean_of_no_amounts_has_no_bound() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        bounds.amount_upper_bound([], 0.05, seed=1)
+
+
+def test_a_mean_that_lies_on_its_limit_is_seldom_shown_to_keep_to_it_however_skewed_the_amounts() -> None:
+    """The usual bootstrap lets through three times as many."""
+    random = np.random.default_rng(5)
+    scans = random.lognormal(-0.5, 1.0, (150, 60))  # the mean is 1
+    shown = [bounds.amount_upper_bound(scan, 0.05, seed=1, draws=500) < 1 for scan in scans]
+    by_bootstrap = [bounds.ratio_upper_bound(scan, np.ones(60).tolist(), 0.05, seed=1, draws=500) < 1 for scan in scans]
+    assert np.mean(shown) <= 0.05 < np.mean(by_bootstrap)

@@ -7,7 +7,7 @@ from statistics import fmean
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.scans.quoting import USUAL_RIGOR
-from spectral_platform.statistics.bounds import DRAWS, Resampled, ratio_upper_bound
+from spectral_platform.statistics.bounds import DRAWS, Resampled, amount_upper_bound
 from spectral_platform.statistics.sequential import LOOKS, plan_looks
 from spectral_platform.workspaces.policies.autonomy import Rigor
 
@@ -102,10 +102,9 @@ class Bounding:
         return self._resample(differences, name).upper_bound(HARM_ALPHA)
 
     def highest_mean(self, amounts: Sequence[float], name: str) -> float:
-        """Upper bound at ``alpha`` of the mean of non-negative amounts, which no best or worst bounds."""
+        """Upper bound at ``alpha`` of the mean of amounts, which no best or worst bounds."""
         seed = derive(self.seed, "bound", name)
-        bound = ratio_upper_bound(amounts, [1.0] * len(amounts), self.strictness.alpha, seed=seed, draws=self.draws)
-        return min(bound, max(amounts))  # the mean of equal amounts may leave them by a last digit
+        return amount_upper_bound(amounts, self.strictness.alpha, seed=seed, draws=self.draws)
 
     def confidence(self, differences: Sequence[float], name: str) -> float:
         """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""
