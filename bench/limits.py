@@ -112,7 +112,7 @@ def mean_on_its_limit(world: Amounts, cases: int, alpha: float, scan: int) -> tu
     assert result.value is not None
     return (
         float(amounts.mean() < 1),
-        float(ratio_upper_bound(amounts, np.ones(cases), alpha, seed=scan, draws=DRAWS) < 1),
+        float(ratio_upper_bound(amounts.tolist(), [1.0] * cases, alpha, seed=scan, draws=DRAWS) < 1),
         float(studentised(amounts, alpha, random) < 1),
         float(result.passed),
         float(result.value <= NEARER),

@@ -21,9 +21,10 @@ from uuid import UUID
 import numpy as np
 from pydantic import BaseModel
 
-from bench.gates import Judge, allowed, simulate, t_accepts
+from bench.gates import t_accepts
 from bench.machine import Report
 from bench.playing import AGENT, BEHAVIOURS, PROPOSER, RUBRIC, RULES, TESTED, Player, World, edits_in
+from bench.simulating import Judge, allowed, simulate
 from spectral_platform.agents.configuration import AgentConfig, Hyperparameters, PromptTemplate
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core.database import Database
