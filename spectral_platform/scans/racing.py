@@ -2,8 +2,7 @@
 
 After each block a candidate is out when it harms, when it is surely no better than the baseline, or when it is surely behind the
 leader (the 80 % upper bound of the paired difference is below 0). Those that are left always have the same evidence, so a race
-that the budget ends early can still be decided. Whoever is left alone runs on all further cases at once: they would be waited for
-block by block only to see whether it harms, which its first blocks have shown.
+that the budget ends early can still be decided.
 """
 
 from collections.abc import Sequence
@@ -45,11 +44,9 @@ class Race:
 
     async def run_blocks(self) -> None:
         """Run block after block, side by side, and take out after each who need not run the next one."""
-        start = 0
-        while start < len(self.cases) and (racing := self.alive):
-            is_alone = len(racing) == 1 and start >= HARM_CASES
-            block = self.cases[start : None if is_alone else start + BLOCK]
-            start += len(block)
+        for start in range(0, len(self.cases), BLOCK):
+            racing = self.alive
+            block = self.cases[start : start + BLOCK]
             plans = [
                 TrialPlan(phase=Phase.EVALUATE, candidate=contender.candidate.key[:12], agent_id=contender.agent.agent_id)
                 for contender in racing
