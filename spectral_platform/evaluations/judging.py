@@ -20,12 +20,12 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any
 
 import re2
 from pydantic import Field, ValidationError, field_validator
 
+from spectral_platform.core.remembering import remembered
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.llm_judge import EVALUATOR, Criterion, LlmJudge
@@ -114,7 +114,7 @@ def criteria_of(dimension: Dimension) -> tuple[Criterion, ...]:
     return _derived_criteria(dimension.name, dimension.description, dimension.guidance or "")
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _derived_criteria(name: str, *texts: str) -> tuple[Criterion, ...]:
     statements: list[str] = []
     for text in texts:
@@ -219,7 +219,7 @@ def decide(criteria: Sequence[Criterion], votes: Sequence[Sequence[Judgement]]) 
     )
 
 
-@lru_cache(maxsize=256)  # building a request and reading its answer, vote after vote, ask for the same one
+@remembered(256)  # building a request and reading its answer, vote after vote, ask for the same one
 def as_judged(output: str) -> str:
     """Give the answer as the judge sees it: without emoji, headings, emphasis and code marks; lists stay lists."""
     text: str = _EMOJI.sub("", output)
@@ -251,7 +251,7 @@ _MARKDOWN = (
 )
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _flat(text: str) -> str:
     return " ".join(text.split())
 

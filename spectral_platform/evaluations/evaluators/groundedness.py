@@ -1,11 +1,11 @@
 """`groundedness`: what the answer says is found in the case's context, measured by n-gram support."""
 
-from functools import lru_cache
 from typing import Literal
 
 import re2
 from pydantic import Field
 
+from spectral_platform.core.remembering import remembered
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.ngrams import folded_words, ngrams
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
@@ -55,7 +55,7 @@ def evaluate(parameters: Groundedness, subject: Subject) -> Evaluation:
     return Evaluation.failure(EVALUATOR, feedback, score=score, evidence=tuple(unsupported[:5]))
 
 
-@lru_cache(maxsize=128)  # one config after another meets the same cases, and rules and rubrics look at the same answer
+@remembered(128)  # one config after another meets the same cases, and rules and rubrics look at the same answer
 def _content_ngrams(text: str) -> frozenset[tuple[str, ...]]:
     content = [word for word in folded_words(text) if word not in _STOP_WORDS]
     return frozenset((*ngrams(content, 1), *ngrams(content, 2)))

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from functools import lru_cache
 from typing import Literal
 
 from pydantic import Field
 
 from spectral_platform.core.linear_regex import LinearPattern, compile_pattern
+from spectral_platform.core.remembering import remembered
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 from spectral_platform.workspaces.policies.detectors import FORMS, Detector, find
@@ -73,7 +73,7 @@ def evaluate(parameters: Pii, subject: Subject) -> Evaluation:
     return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
 
 
-@lru_cache(maxsize=64)  # rules and rubrics look at the same answer
+@remembered(64)  # rules and rubrics look at the same answer
 def _find_known(text: str) -> Mapping[PersonalData, Sequence[str]]:
     """Find every known kind, the strictest form first: digits of a bank account are not a phone number as well."""
     found: dict[PersonalData, list[str]] = {kind: [] for kind in PersonalData}

@@ -7,6 +7,7 @@ import functools
 import re
 from collections.abc import Mapping
 
+from spectral_platform.core.remembering import remembered
 from spectral_platform.llm.messages import ModelRequest, Role
 from spectral_platform.llm.providers.simulator.composing import Writer
 from spectral_platform.llm.providers.simulator.concepts import BEHAVIOURS, Behaviour, Stance, read_prompt
@@ -55,7 +56,7 @@ def answer_as_agent(request: ModelRequest, *, tier_penalty: float) -> str:
     return marked(text)
 
 
-@functools.lru_cache(maxsize=REMEMBERED)
+@remembered(REMEMBERED)
 def propensities(
     instructions: str, examples: tuple[str, ...], *, temperature: float | None, tier_penalty: float
 ) -> Mapping[str, float]:

@@ -8,11 +8,11 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from pydantic import Field, ValidationError
 
+from spectral_platform.core.remembering import remembered
 from spectral_platform.core.values import Value
 from spectral_platform.llm.errors import ProviderRejected
 from spectral_platform.llm.messages import ModelRequest, Role
@@ -101,13 +101,13 @@ def _read_case(request: ModelRequest) -> tuple[_Case, tuple[_Criterion, ...]]:
     return case, shown.criteria
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered(REMEMBERED)
 def _spoken(answer: str) -> tuple[str, ...]:
     sentences = (match.group().strip() for match in _SENTENCE.finditer(answer))
     return tuple(sentence for sentence in sentences if sentence and not _TO_THE_JUDGE.search(sentence))
 
 
-@lru_cache(maxsize=REMEMBERED)  # one vote after another is asked for
+@remembered(REMEMBERED)  # one vote after another is asked for
 def _verdict(criterion: str, case: _Case) -> Mapping[str, Any]:
     if not case.sentences:
         return {"verdict": "no", "evidence": "", "confidence": 0.95}
@@ -119,7 +119,7 @@ def _verdict(criterion: str, case: _Case) -> Mapping[str, Any]:
     return {"verdict": "yes" if holds else "no", "evidence": evidence, "confidence": round(confidence, 2)}
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered(REMEMBERED)
 def _checks(criterion: str) -> Sequence[Callable[[_Case], _Finding]]:
     return [check for pattern, check in _CHECKS if pattern.search(criterion)] or [_to_the_point]
 

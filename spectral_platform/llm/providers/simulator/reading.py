@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
+from spectral_platform.core.remembering import remembered
 from spectral_platform.llm.messages import Message, Role
 
 
@@ -182,21 +183,21 @@ def digest(*parts: object) -> str:
     return hashlib.blake2b("\x1f".join(map(str, parts)).encode(), digest_size=16).hexdigest()
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered(REMEMBERED)
 def content_stems(text: str) -> Mapping[str, int]:
     """How often each content word of a text stands in it, crudely stemmed."""
     found = [word.lower() for word in _WORD.findall(text)]
     return Counter([_stem(word) for word in found if word not in _EMPTY_WORDS and len(word) > 1])
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered(REMEMBERED)
 def _told(system: str) -> tuple[tuple[str, ...], tuple[Document, ...]]:
     """A system message: its lines that are no documents, and the documents."""
     lines = system.splitlines()
     return tuple(line for line in lines if not _DOCUMENT.match(line)), tuple(_documents(lines))
 
 
-@lru_cache(maxsize=REMEMBERED)
+@remembered(REMEMBERED)
 def _concern(request: str, told: tuple[Document, ...]) -> Concern:
     documents = [*told, *_documents(request.splitlines())]
     question = _question(request)
