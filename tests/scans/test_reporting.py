@@ -13,7 +13,7 @@ from httpx import AsyncClient
 from playwright.async_api import expect
 
 from spectral_platform.core.database import Database
-from spectral_platform.scans.reporting.figures import Axis, plot_amounts
+from spectral_platform.scans.reporting.figures import Axis, plot_amounts, plot_frontier
 from spectral_platform.scans.reporting.report import ReportPage
 from tests.fixtures.browser import Visit
 from tests.fixtures.callers import Person
@@ -119,6 +119,22 @@ def test_what_agents_and_models_say_is_no_markup_in_a_plot() -> None:
     picture = plot_amounts({"<script>$5</script> & more": 3.0}, "cases")
     words = [text.text for text in ElementTree.fromstring(picture).iter("text")]
     assert words == ["<script>$5</script> & more", "0", "1", "2", "3", "cases"]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("答" * 60, "答" * 21 + "…"), ("x" * 60, "x" * 43 + "…"), ("one\n line", "one line")]
+)
+def test_a_long_name_without_spaces_is_cut_and_not_left_out(name: str, shown: str) -> None:
+    picture = ElementTree.fromstring(plot_amounts({name: 3.0}, "cases"))
+    (label,) = [text for text in picture.iter("text") if text.get("text-anchor") == "end"]
+    assert label.text == shown
+    assert float(label.attrib["x"]) > 12 * shown.count("答")  # it begins within the picture
+
+
+@pytest.mark.parametrize("costs", [(0.0, 0.0), (1e-22, 3e-22), (1e-9, 1e-9 + 1e-24), (1e5, 1e5 + 1e-11)])
+def test_costs_that_hardly_differ_are_drawn_all_the_same(costs: tuple[float, float]) -> None:
+    picture = ElementTree.fromstring(plot_frontier([("baseline", costs[0], 0.5), ("1", costs[1], 0.5 + 1e-17)]))
+    assert len(list(picture.iter("circle"))) == 2
 
 
 @pytest.mark.parametrize("amount", [0.0, 2.5e-7, 1.0, 999.5, 3e9])

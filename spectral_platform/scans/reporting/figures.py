@@ -3,8 +3,9 @@
 Marks carry the classes that the page's style sheet colours: good, bad, plain and quiet. Lengths are pixels at full width.
 """
 
+import itertools
 import math
-import textwrap
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ TICKS = 6
 STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 ROOM = 0.04
 """The share of an axis that is left free at both its ends."""
+FINEST = 1e-12
+"""What differs by less is drawn as the same: no score and no price of an answer is so fine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ def plot_bounds(gates: Sequence[GateResult]) -> Markup:
 
 def plot_amounts(amounts: dict[str, float], label: str) -> Markup:
     """One bar for each name."""
-    names = [textwrap.shorten(name, LABEL_CHARACTERS, placeholder="…") for name in amounts]
+    names = [_shortened(name) for name in amounts]
     left, height = _names_width(names), ROW * len(names)
     across = _axis([0.0, *amounts.values()], left, WIDTH - RIGHT)
     marks = [*_names(names, left), *_horizontal(across, height, label)]
@@ -121,7 +124,8 @@ def _ends(gate: GateResult) -> tuple[float, float]:
 def _axis(values: Sequence[float], start: float, end: float) -> Axis:
     """An axis that holds all values with some room around them; next to 0, which is an edge, none is needed."""
     low, high = min(values), max(values)
-    room = ROOM * (high - low) or abs(low) / 2 or 1.0
+    around = abs(low) / 2 if abs(low) > FINEST else 1.0
+    room = ROOM * (high - low) if high - low > FINEST else around
     return Axis(low if low == 0.0 < high else low - room, high + room, start, end)
 
 
@@ -154,7 +158,21 @@ def _names(names: Iterable[str], left: float) -> Iterator[Markup]:
 
 
 def _names_width(names: Iterable[str]) -> float:
-    return 12 + CHARACTER * max(len(name) for name in names)
+    return 12 + CHARACTER * max(_columns(name) for name in names)
+
+
+def _shortened(name: str) -> str:
+    """The name on one line, cut where it would leave no room for what it names; some languages have no spaces to cut at."""
+    line = " ".join(name.split())
+    if _columns(line) <= LABEL_CHARACTERS:
+        return line
+    ends = itertools.accumulate(_columns(character) for character in line)
+    return line[: sum(end < LABEL_CHARACTERS for end in ends)].rstrip() + "…"
+
+
+def _columns(words: str) -> int:
+    """How many characters wide the words are: those of East Asia are as wide as two."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in words)
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> Markup:
