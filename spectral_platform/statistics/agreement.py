@@ -2,9 +2,7 @@
 
 import math
 import statistics
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from spectral_platform.core.values import Value
 
@@ -53,18 +51,3 @@ def mcnemar_exact(worsened: int, improved: int) -> float:
     discordant = worsened + improved
     tail = sum(math.comb(discordant, count) for count in range(worsened, discordant + 1))
     return tail / int(2**discordant)
-
-
-def adjusted_rand_index(first: Sequence[int], second: Sequence[int]) -> float:
-    """How far two groupings of the same things agree on which belong together: 1 = wholly, 0 = as chance would have it.
-
-    Hubert and Arabie (1985), Journal of Classification 2. Groupings without any pair to tell apart agree wholly.
-    """
-    both, one, other = (_pairs(Counter(labels)) for labels in (zip(first, second, strict=True), first, second))
-    by_chance = one * other / max(1, math.comb(len(first), 2))
-    most = (one + other) / 2
-    return (both - by_chance) / (most - by_chance) if most != by_chance else 1.0
-
-
-def _pairs(sizes: Counter[Any]) -> int:
-    return sum(math.comb(size, 2) for size in sizes.values())

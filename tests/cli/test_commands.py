@@ -13,7 +13,7 @@ from tests.cli.processes import spectral
 from tests.fixtures.callers import Person
 from tests.fixtures.forks import CLEAN
 
-HEAVY = {"numpy", "openai", "scipy"}
+HEAVY = {"numpy", "openai", "scipy", "sklearn"}
 
 
 def test_the_openapi_document_needs_no_database_and_no_numerics() -> None:

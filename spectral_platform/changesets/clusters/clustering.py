@@ -10,13 +10,13 @@ The same failures give the same clusters, whatever their order. Imported by work
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.spatial.distance import squareform
+from sklearn.cluster import AgglomerativeClustering
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+from sklearn.metrics import adjusted_rand_score
 
 from spectral_platform.changesets.clusters.failures import PLACEHOLDERS, Failure
 from spectral_platform.changesets.clusters.features import (
@@ -33,7 +33,6 @@ from spectral_platform.changesets.clusters.features import (
 from spectral_platform.changesets.clusters.findings import STABLE_JACCARD
 from spectral_platform.core.randomness import generator
 from spectral_platform.core.values import Value
-from spectral_platform.statistics.agreement import adjusted_rand_index
 from spectral_platform.statistics.proportions import wilson_interval
 
 DISTANCE_THRESHOLD = 0.65
@@ -41,8 +40,7 @@ _MOST_LINKED = 3_000
 """Linkage is quadratic in the rows; those beyond join the nearest cluster."""
 _NEAREST_COSINE = 0.3
 _REFITS = 3
-_STOP_WORDS = frozenset(files(__package__).joinpath("stop_words.txt").read_text().split())
-"""Words that name nothing: the list of the Glasgow Information Retrieval Group, as scikit-learn has it."""
+
 
 Labels = NDArray[np.int64]
 _UNCLUSTERED = -1
@@ -150,9 +148,8 @@ def _partition(features: Features, sizes: Places, linked: Places) -> Labels:
 def _link(vectors: Vectors) -> Labels:
     if len(vectors) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
-    # All cosines as one product of matrices; one after the other they take most of the time.
-    tree = linkage(squareform(1 - vectors @ vectors.T, checks=False), method="average")
-    labels: Labels = fcluster(tree, DISTANCE_THRESHOLD, criterion="distance").astype(np.int64) - 1
+    linkage = AgglomerativeClustering(n_clusters=None, metric="cosine", linkage="average", distance_threshold=DISTANCE_THRESHOLD)
+    labels: Labels = linkage.fit_predict(vectors).astype(np.int64)
     return labels
 
 
@@ -175,7 +172,7 @@ def _agreement(refits: Sequence[_Refit]) -> float | None:
     for index, first in enumerate(refits):
         for second in refits[index + 1 :]:
             _, in_first, in_second = np.intersect1d(first.places, second.places, return_indices=True)
-            pairs.append(adjusted_rand_index(first.labels[in_first].tolist(), second.labels[in_second].tolist()))
+            pairs.append(float(adjusted_rand_score(first.labels[in_first], second.labels[in_second])))
     return sum(pairs) / len(pairs) if pairs else None
 
 
@@ -200,7 +197,7 @@ def _distinctive_terms(groups: Sequence[Sequence[Row]]) -> list[tuple[str, ...]]
         counter: Counter[str] = Counter()
         for row in group:
             for word in WORD.findall(row.masked):
-                if word not in _STOP_WORDS and word not in PLACEHOLDERS:
+                if word not in ENGLISH_STOP_WORDS and word not in PLACEHOLDERS:
                     counter[word] += len(row.failures)
         counts.append(counter)
     total: Counter[str] = sum(counts, Counter())

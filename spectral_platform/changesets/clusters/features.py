@@ -9,23 +9,20 @@ most of the time and find the same directions.
 import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import lu, qr, svd
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.utils.extmath import randomized_svd
 
 from spectral_platform.changesets.clusters.failures import Failure, mask
 
 Vectors = NDArray[np.float64]
 Places = NDArray[np.int64]
 WORD = re.compile(r"[^\W\d_]{2,}")
-_WORDS = re.compile(r"\w+")
-_RUNS = range(3, 6)
 _DIMENSIONS = 100
-_SPARE = 10
 _ITERATIONS = 3
 
 
@@ -88,80 +85,16 @@ def _text_vectors(texts: Sequence[str], learned: Places) -> Vectors:
     known = [texts[place] for place in learned]
     if not any(WORD.search(text) for text in known):
         return np.zeros((len(texts), 1))
-    lowered = [text.lower() for text in texts]
-    features: csr_array = hstack(
-        [_rarity(counts, learned) for counts in (_count_words(lowered), _count_characters(lowered))]
-    ).tocsr()
+    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", dtype=np.float32)
+    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float32)
+    words.fit(known)
+    characters.fit(known)
+    features: csr_matrix = hstack([words.transform(texts), characters.transform(texts)]).tocsr()
     sample = features[learned] if len(learned) < len(texts) else features
     if min(sample.shape) <= _DIMENSIONS:
         return unit(features.toarray().astype(np.float64))
-    return unit(np.asarray(features @ _directions(sample), dtype=np.float64))
-
-
-def _count_words(texts: Sequence[str]) -> csr_array:
-    """How often each text has each word, and each two words beside each other."""
-    worded = [_WORDS.findall(text) for text in texts]
-    return _count([[*words, *map(" ".join, pairwise(words))] for words in worded])
-
-
-def _count_characters(texts: Sequence[str]) -> csr_array:
-    """How often each text has each run of three to five characters within a word, its ends being characters too.
-
-    Texts share their words, so that the runs of each are told once.
-    """
-    words = sorted({word for text in texts for word in text.split()})
-    numbers = {word: number for number, word in enumerate(words)}
-    of_words = _tally([[numbers[word] for word in text.split()] for text in texts], len(words))
-    return (of_words @ _count([_runs(f" {word} ") for word in words])).tocsr()
-
-
-def _runs(word: str) -> list[str]:
-    """A word that is shorter than a run is a run by itself, once."""
-    runs = [word[start : start + length] for length in _RUNS for start in range(len(word) - length + 1)]
-    return runs or [word]
-
-
-def _count(texts: Sequence[Sequence[str]]) -> csr_array:
-    columns = {term: column for column, term in enumerate(sorted({term for terms in texts for term in terms}))}
-    return _tally([[columns[term] for term in terms] for terms in texts], len(columns))
-
-
-def _tally(rows: Sequence[Sequence[int]], columns: int) -> csr_array:
-    """How often each row has each column."""
-    ends = np.cumsum([0, *map(len, rows)])
-    places = np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=ends[-1])
-    counts = csr_array((np.ones(len(places), dtype=np.float32), places, ends), shape=(len(rows), columns))
-    counts.sum_duplicates()
-    return counts
-
-
-def _rarity(counts: csr_array, learned: Places) -> csr_array:
-    """Counts as TF-IDF, rows at length one: 1 + ln tf, times 1 + ln((1 + n) / (1 + df)) among those that are learned from."""
-    known = counts[learned]
-    found = np.bincount(known.indices, minlength=counts.shape[1])
-    weights = (np.log((1 + len(learned)) / (1 + found)) + 1)[found > 0].astype(np.float32)
-    scaled = counts[:, found > 0]
-    scaled.data = (np.log(scaled.data) + 1) * weights[scaled.indices]
-    lengths = np.sqrt(scaled.multiply(scaled).sum(axis=1))
-    scaled.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(scaled.indptr))
-    return scaled
-
-
-def _directions(matrix: csr_array) -> Vectors:
-    """The directions in which the rows differ most, as columns: a randomized singular value decomposition.
-
-    Halko, Martinsson and Tropp (2011), SIAM Review 53(2), algorithm 4.4, with some directions to spare and each power iteration
-    normalized by LU. The legacy generator is the one whose stream numpy has frozen.
-    """
-    tall = matrix.T if matrix.shape[0] < matrix.shape[1] else matrix
-    found = np.random.RandomState(0).normal(size=(tall.shape[1], _DIMENSIONS + _SPARE)).astype(matrix.dtype)
-    for _ in range(_ITERATIONS):
-        for side in (tall, tall.T):
-            found, _ = lu(side @ found, permute_l=True)
-    basis, _ = qr(tall @ found, mode="economic")
-    inner, _, outer = svd((tall.T @ basis).T, full_matrices=False)
-    directions = basis @ inner if tall is not matrix else outer.T
-    return np.asarray(directions[:, :_DIMENSIONS])
+    _, _, directions = randomized_svd(sample, n_components=_DIMENSIONS, n_iter=_ITERATIONS, random_state=0)
+    return unit(np.asarray(features @ directions.T, dtype=np.float64))
 
 
 def _fingerprint_vectors(rows: Sequence[Row]) -> Vectors:
