@@ -129,6 +129,20 @@ async def test_a_group_that_does_not_fit_as_a_whole_is_booked_one_by_one(databas
     assert (budget.reserved_calls, budget.spent_calls) == (28, 1)
 
 
+async def test_what_a_cancelled_caller_posted_is_booked_once_and_keeps_nobody_waiting(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=30)
+    ledger = Ledger(database, tenant)
+    waiting = [asyncio.create_task(ledger.write(Entry(reserve_calls=1))) for _ in range(3)]
+    await asyncio.sleep(0)  # all have posted, and the group is about to be written
+    waiting[1].cancel()
+
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    await ledger.drain()
+
+    assert [type(result) for result in results] == [type(None), asyncio.CancelledError, type(None)]
+    assert (await budget_of(database, tenant)).reserved_calls == 3
+
+
 async def test_ledgers_that_keep_connections_leave_half_of_them_to_others(database: Database, owner: Person) -> None:
     tenant = await budgeted(database, owner, calls=30)
     small = Database(database.url, pool_size=1)
