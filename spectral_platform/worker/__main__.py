@@ -13,7 +13,7 @@ from spectral_platform.worker.runner import run_worker
 YOUNG_OBJECTS = 50_000
 """So many objects more, and the garbage collector looks through the new ones: what a scan makes, it keeps until its end."""
 YOUNG_LOOKS, MIDDLE_LOOKS = 5, 2
-"""So many looks at the younger, and it looks at the older: a demo's scan leaves 60 000 objects in circles, which nothing else frees."""
+"""So many looks at the younger, and it looks at the older: a demo's scan leaves 60 000 objects that only the collector frees."""
 
 settings = Settings()
 configure_logging(settings)
