@@ -90,12 +90,16 @@ class Database:
         self, *, account_id: UUID | None = None, workspace_id: UUID | None = None
     ) -> AsyncIterator[AsyncSession]:
         """A session in a transaction that commits at the end, bound to the tenant if one is given."""
-        async with self._sessions() as session, session.begin():
-            if account_id is not None:
-                await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
-            yield session
-            if self._before_commit is not None and session.in_transaction():
-                await self._before_commit(session)
+        try:
+            async with self._sessions() as session, session.begin():
+                if account_id is not None:
+                    await bind_tenant(session, account_id=account_id, workspace_id=workspace_id)
+                yield session
+                if self._before_commit is not None and session.in_transaction():
+                    await self._before_commit(session)
+        except psycopg.Error as error:  # of what the driver was asked directly, of which no listener hears
+            _leave_rows_out_of(error)
+            raise
 
     def connections_in_use(self) -> int:
         """How many connections are lent out."""
@@ -133,13 +137,21 @@ def _require_living(connection: Any, *_: object) -> None:
 
 
 def _leave_rows_out(context: ExceptionContext) -> None:
-    """Take out of an error what Postgres shows of the rows concerned: errors reach the log, as parameters would."""
     original = context.original_exception
-    primary = getattr(getattr(original, "diag", None), "message_primary", None)
+    primary = _leave_rows_out_of(original)
+    if primary is not None and context.sqlalchemy_exception is not None:
+        context.sqlalchemy_exception.args = (f"({type(original).__name__}) {primary}",)
+
+
+def _leave_rows_out_of(error: BaseException) -> str | None:
+    """Take out of an error what Postgres shows of the rows concerned: errors reach the log, as parameters would.
+
+    Returns what is left of what Postgres said.
+    """
+    primary: str | None = getattr(getattr(error, "diag", None), "message_primary", None)
     if primary is not None:
-        original.args = (primary,)
-        if context.sqlalchemy_exception is not None:
-            context.sqlalchemy_exception.args = (f"({type(original).__name__}) {primary}",)
+        error.args = (primary,)
+    return primary
 
 
 async def bind_tenant(session: AsyncSession, *, account_id: UUID, workspace_id: UUID | None = None) -> None:
