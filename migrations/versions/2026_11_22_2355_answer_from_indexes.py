@@ -20,15 +20,17 @@ BEFORE = {
 
 
 def replace(indexes: dict[str, str]) -> None:
-    # Whoever stores traces goes on meanwhile. To wait for whoever reads takes as long as they read, and stops nobody.
+    # Whoever stores traces goes on meanwhile. To wait for whoever reads takes as long as they read, and stops nobody. To drop an
+    # index otherwise stops everybody behind who reads for long, as an export does, and gives up after all that was built.
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")
         for name, definition in indexes.items():
             op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}_new")  # one that broke off halfway is there, but not valid
             op.execute(f"CREATE INDEX CONCURRENTLY {name}_new ON traces {definition}")
+        for name in indexes:
+            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")  # it is gone where this broke off behind it
         op.execute("SET lock_timeout = '5s'")
     for name in indexes:
-        op.drop_index(name, "traces")
         op.execute(f"ALTER INDEX {name}_new RENAME TO {name}")
 
 

@@ -8,11 +8,18 @@ import pytest
 from alembic import command
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, text
 
 from spectral_platform.core import schema
 from spectral_platform.core.database import APPLICATION_ROLE, Database
-from tests.fixtures.database import on_database, run_sql
+from tests.fixtures.database import clone, on_database, run_sql
+
+WAITS_TO_DROP = text(
+    """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND starts_with(query, 'DROP INDEX')
+    """
+)
 
 
 @pytest.fixture
@@ -78,3 +85,27 @@ async def test_a_role_that_owns_nothing_but_its_database_is_enough(modest_url: s
         assert await schema.current(session) == schema.head()
         assert await session.scalar(text("SELECT current_user")) == APPLICATION_ROLE
     await database.close()
+
+
+def test_an_index_is_exchanged_behind_whoever_reads_for_long_and_may_break_off_anywhere(postgres: str) -> None:
+    url = clone(postgres)
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        command.downgrade(schema.configure(connection), "0047")
+    run_sql(url, "ALTER INDEX ix_traces_failed RENAME TO ix_traces_failed_new")  # as if it had broken off between the two
+
+    with engine.connect() as reader, ThreadPoolExecutor() as threads, engine.connect() as observer:
+        reader.execute(text("SELECT FROM traces"))
+        upgraded = threads.submit(schema.upgrade, url)
+        while not observer.scalar(WAITS_TO_DROP):
+            assert not upgraded.done(), upgraded.result()
+            observer.rollback()
+        observer.rollback()
+        with engine.begin() as writer:
+            writer.execute(text("SET LOCAL lock_timeout = '1s'"))
+            writer.execute(text("LOCK TABLE traces IN ROW EXCLUSIVE MODE"))  # nobody who stores traces is held up
+        reader.rollback()
+        upgraded.result()
+        command.check(schema.configure(observer))
+
+    assert revision_of(url) == schema.head()
