@@ -2,14 +2,17 @@
 
 import asyncio
 from datetime import timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import column, select, table, update
 
-from spectral_platform.changesets.autonomy import jobs
+from spectral_platform.changesets.autonomy import jobs, queries
 from spectral_platform.changesets.autonomy.models import ChangesetWatch
+from spectral_platform.changesets.autonomy.monitoring import Metric, Reference, Tally, weigh
+from spectral_platform.changesets.autonomy.states import WATCH, WatchStatus
 from spectral_platform.changesets.autonomy.watching import pause
 from spectral_platform.changesets.autonomy.work import CheckWatch, DecideChangeset
 from spectral_platform.core import clock
@@ -178,6 +181,41 @@ async def test_a_silence_is_not_taken_for_a_success(database: Database, settings
     assert (changeset["status"], changeset["watch"]["status"]) == ("applied", "inconclusive")
     assert [(facts["status"], facts["traces"]) for facts in told] == [("inconclusive", 0)]
     assert "Only 0 traces came" in last_entry(changeset)
+
+
+async def test_the_first_traces_since_a_change_count_and_no_more_than_a_look_takes(
+    database: Database, settings: Settings, owner: Person, work: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent, changeset_id = await applied(database, owner, work)
+    await traffic(database, owner, agent, 60, failing=60, ago=timedelta(seconds=30))
+    await traffic(database, owner, agent, 60, ago=timedelta(minutes=1))
+    await elapse(database, owner)
+    monkeypatch.setattr(queries, "MOST_SINCE", 61)
+
+    await jobs.check_watch(JobContext(database=database, settings=settings), look(owner, changeset_id))
+
+    watch = (await shown(owner, changeset_id))["watch"]
+    errors = next(each for each in watch["readings"] if each["metric"] == "errors")
+    assert (watch["status"], errors["traces"], errors["bad"]) == ("watching", 61, 1)
+
+
+def test_a_watch_ends_once_and_in_any_way() -> None:
+    allowed = {(current, to) for current, to in product(WatchStatus, WatchStatus) if WATCH.allows(current, to)}
+
+    assert allowed == {(WatchStatus.WATCHING, to) for to in WatchStatus if to is not WatchStatus.WATCHING}
+
+
+def test_of_several_agents_the_one_that_was_too_silent_is_told_of() -> None:
+    often, seldom = (
+        Reference(agent_id=clock.new_id(), metric=Metric.ERRORS, traces=60, bad=bad, limit=None, allowed=allowed)
+        for bad, allowed in ((1, 0.02), (50, 0.9))
+    )
+    readings = tuple(
+        weigh(each, Tally(agent_id=each.agent_id, metric=each.metric, traces=traces, bad=0, limit=None))
+        for each, traces in ((often, 20), (seldom, 30))
+    )
+
+    assert jobs._conclude((often, seldom), readings)[1].startswith("Only 30 traces came")
 
 
 @pytest.mark.parametrize(

@@ -160,11 +160,10 @@ async def _hold_watch(
 def _conclude(references: tuple[Reference, ...], readings: tuple[Reading, ...]) -> tuple[WatchStatus, str]:
     """How a watch whose time is over ends without a regression, and why: a silence is no success."""
     seen = {reading.agent_id: reading.traces for reading in readings if reading.metric is Metric.ERRORS}
-    least = min(seen.values(), default=0)
-    failures = [reference for reference in references if reference.metric is Metric.ERRORS]
-    if all(is_enough(references, reference, seen.get(reference.agent_id, 0)) for reference in failures):
-        return WatchStatus.KEPT, f"No regression showed in {least} traces; the change stays."
-    return WatchStatus.INCONCLUSIVE, f"Only {least} traces came, too few for a regression to show; the change stays."
+    came = [(each, seen.get(each.agent_id, 0)) for each in references if each.metric is Metric.ERRORS]
+    if too_few := [traces for each, traces in came if not is_enough(references, each, traces)]:
+        return WatchStatus.INCONCLUSIVE, f"Only {min(too_few)} traces came, too few for a regression to show; the change stays."
+    return WatchStatus.KEPT, f"No regression showed in {min(traces for _, traces in came)} traces; the change stays."
 
 
 async def _find_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID) -> Changeset | None:
