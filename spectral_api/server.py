@@ -6,6 +6,7 @@ Postgres nor workers behind. A Ctrl-C reaches this process alone; it drains HTTP
 
 import asyncio
 import gc
+import resource
 import signal
 import socket
 import sys
@@ -37,6 +38,8 @@ HEALTHY_AFTER_SECONDS = 60
 IDLE_SECONDS = 75
 """So long a connection stays open on which nothing is asked: longer than senders are told to wait, than exporters collect spans
 (five seconds), and than proxies keep theirs (a minute, mostly). Who comes back just when it is closed loses a request."""
+OPEN_FILES = 65_536
+"""So many files a server may have open where the system lets it: each connection of a sender is one, for as long as it stays."""
 YOUNG_OBJECTS = 50_000
 """So many objects more, and the garbage collector looks through the new ones. Spans are many objects and form no cycles."""
 
@@ -112,6 +115,7 @@ def open_database(settings: Settings) -> Iterator[str]:
 def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess | None], None]) -> None:
     """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL, and the demo's access, once it listens."""
     require_grpc(settings)
+    allow_connections()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end during the start unwinds it
     with listen(settings) as listener, open_database(settings) as owner_url:
         schema.upgrade(owner_url)
@@ -145,6 +149,15 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
         gc.freeze()  # what is there now stays; going through it again and again would stop every request for tens of milliseconds
         with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
             runner.run(run())
+
+
+def allow_connections() -> None:
+    """Let this process have ``OPEN_FILES`` open, or as many as it may; systems begin at a thousand or less."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES if most == resource.RLIM_INFINITY else min(most, OPEN_FILES)
+    if resource.RLIM_INFINITY != now < wanted:
+        with suppress(OSError, ValueError):  # a limit of the whole system may be lower than what this one says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 async def prepare_partitions(url: str) -> None:

@@ -1,10 +1,12 @@
 """The server as a process: started, drained, killed, misconfigured."""
 
+import resource
 import signal
 import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
@@ -42,6 +44,21 @@ def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal() -> Non
             join(folder)
     assert health["checks"]["database"]["status"] == health["checks"]["migrations"]["status"] == "ok"
     assert (worker.returncode, "SPECTRAL_SECRET_KEY" in worker.stderr) == (2, True)
+
+
+def test_a_server_takes_more_connections_than_the_shell_that_starts_it(empty_database: str, tmp_path: Path) -> None:
+    shell, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+    try:
+        with serving("--data-dir", str(tmp_path), "--workers", "0", SPECTRAL_DATABASE_URL=empty_database) as (url, _):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (shell, most))
+            address = httpx.URL(url)
+            with ExitStack() as connections:
+                for _ in range(300):
+                    connections.enter_context(socket.create_connection((address.host, address.port), timeout=5))
+                assert httpx.get(f"{url}/api/v1/health").status_code == 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (shell, most))
 
 
 def test_two_servers_may_start_at_once_on_an_empty_database(empty_database: str, tmp_path: Path) -> None:
