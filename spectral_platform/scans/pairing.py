@@ -1,6 +1,5 @@
 """Baseline and candidate on the same cases, as paired differences: what every comparison of a scan is made of."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
@@ -53,8 +52,8 @@ class Pairs(Value):
     baseline_costs: tuple[float, ...]
     candidate_costs: tuple[float, ...]
     candidate_amounts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    baseline_answers: dict[str, tuple[float, ...]] = Field(default_factory=dict)
-    candidate_answers: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    baseline_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    candidate_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
 
     @property
     def composite(self) -> tuple[float, ...]:
@@ -288,23 +287,19 @@ def _amounts(arm: Mapping[str, Arm]) -> dict[str, tuple[float, ...]]:
     return {name: groups.means for name, groups in found.items()}
 
 
-def _answers(arm: Mapping[str, Arm], standard: Standard) -> dict[str, tuple[float, ...]]:
+def _answers(arm: Mapping[str, Arm], standard: Standard) -> dict[str, tuple[float | None, ...]]:
     """What the first run of each sample took, of near-duplicates the first one, by the metrics whose percentile is limited.
 
-    One answer a case, because runs of one case resemble each other, and a percentile's bound counts independent answers. Where
-    it is not known of an answer it counts at its worst, infinite; where it is known of none, the metric is unknown.
+    One answer a case, because runs of one case resemble each other, and a percentile's bound counts independent answers. None is
+    what is not known of an answer; where it is known of none, the metric is unknown.
     """
-    found: dict[str, tuple[float, ...]] = {}
     firsts: dict[str, Trial] = {}
     metrics = {constraint.metric for constraint in standard.constraints if constraint.statistic is Statistic.P95}
     for (trial, _), *_ in arm.values() if metrics else ():
         if trial.case.kind == "sample":
             firsts.setdefault(trial.case.content_group, trial)
-    for metric in sorted(metrics):
-        amounts = [getattr(trial.measures, metric) for trial in firsts.values()]
-        if any(amount is not None for amount in amounts):
-            found[metric] = tuple(math.inf if amount is None else amount for amount in amounts)
-    return found
+    found = {metric: tuple(getattr(trial.measures, metric) for trial in firsts.values()) for metric in sorted(metrics)}
+    return {metric: amounts for metric, amounts in found.items() if any(amount is not None for amount in amounts)}
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

@@ -20,7 +20,14 @@ async def scannable(owner: Person, database: Database) -> Scannable:
 
 
 async def test_a_scan_finds_an_improvement_and_hands_over_a_changeset(scannable: Scannable, work: Drain) -> None:
-    started = await scannable.start()
+    limited = {
+        "name": "Quality, with answers that are never slow",
+        "rubric_id": str(scannable.rubric_id),
+        "terms": [{"metric": "quality", "direction": "maximize", "weight": 1}],
+        "constraints": [{"metric": "latency_ms", "operator": "<=", "value": 60_000, "statistic": "p95"}],
+    }
+    objective = await scannable.owner.client.post(f"{scannable.owner.w}/evaluations/objectives", json=limited)
+    started = await scannable.start(objective_id=objective.json()["id"])
     assert started["status"] == "scheduled"
     assert started["simulated"] is True
     assert started["readiness"]["mode"] == "full"
@@ -38,6 +45,8 @@ async def test_a_scan_finds_an_improvement_and_hands_over_a_changeset(scannable:
     assert {gate["gate"] for gate in verdict["gates"]} == {f"G{number}" for number in range(8)}
     assert [gate["name"] for gate in verdict["gates"] if not gate["passed"]] == ["divergence"]  # it warns only
     assert verdict["statistics"]["look"]["cases"] >= verdict["effect"]["n_pairs"]
+    slowest = next(gate for gate in verdict["gates"] if gate["name"] == "constraint:p95:latency_ms")
+    assert 0 < slowest["value"] <= slowest["threshold"]
     assert scan["readiness"]["noise"]["cases"] == 15
     changeset = await scannable.get(f"changesets/{scan['changeset_id']}")
     assert (changeset["status"], changeset["simulated"]) == ("proposed", True)
@@ -57,6 +66,38 @@ async def test_a_scan_finds_an_improvement_and_hands_over_a_changeset(scannable:
     assert calls == cost["budget"]["spent_calls"] == sum(entry["calls"] for entry in cost["by_phase"])
     assert cost["total_usd"] == cost["budget"]["spent_usd"]
     assert cost["budget"]["reserved_usd"] == "0"
+
+
+async def test_a_good_change_waits_for_cases_that_show_how_slow_its_slowest_answers_are(
+    owner: Person, database: Database, work: Drain
+) -> None:
+    scannable = await make_scannable(owner, database, samples=85)
+    await owner.client.put(f"{owner.w}/autonomy", json={"mode": "recommend"})
+    slow, slower = ({"metric": "latency_ms", "operator": "<=", "value": 60_000, "statistic": name} for name in ("mean", "p95"))
+    objective = {
+        "name": "Better, never slow",
+        "rubric_id": str(scannable.rubric_id),
+        "terms": [{"metric": "quality", "direction": "maximize", "weight": 1}],
+        "constraints": [slow, slower],
+    }
+    made = (await owner.client.post(f"{owner.w}/evaluations/objectives", json=objective)).json()
+    started = await scannable.start(objective_id=made["id"], max_candidates=1)
+    await work()
+
+    scan = await scannable.get(f"scans/{started['scan_id']}")
+    verdict = scan["verdict"]
+    limits = {gate["name"]: gate for gate in verdict["gates"] if gate["name"].startswith("constraint:")}
+    assert {name: gate["passed"] for name, gate in limits.items()} == {
+        "constraint:latency_ms": True,
+        "constraint:p95:latency_ms": False,
+    }
+    slowest = limits["constraint:p95:latency_ms"]
+    assert (slowest["harm"], slowest["value"]) == (False, None)
+    assert "cases cannot bound it" in slowest["detail"]
+    assert (verdict["outcome"], scan["changeset_id"]) == ("insufficient_evidence", None)
+    assert {gate["name"] for gate in verdict["gates"] if not gate["passed"]} <= {"constraint:p95:latency_ms", "divergence"}
+    assert verdict["need"]["cases"] >= 62
+    assert any("from 62 different holdout cases on" in warning for warning in started["readiness"]["warnings"])
 
 
 async def test_a_seed_repeats_a_scan_to_the_last_figure_and_another_one_does_not(scannable: Scannable, work: Drain) -> None:

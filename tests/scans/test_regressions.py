@@ -233,9 +233,9 @@ def test_a_lower_limit_holds_its_mean() -> None:
     ("slow", "of", "passes", "harms", "needed"),
     [
         (0, 60, False, False, 72),
-        (0, 72, True, False, 72),
+        (0, 72, True, False, None),
         (1, 94, False, False, 173),
-        (1, 200, True, False, 110),
+        (1, 200, True, False, None),
         (6, 94, False, False, None),
         (12, 94, False, True, None),
     ],
@@ -271,3 +271,30 @@ def test_slow_answers_are_no_harm_where_the_baseline_was_as_slow_and_slower() ->
         "The p95 of latency_ms must be <= 4000; it is 5000. With 97.50% confidence it is at most 5000. "
         "94 of 94 answers lie above the limit; more cases would not show that it is kept."
     )
+
+
+def test_what_is_unknown_of_answers_shows_neither_that_a_limit_is_kept_nor_that_it_is_broken() -> None:
+    limited = replace(
+        STANDARD, constraints=(Constraint(metric="total_tokens", operator="<=", value=400, statistic=Statistic.P95),)
+    )
+    known, unknown = [100.0] * 75, [None] * 25
+    answers = {"total_tokens": known + unknown}
+    change = pairs([0.3] * 100, candidate_answers=answers, baseline_answers=answers)
+
+    result = gate(conclude(change, limited, seed=1, draws=2000), "constraint:p95:total_tokens")
+
+    assert (result.passed, result.harm, result.value) == (False, False, None)
+    assert "25 of 100 answers lie above the limit, or are unknown (25)" in result.detail
+    broken = {"total_tokens": [900.0] * 75 + unknown}
+    worse = pairs([0.3] * 100, candidate_answers=broken, baseline_answers=answers)
+    assert gate(conclude(worse, limited, seed=1, draws=2000), "constraint:p95:total_tokens").harm
+
+
+def test_cases_are_planned_at_the_level_of_the_last_look_where_the_budget_ended_before_it() -> None:
+    limited = replace(
+        STANDARD, constraints=(Constraint(metric="latency_ms", operator="<=", value=4_000, statistic=Statistic.P95),)
+    )
+    change = pairs([0.1] * 30, candidate_answers={"latency_ms": [900.0] * 30}, baseline_answers={"latency_ms": [900.0] * 30})
+    early = conclude(change, limited, seed=1, strictness=plan_strictness(60)[0], draws=2000)
+
+    assert early.statistics["limit_cases_needed"] == 75

@@ -24,6 +24,8 @@ class Strictness(Value):
     of_cases: int
     alpha: float
     """Of what is good about a change."""
+    last_alpha: float
+    """The same at the last look, by which it is planned how many cases show something."""
     minimum_pairs: int
     """Sealed pairs without which nothing is decided."""
     harm_alpha: float
@@ -37,6 +39,7 @@ class Strictness(Value):
 
 def plan_strictness(cases: int, rigor: Rigor = USUAL_RIGOR) -> tuple[Strictness, ...]:
     """The looks at a holdout of so many samples."""
+    levels = plan_looks(cases, rigor.alpha)
     return tuple(
         Strictness(
             look=good.number,
@@ -44,10 +47,11 @@ def plan_strictness(cases: int, rigor: Rigor = USUAL_RIGOR) -> tuple[Strictness,
             cases=good.cases,
             of_cases=cases,
             alpha=good.alpha,
+            last_alpha=levels[-1].alpha,
             minimum_pairs=rigor.minimum_pairs,
             harm_alpha=harm.alpha,
         )
-        for good, harm in zip(plan_looks(cases, rigor.alpha), plan_looks(cases, HARM_ALPHA), strict=True)
+        for good, harm in zip(levels, plan_looks(cases, HARM_ALPHA), strict=True)
     )
 
 
@@ -59,6 +63,7 @@ def only_look(cases: int, rigor: Rigor = USUAL_RIGOR) -> Strictness:
         cases=cases,
         of_cases=cases,
         alpha=rigor.alpha,
+        last_alpha=rigor.alpha,
         minimum_pairs=rigor.minimum_pairs,
         harm_alpha=HARM_ALPHA,
     )

@@ -1,7 +1,7 @@
 """Gate G5's limits: the objective's constraints and the rubric's minimums, held against the candidate on the holdout."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -39,20 +39,33 @@ def limit_gates(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[Ga
 
 
 def limit_cases_needed(pairs: Pairs, standard: Standard, strictness: Strictness) -> int | None:
-    """Holdout cases that would show every limit of a percentile to be kept, as often as it was; None where none would."""
-    return max((needed for _, needed in _needs(pairs, standard, strictness) if needed is not None), default=None)
+    """Holdout cases that would show the limits of percentiles that are not shown yet; None where nothing would or must."""
+    needed = (
+        _cases_needed(answers, constraint.value, strictness)
+        for constraint in (limit.constraint for limit in standard.limits)
+        if constraint.statistic is Statistic.P95 and (answers := pairs.candidate_answers.get(constraint.metric))
+        if not constraint.holds(_highest(answers, strictness))
+    )
+    return max((cases for cases in needed if cases is not None), default=None)
 
 
-def _needs(pairs: Pairs, standard: Standard, strictness: Strictness) -> Iterator[tuple[str, int | None]]:
-    for limit in standard.limits:
-        constraint = limit.constraint
-        if constraint.statistic is Statistic.P95 and (answers := pairs.candidate_answers.get(constraint.metric)):
-            yield limit.name, _cases_needed(answers, constraint.value, strictness)
+def _cases_needed(answers: Sequence[float | None], limit: float, strictness: Strictness) -> int | None:
+    return cases_for_quantile(P95, _count_over(answers, limit) / len(answers), alpha=strictness.last_alpha)
 
 
-def _cases_needed(answers: Sequence[float], limit: float, strictness: Strictness) -> int | None:
-    over = sum(answer > limit for answer in answers) / len(answers)
-    return cases_for_quantile(P95, over, alpha=strictness.alpha)
+def _count_over(answers: Sequence[float | None], limit: float) -> int:
+    """Answers that are not known to keep to the limit."""
+    return sum(answer is None or answer > limit for answer in answers)
+
+
+def _highest(answers: Sequence[float | None], strictness: Strictness) -> float:
+    """What the percentile is at most, if what is not known of an answer is at its worst."""
+    return quantile_upper_bound([math.inf if answer is None else answer for answer in answers], P95, strictness.alpha)
+
+
+def _lowest(answers: Sequence[float | None], strictness: Strictness) -> float:
+    """What the percentile is at least, if what is not known of an answer is at its best: not to know is no evidence of harm."""
+    return quantile_lower_bound([-math.inf if answer is None else answer for answer in answers], P95, strictness.harm_alpha)
 
 
 def _mean_limit(check: LimitCheck, pairs: Pairs, bounding: Bounding) -> GateResult:
@@ -76,17 +89,16 @@ def _percentile_limit(check: LimitCheck, pairs: Pairs, strictness: Strictness) -
     """A limit that nineteen of twenty answers keep to: shown by the upper bound of the percentile, broken by the lower one."""
     constraint, detail = check.limit.constraint, check.sentence
     answers = pairs.candidate_answers.get(constraint.metric, ())
-    highest = quantile_upper_bound(answers, P95, strictness.alpha)
-    lowest = quantile_lower_bound(answers, P95, strictness.harm_alpha)
+    highest = _highest(answers, strictness)
     passed = constraint.holds(highest)
     if math.isfinite(highest):
         detail += f" With {1 - strictness.alpha:.2%} confidence it is at most {highest:.4g}."
     elif answers:
         detail += f" {len(answers)} cases cannot bound it with {1 - strictness.alpha:.2%} confidence."
     if answers and not passed:
+        unknown = f", or are unknown ({answers.count(None)})" if None in answers else ""
+        detail += f" {_count_over(answers, constraint.value)} of {len(answers)} answers lie above the limit{unknown};"
         needed = _cases_needed(answers, constraint.value, strictness)
-        over = sum(answer > constraint.value for answer in answers)
-        detail += f" {over} of {len(answers)} answers lie above the limit;"
         detail += f" {needed} cases would show that it is kept." if needed else " more cases would not show that it is kept."
     return GateResult(
         gate=Gate.HARD_CONSTRAINTS,
@@ -94,13 +106,14 @@ def _percentile_limit(check: LimitCheck, pairs: Pairs, strictness: Strictness) -
         value=highest if math.isfinite(highest) else None,
         threshold=constraint.value,
         passed=passed,
-        harm=check.is_harm and lowest > constraint.value,
+        harm=check.is_harm and _lowest(answers, strictness) > constraint.value,
         detail=detail,
     )
 
 
-def _percentiles(answers: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """The 95th percentiles as they came out, by the figures' names: nearest rank."""
+def _percentiles(answers: Mapping[str, Sequence[float | None]]) -> dict[str, float]:
+    """The 95th percentiles of what is known, as they came out, by the figures' names: nearest rank."""
+    known = {metric: [amount for amount in amounts if amount is not None] for metric, amounts in answers.items()}
     return {
-        p95_of(metric): float(np.quantile(amounts, P95, method="inverted_cdf")) for metric, amounts in answers.items() if amounts
+        p95_of(metric): float(np.quantile(amounts, P95, method="inverted_cdf")) for metric, amounts in known.items() if amounts
     }
