@@ -101,7 +101,8 @@ async def test_an_attempt_that_hangs_is_charged_and_tried_again(purse: Purse, mo
             await caller(hasty, purse, patience_s=0).ask(request(), LABEL)
     model_server.latency_s = 0
 
-    assert purse.calls == 3 >= model_server.received
+    # The third opens the circuit; where booking it takes longer than the circuit holds, a fourth tries whether it is over.
+    assert 3 <= purse.calls >= model_server.received
 
 
 async def test_an_endpoint_that_trickles_for_ever_is_left(model_server: ModelServer, purse: Purse) -> None:
