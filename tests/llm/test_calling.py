@@ -101,7 +101,7 @@ async def test_an_attempt_that_hangs_is_charged_and_tried_again(purse: Purse, mo
             await caller(hasty, purse, patience_s=0).ask(request(), LABEL)
     model_server.latency_s = 0
 
-    # The third opens the circuit; where booking it takes longer than the circuit holds, a fourth tries whether it is over.
+    # The third opens the circuit for half a second; on a machine that stands still for longer, a fourth tries whether it is over.
     assert 3 <= purse.calls >= model_server.received
 
 
