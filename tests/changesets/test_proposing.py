@@ -23,7 +23,7 @@ async def test_an_improvement_is_proposed_with_everything_that_explains_it(datab
     assert shown["id"] == shown["changeset_id"] == str(changeset_id)
     assert (shown["status"], shown["outcome"], shown["risk"], shown["simulated"]) == ("proposed", "improve", "low", True)
     assert shown["summary"] == shown["explainability"]["summary"] == "Answers become briefer."
-    assert shown["verdict"] == {"outcome": "improve", "effect": {"estimate": 0.2}}
+    assert shown["verdict"] == {"outcome": "improve", "effect": {"estimate": 0.2}, "evidence_level": "L3"}
     assert shown["performance_cards"][0]["measurements"][0]["proposed"] == 0.7
     assert shown["framework_snapshot"]["world_model"] == "general-agent-conduct@1.0.0"
     (item,) = shown["items"]
