@@ -20,6 +20,7 @@ import uvicorn
 from sqlalchemy.exc import OperationalError
 
 from spectral_api.app import create_app
+from spectral_api.connections import Connection
 from spectral_api.demonstration import DemoAccess, ensure_demo
 from spectral_api.otel.rpc import require_grpc
 from spectral_platform.core import schema
@@ -38,6 +39,8 @@ HEALTHY_AFTER_SECONDS = 60
 IDLE_SECONDS = 75
 """So long a connection stays open on which nothing is asked: longer than senders are told to wait, than exporters collect spans
 (five seconds), and than proxies keep theirs (a minute, mostly). Who comes back just when it is closed loses a request."""
+UNREAD_SECONDS = 60
+"""So long a client may take in nothing of what it is sent, be it that it is gone, or that it does not read."""
 OPEN_FILES = 65_536
 """So many files a server may have open where the system lets it: each connection of a sender is one, for as long as it stays."""
 YOUNG_OBJECTS = 50_000
@@ -86,6 +89,8 @@ def listen(settings: Settings) -> socket.socket:
     """A socket bound to the address in the settings; port 0 takes a free one."""
     listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if sys.platform == "linux":  # connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
@@ -127,7 +132,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
         config = uvicorn.Config(
             app,
             loop="uvloop",
-            http="httptools",
+            http=Connection,
             ws="none",
             lifespan="on",
             log_config=None,

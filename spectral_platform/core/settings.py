@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     requests_per_minute: int = Field(default=6_000, ge=0)
     ingestion_requests_per_minute: int = Field(default=60_000, ge=0)
     public_requests_per_minute: int = Field(default=300, ge=0)
+    request_arrival_s: float = Field(default=30.0, gt=0)
+    request_bytes_per_s: int = Field(default=8_192, gt=0)
     max_body_bytes: int = Field(default=20_000_000, gt=0)
     max_upload_bytes: int = Field(default=250_000_000, gt=0)
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -47,16 +47,19 @@ def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal() -> Non
 
 
 def test_a_server_takes_more_connections_than_the_shell_that_starts_it(empty_database: str, tmp_path: Path) -> None:
+    environment = {"SPECTRAL_DATABASE_URL": empty_database, "SPECTRAL_REQUEST_ARRIVAL_S": "0.1"}
     shell, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
     try:
-        with serving("--data-dir", str(tmp_path), "--workers", "0", SPECTRAL_DATABASE_URL=empty_database) as (url, _):
+        with serving("--data-dir", str(tmp_path), "--workers", "0", **environment) as (url, _):
             resource.setrlimit(resource.RLIMIT_NOFILE, (shell, most))
             address = httpx.URL(url)
             with ExitStack() as connections:
                 for _ in range(300):
-                    connections.enter_context(socket.create_connection((address.host, address.port), timeout=5))
+                    last = connections.enter_context(socket.create_connection((address.host, address.port), timeout=30))
                 assert httpx.get(f"{url}/api/v1/health").status_code == 200
+                last.sendall(b"GET /api/v1/health HTTP/1.1")  # and no more of it
+                assert last.recv(1000).startswith(b"HTTP/1.1 408 ")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (shell, most))
 
