@@ -115,6 +115,15 @@ class Assembly:
             self.inputs[span_id], self.outputs[span_id] = row.input, row.output
         return [span_id for span_id in self.rows if span_id in self.stored]
 
+    def unseen_texts_of(self, summary: TraceSummary) -> set[str]:
+        """The spans whose texts the trace shows and that neither arrived nor gave it its texts before."""
+        unseen = set()
+        if summary.input_span_id is not None and summary.input_span_id not in self.inputs:
+            unseen.add(summary.input_span_id)
+        if summary.output_span_id is not None and summary.output_span_id not in self.outputs:
+            unseen.add(summary.output_span_id)
+        return unseen
+
     def summarise(self) -> TraceSummary:
         """The trace as all its spans make it."""
         arrived = {span_id: row.facts for span_id, row in self.rows.items()}
@@ -224,17 +233,16 @@ class Storing:
         """What brings traces that were there before up to date."""
         summaries = {trace_id: trace.summarise() for trace_id, trace in traces.items()}
         unseen = [
-            (traces[trace_id].day, trace_id, span_id)
-            for trace_id, summary in summaries.items()
-            for span_id in {summary.input_span_id, summary.output_span_id} - {None}
-            if span_id not in traces[trace_id].rows
+            (trace.day, trace_id, span_id)
+            for trace_id, trace in traces.items()
+            for span_id in trace.unseen_texts_of(summaries[trace_id])
         ]
         if unseen:
             days, trace_ids, span_ids = zip(*unseen, strict=True)
             places = {"days": sorted(set(days)), "trace_ids": list(trace_ids), "span_ids": list(span_ids)}
             for trace_id, span_id, question, answer in await self._run(PREVIEWS, **places):
                 traces[trace_id].inputs[span_id], traces[trace_id].outputs[span_id] = question, answer
-        return self._question(UPDATE_TRACES, **_columns(summaries, traces))
+        return self._question(UPDATE_TRACES, day=self._today, **_columns(summaries, traces))
 
     def _added(self, counts: Sequence[Count]) -> dict[str, Any]:
         return {

@@ -38,24 +38,33 @@ _ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in SUMMARY.items())
 _SENT = f"(SELECT {_READ} FROM unnest({_ARRAYS}) AS sent({', '.join(SUMMARY)})) AS sent"
 _ARE_DUE = "INSERT INTO trace_words_due (workspace_id, trace_id) SELECT %(workspace_id)b, trace_id FROM"
 """What begins or changes has words that are not indexed yet."""
-BEGIN_TRACES = f"""
-WITH begun AS (
+_PUT = f"""
     INSERT INTO traces (workspace_id, day, feedback_count, created_at, updated_at, {", ".join(SUMMARY)})
     SELECT %(workspace_id)b, %(day)b, 0, %(now)b, %(now)b, {", ".join(SUMMARY)} FROM {_SENT}
     ORDER BY trace_id
+"""
+BEGIN_TRACES = f"""
+WITH begun AS (
+    {_PUT}
     ON CONFLICT DO NOTHING
     RETURNING trace_id
 ),
 due AS ({_ARE_DUE} begun)
 SELECT trace_id FROM begun
 """
+# Of each trace by itself, which leaves the planner no choice but its key. Asked for all of them at once it would read a whole
+# workspace instead, as long as it takes that for small: what has begun since statistics were last gathered always is.
 KNOWN_TRACES = """
-SELECT trace_id, day FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
+SELECT known.* FROM unnest(%(trace_ids)b::text[]) AS asked(trace_id) CROSS JOIN LATERAL (
+    SELECT trace_id, day FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = asked.trace_id OFFSET 0
+) AS known
 """
 LOCK_TRACES = """
-SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
-WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
-ORDER BY trace_id FOR NO KEY UPDATE
+SELECT locked.* FROM (SELECT trace_id FROM unnest(%(trace_ids)b::text[]) AS trace_id ORDER BY trace_id COLLATE "C") AS asked
+CROSS JOIN LATERAL (
+    SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
+    WHERE workspace_id = %(workspace_id)b AND trace_id = asked.trace_id FOR NO KEY UPDATE
+) AS locked
 """
 ERASED_TRACES = """
 SELECT trace_id FROM erased_traces WHERE workspace_id = %(workspace_id)b AND trace_id = ANY(%(trace_ids)b::text[])
@@ -76,21 +85,22 @@ WHERE spans.workspace_id = %(workspace_id)b
   AND spans.day = thin.day AND spans.trace_id = thin.trace_id AND spans.span_id = thin.span_id
 """
 PREVIEWS = f"""
-SELECT trace_id, span_id, left(input, {PREVIEW_CHARACTERS}), left(output, {PREVIEW_CHARACTERS}) FROM spans
-WHERE workspace_id = %(workspace_id)b AND day = ANY(%(days)b::date[])
-  AND (trace_id, span_id) IN (SELECT * FROM unnest(%(trace_ids)b::text[], %(span_ids)b::text[]))
+SELECT shown.* FROM unnest(%(trace_ids)b::text[], %(span_ids)b::text[]) AS asked(trace_id, span_id) CROSS JOIN LATERAL (
+    SELECT trace_id, span_id, left(input, {PREVIEW_CHARACTERS}), left(output, {PREVIEW_CHARACTERS}) FROM spans
+    WHERE workspace_id = %(workspace_id)b AND day = ANY(%(days)b::date[])
+      AND trace_id = asked.trace_id AND span_id = asked.span_id OFFSET 0
+) AS shown
 """
-# The ids are given twice: without them as a condition, a table that has just begun to fill is joined as a whole.
-_COMPUTED = ", ".join(f"{name} = sent.{name}" for name in SUMMARY if name != "trace_id")
+_COMPUTED = ", ".join(f"{name} = EXCLUDED.{name}" for name in ("updated_at", *SUMMARY) if name != "trace_id")
 UPDATE_TRACES = f"""
 WITH changed AS (
-    UPDATE traces SET updated_at = %(now)b, {_COMPUTED} FROM {_SENT}
-    WHERE traces.workspace_id = %(workspace_id)b AND traces.trace_id = sent.trace_id
-      AND traces.trace_id = ANY(%(trace_id)b::text[])
-    RETURNING traces.trace_id
+    {_PUT}
+    ON CONFLICT (workspace_id, trace_id) DO UPDATE SET {_COMPUTED}
+    RETURNING trace_id
 )
 {_ARE_DUE} changed
 """
+"""They are there, and locked: an insertion that meets them finds them by their key, whatever the planner thinks."""
 ADD_COUNTS = f"""
 INSERT INTO ingest_counts (workspace_id, period, measure, label, slot, count, counted_at, sample)
 SELECT %(workspace_id)b, %(period)b, measure, label, mod(pg_backend_pid(), {SLOTS}), count, %(now)b, sample
