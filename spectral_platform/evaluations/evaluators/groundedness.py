@@ -56,6 +56,6 @@ def evaluate(parameters: Groundedness, subject: Subject) -> Evaluation:
 
 
 @remembered(128)  # one config after another meets the same cases, and rules and rubrics look at the same answer
-def _content_ngrams(text: str) -> frozenset[tuple[str, ...]]:
+def _content_ngrams(text: str) -> frozenset[str | tuple[str, ...]]:
     content = [word for word in folded_words(text) if word not in _STOP_WORDS]
-    return frozenset((*ngrams(content, 1), *ngrams(content, 2)))
+    return frozenset((*content, *ngrams(content, 2)))

@@ -35,4 +35,4 @@ def tokens(text: str) -> list[str]:
 
 def ngrams(sequence: list[str], size: int) -> list[tuple[str, ...]]:
     """List the runs of ``size`` consecutive words, in order; empty when the text is shorter."""
-    return [tuple(sequence[start : start + size]) for start in range(len(sequence) - size + 1)]
+    return list(zip(*(sequence[start:] for start in range(size)), strict=False))

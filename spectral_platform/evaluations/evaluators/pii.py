@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Literal
 
+import re2
 from pydantic import Field
 
 from spectral_platform.core.linear_regex import LinearPattern, compile_pattern
@@ -73,10 +74,17 @@ def evaluate(parameters: Pii, subject: Subject) -> Evaluation:
     return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
 
 
+_ANY = re2.compile(
+    "|".join(f"(?:{form.pattern})" for detector, forms in FORMS.items() if detector is not Detector.SECRET for form in forms)
+)
+
+
 @remembered(64)  # rules and rubrics look at the same answer
 def _find_known(text: str) -> Mapping[PersonalData, Sequence[str]]:
     """Find every known kind, the strictest form first: digits of a bank account are not a phone number as well."""
     found: dict[PersonalData, list[str]] = {kind: [] for kind in PersonalData}
+    if _ANY.search(text) is None:  # most answers hold none: one look instead of one for each form
+        return found
     for detector in FORMS:
         if detector is Detector.SECRET:
             continue
