@@ -18,17 +18,26 @@ def remembered(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """
 
     def decorate(read: Callable[P, T]) -> Callable[P, T]:
-        known = lru_cache(maxsize=most)(read)
+        @lru_cache(maxsize=most)
+        def known(*args: P.args, **kwargs: P.kwargs) -> T:
+            if characters(args) > LONGEST:
+                raise _TooLong  # what raises is not remembered; only what is read anew is measured
+            return read(*args, **kwargs)
 
         @wraps(read)
         def answer(*args: P.args, **kwargs: P.kwargs) -> T:
-            if characters(args) > LONGEST:
+            try:
+                return known(*args, **kwargs)  # type: ignore[arg-type] # what is remembered by can be a key
+            except _TooLong:
                 return read(*args, **kwargs)
-            return known(*args, **kwargs)  # type: ignore[arg-type] # what is remembered by can be a key
 
         return answer
 
     return decorate
+
+
+class _TooLong(Exception):
+    """More characters than are worth remembering."""
 
 
 def characters(part: object) -> int:
