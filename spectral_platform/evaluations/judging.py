@@ -63,6 +63,7 @@ _FORM = (
     'only: {"criteria": [{"id": "...", "verdict": "yes|no|na", "evidence": "...", "confidence": 0.9}]}, one entry for '
     "each criterion."
 )
+_INSTRUCTIONS = {prompt: Message(role=Role.SYSTEM, content=f"{rules}\n\n{_FORM}") for prompt, rules in _RULES.items()}
 
 
 class Verdict(StrEnum):
@@ -150,7 +151,7 @@ def build_judge_request(
     return ModelRequest(
         model=model,
         messages=(
-            Message(role=Role.SYSTEM, content=f"{_RULES[prompt]}\n\n{_FORM}"),
+            _INSTRUCTIONS[prompt],
             Message(role=Role.USER, content=f"Judge this case.\n\n{ENVELOPE_START}\n{envelope}\n{ENVELOPE_END}"),
         ),
         max_output_tokens=256 + 256 * len(criteria),
@@ -229,6 +230,7 @@ def as_judged(output: str) -> str:
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
+_DECODER = json.JSONDecoder(strict=False)  # models break lines inside of quotes
 _LIST_MARK = re2.compile(r"^\s*(?:[-*•+]|\d+[.)])\s+")
 # A full stop ends a statement only before a capital, so that "e.g. a link" stays whole.
 _STATEMENT_END = re.compile(r"(?<=[.!?])\s+(?=[^\W\d_a-z])|;\s+")
@@ -289,14 +291,13 @@ def _entries(document: Any) -> list[Any]:
 
 def _json_documents(text: str) -> Iterator[tuple[Any, str]]:
     """Yield every JSON object or array that can be read from some place of the text on, the outermost first, with its text."""
-    decoder = json.JSONDecoder(strict=False)  # models break lines inside of quotes
     start = 0
     for _ in range(_MOST_OPENINGS):
         match = _OPENING.search(text, start)
         if match is None:
             return
         try:
-            document, end = decoder.raw_decode(text, match.start())
+            document, end = _DECODER.raw_decode(text, match.start())
         except (json.JSONDecodeError, RecursionError):
             start = match.start() + 1
         else:
