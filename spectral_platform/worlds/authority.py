@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec, evaluate
 from spectral_platform.evaluations.evaluators.subjects import Subject
 from spectral_platform.evaluations.scoring import RuleEvaluation
-from spectral_platform.worlds.rules import AppliesTo, Rule, Severity, WorldModel
+from spectral_platform.worlds.rules import Rule, Severity, WorldModel
 from spectral_platform.worlds.stimuli import Stimulus
 
 OWN_STIMULUS_EMPHASIS = 10.0
@@ -27,7 +27,7 @@ def evaluate_rules(world: WorldModel, subject: Subject, *, stimulus: Stimulus | 
     found = []
     if stimulus and own:
         found.append(_evaluated(own, stimulus.evaluator, subject, emphasis=OWN_STIMULUS_EMPHASIS))
-    for rule in world.active_rules(AppliesTo.EVERY_ANSWER):
+    for rule in world.common_rules:
         if rule.key not in waived:
             found.append(_evaluated(rule, _read(orjson.dumps(rule.evaluator)), subject))
     return tuple(found)

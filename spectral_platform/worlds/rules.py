@@ -127,6 +127,11 @@ class WorldModel(Value):
         """``name@version``, as workspaces and scans quote it."""
         return f"{self.name}@{self.version}"
 
+    @functools.cached_property
+    def common_rules(self) -> tuple[Rule, ...]:
+        """The rules that every answer is held to."""
+        return self.active_rules(AppliesTo.EVERY_ANSWER)
+
     def active_rules(self, applies_to: AppliesTo) -> tuple[Rule, ...]:
         """The rules that take part in evaluations and apply so."""
         return tuple(rule for rule in self.rules if rule.is_active and rule.applies_to is applies_to)
