@@ -3,7 +3,6 @@
 It reads nothing but the chat and the request's parameters, as a model behind an endpoint would.
 """
 
-import functools
 import re
 from collections.abc import Mapping
 
@@ -41,9 +40,12 @@ def answer_as_agent(request: ModelRequest, *, tier_penalty: float) -> str:
     case = reading.concern.digest
     run = digest(_system_prompt(request), request.model, request.temperature, request.top_p, request.seed, *reading.examples)
 
-    @functools.cache
+    shown: dict[str, bool] = {}
+
     def shows(behaviour: str) -> bool:
-        return happens(chances[behaviour], behaviour=behaviour, case=case, run=run)
+        if behaviour not in shown:
+            shown[behaviour] = happens(chances[behaviour], behaviour=behaviour, case=case, run=run)
+        return shown[behaviour]
 
     def pick(kind: str, options: tuple[str, ...]) -> str:
         return options[int(uniform("wording", case, run, kind) * len(options))]

@@ -145,7 +145,7 @@ def _states_the_facts(case: _Case) -> _Finding:
     if not case.expected:
         return _rests_on_the_context(case)
     wanted = content_stems(case.expected)
-    said = content_stems(" ".join(case.sentences))
+    said = set[str]().union(*map(content_stems, case.sentences))
     recall = sum(1 for word in wanted if word in said) / max(1, len(wanted))
     numbers = set(re.findall(r"\d+", case.expected)) - set(re.findall(r"\d+", " ".join(case.sentences)))
     holds = recall >= 0.6 and not numbers
