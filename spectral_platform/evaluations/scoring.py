@@ -18,7 +18,7 @@ from pydantic import Field
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
-from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
+from spectral_platform.evaluations.terms import AMOUNTS, Direction, ObjectiveTerm
 
 _QUALITY_ALONE = (ObjectiveTerm(metric="quality", direction=Direction.MAXIMIZE, weight=1),)
 
@@ -143,7 +143,32 @@ def paired_composites(baseline: CaseScore, candidate: CaseScore, terms: Sequence
 
     None when either has no composite: that pair says nothing.
     """
-    terms = tuple(terms) or _QUALITY_ALONE
+    return _paired(baseline, candidate, tuple(terms) or _QUALITY_ALONE)
+
+
+def doubted_composites(baseline: CaseScore, candidate: CaseScore, terms: Sequence[ObjectiveTerm]) -> tuple[float, float] | None:
+    """Give both composites with what is unknown in one arm alone at what speaks against the candidate.
+
+    An amount that only the candidate leaves out is worth nothing, one that only the baseline does is worth all. None where no
+    amount is unknown in one arm alone, or where ``paired_composites`` says nothing.
+    """
+    doubtful = {
+        term.metric
+        for term in terms
+        if term.metric in AMOUNTS and (baseline.terms.get(term.metric) is None) != (candidate.terms.get(term.metric) is None)
+    }
+    if not doubtful:
+        return None
+    return _paired(_filled(baseline, doubtful, 1.0), _filled(candidate, doubtful, 0.0), tuple(terms))
+
+
+def _filled(score: CaseScore, metrics: Iterable[str], utility: float) -> CaseScore:
+    """The score with this utility for what is unknown of these metrics."""
+    unknown = {metric: utility for metric in metrics if score.terms.get(metric) is None}
+    return score.model_copy(update={"terms": score.terms | unknown})
+
+
+def _paired(baseline: CaseScore, candidate: CaseScore, terms: tuple[ObjectiveTerm, ...]) -> tuple[float, float] | None:
     arms = (baseline, candidate)
     scored = [arm for arm in arms if not arm.is_zeroed]
     known = frozenset(term.metric for term in terms if all(arm.terms.get(term.metric) is not None for arm in scored))

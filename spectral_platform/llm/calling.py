@@ -210,15 +210,22 @@ class ModelCaller:
             if self.on_outage is not None:
                 await self.on_outage(told, True)
 
+    def ceiling(self, request: ModelRequest) -> tuple[Decimal | None, int | None]:
+        """The US dollars and the tokens that one answer can take at most, as far as anything bounds them.
+
+        Nothing bounds what a customer's endpoint takes, and nothing the money where a price is unknown.
+        """
+        if request.endpoint is not None:
+            return None, None
+        provider = self._providers.serving(request)
+        return self._upper_bound(provider, request) or None, _most_input(provider, request) + request.max_output_tokens
+
     def _upper_bound(self, provider: Provider, request: ModelRequest) -> Decimal:
-        """The most that the call can cost: a token is never less than a byte. Without a price only calls are counted.
+        """The most that the call can cost. Without a price only calls are counted.
 
         What a customer's endpoint spends is its own affair: one call of its model is reserved, and what it reports is booked.
         """
-        size = sum(message.size + MESSAGE_OVERHEAD_TOKENS * (1 + len(message.tool_calls)) for message in request.messages)
-        size += len(orjson.dumps(request.tools))
-        if not provider.is_simulated and (request.tools or request.json_schema or request.extra):
-            size += len(orjson.dumps((request.json_schema, request.extra))) + FORM_OVERHEAD_TOKENS
+        size = _most_input(provider, request)
         kinds: list[dict[str, int]] = [{}]
         if self._prices is not None:  # by which reading from a cache may cost more
             kinds.append({"cached_input_tokens": size})
@@ -250,6 +257,15 @@ class ModelCaller:
             cached_input_tokens=answer.cached_input_tokens,
             cache_write_tokens=answer.cache_write_tokens,
         )
+
+
+def _most_input(provider: Provider, request: ModelRequest) -> int:
+    """The most tokens that the request can be: a token is never less than a byte."""
+    size = sum(message.size + MESSAGE_OVERHEAD_TOKENS * (1 + len(message.tool_calls)) for message in request.messages)
+    size += len(orjson.dumps(request.tools))
+    if not provider.is_simulated and (request.tools or request.json_schema or request.extra):
+        size += len(orjson.dumps((request.json_schema, request.extra))) + FORM_OVERHEAD_TOKENS
+    return size
 
 
 def call_key(request: ModelRequest, label: CallLabel, *, provider: str) -> str:

@@ -1,13 +1,13 @@
 """Baseline and candidate on the same cases, as paired differences: what every comparison of a scan is made of."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 
 from pydantic import Field
 
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
+from spectral_platform.evaluations.scoring import CaseScore, References, doubted_composites, paired_composites
 from spectral_platform.evaluations.terms import AMOUNTS, Statistic
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
@@ -25,23 +25,33 @@ class Pairs(Value):
     """Differences candidate − baseline, one for each content group: repeats are averaged within the case, near-duplicates within
     their group, because neither are independent evidence (Miller 2024, arXiv 2411.00640).
 
-    The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. A case
-    that could not be scored enters the composite at its worst, the baseline's score against 0, and is counted in ``unscored``. A
-    stimulus that could not be scored is left out and counted in ``unscored_stimuli``. ``dimensions`` are over the samples that
-    both arms scored, by key; ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
-    `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one. ``lengths`` are those of
-    the answers that the composites are of, in characters. ``candidate_amounts`` are what the candidate took on the samples, by
-    metric: money, time and tokens, which have no upper end. ``baseline_answers`` and ``candidate_answers`` are what the first run
-    of each sample took where a limit is on a percentile of answers, which no mean of several keeps.
+    The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. What the
+    candidate leaves open cannot help it: a case that could not be scored, or where it says nothing and the baseline does, enters
+    the composite at its worst, the baseline's score against 0, and likewise both authorities where it is the candidate that was
+    not scored. Such samples are counted in ``unscored``, such stimuli in ``unscored_stimuli``. ``doubted`` are the differences
+    with what is unknown of amounts in one arm alone at its worst, and empty where nothing is; ``doubtful`` counts the cases of
+    which something is. ``dimensions`` are over the samples that both arms scored, by key; one with a minimum also counts as lost
+    where the candidate alone has no score. ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the
+    samples tagged `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one;
+    ``must_pass_unknown`` those that it may have failed so often, because runs could not be scored. ``lengths`` are those of the
+    answers that the composites are of, in characters.
+
+    ``candidate_amounts`` are what the candidate took on the samples, by metric: money, time and tokens. None is what is unknown,
+    and ``candidate_ceilings`` are the most that an answer could take, by its request, where that is known of all.
+    ``baseline_answers`` and ``candidate_answers`` are what the first run of each sample took where a limit is on a percentile of
+    answers, which no mean of several keeps.
     """
 
     composites: tuple[tuple[float, float], ...]
     lengths: tuple[tuple[float, float], ...] = ()
+    doubted: tuple[float, ...] = ()
+    doubtful: int = 0
     authority_a: tuple[float, ...]
     authority_b: tuple[float, ...]
     dimensions: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     slices: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     must_pass_lost: int = 0
+    must_pass_unknown: int = 0
     unscored: int
     stimuli: int
     unscored_stimuli: int
@@ -51,7 +61,8 @@ class Pairs(Value):
     candidate_means: dict[str, float]
     baseline_costs: tuple[float, ...]
     candidate_costs: tuple[float, ...]
-    candidate_amounts: dict[str, tuple[float, ...]] = Field(default_factory=dict)
+    candidate_amounts: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    candidate_ceilings: dict[str, float] = Field(default_factory=dict)
     baseline_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     candidate_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
 
@@ -92,12 +103,13 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
     arms = [_by_case(arm, standard, references) for arm in only_covered(baseline, candidate)]
     before, after = Groups(), Groups()
     lengths = Groups(), Groups()
+    doubted, doubtful = Groups(), set[str]()
     differences = {"a": Groups(), "b": Groups()}
     dimensions: dict[str, Groups] = defaultdict(Groups)
     slices: dict[str, Groups] = defaultdict(Groups)
     costs: list[tuple[float, float]] = []
     unscored: set[str] = set()
-    stimuli = unscored_stimuli = worsened = mended = lost = 0
+    stimuli = unscored_stimuli = worsened = mended = lost = unsure = 0
     for key in sorted(arms[0].keys() & arms[1].keys()):
         base, other = arms[0][key], arms[1][key]
         case = base[0][0].case
@@ -109,13 +121,17 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
             if compared is not None:
                 before.add(group, compared[0])
                 after.add(group, compared[1])
+                worst = _doubted(base, other, standard) if is_scored else None
+                doubted.add(group, (worst or compared)[1] - (worst or compared)[0])
+                doubtful.update([group] if worst else [])
                 for written, arm in zip(lengths, (base, other), strict=True):
                     written.add(group, fmean(len(trial.output) for trial, _ in arm))
                 for tag in case.tags:
                     slices[tag].add(group, compared[1] - compared[0])
-            for name, change in _dimension_changes(base, other).items():
+            for name, change in _dimension_changes(base, other, standard).items():
                 dimensions[name].add(group, change)
-            lost += _loses_must_pass(base, other)
+            lost += _loses_must_pass(base, other, unknown=False)
+            unsure += _loses_must_pass(base, other, unknown=True)
             if (costs_of := _costs(base, other)) is not None:
                 costs.append(costs_of)
         else:
@@ -123,6 +139,8 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
             unscored_stimuli += any(score is None for arm in (base, other) for _, score in arm)
         for name, attribute in (("a", "authority_a"), ("b", "authority_b")):
             means = [_mean(getattr(score, attribute) for _, score in arm if score is not None) for arm in (base, other)]
+            if any(score is None for _, score in other):  # what the candidate leaves open
+                means[1] = 0.0
             if means[0] is not None and means[1] is not None:
                 differences[name].add(group, means[1] - means[0])
         broke = [any(score.critical for _, score in arm if score is not None) for arm in (base, other)]
@@ -131,11 +149,14 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
     return Pairs(
         composites=tuple(zip(before.means, after.means, strict=True)),
         lengths=tuple(zip(*(written.means for written in lengths), strict=True)),
+        doubted=doubted.means if doubtful else (),
+        doubtful=len(doubtful),
         authority_a=differences["a"].means,
         authority_b=differences["b"].means,
         dimensions={name: found.means for name, found in sorted(dimensions.items())},
         slices={tag: found.means for tag, found in sorted(slices.items())},
         must_pass_lost=lost,
+        must_pass_unknown=unsure - lost,
         unscored=len(unscored),
         stimuli=stimuli,
         unscored_stimuli=unscored_stimuli,
@@ -146,6 +167,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         baseline_costs=tuple(cost for cost, _ in costs),
         candidate_costs=tuple(cost for _, cost in costs),
         candidate_amounts=_amounts(arms[1]),
+        candidate_ceilings=_ceilings(arms[1]),
         baseline_answers=_answers(arms[0], standard),
         candidate_answers=_answers(arms[1], standard),
     )
@@ -167,9 +189,13 @@ def pair_composites(
 
 
 def only_covered(baseline: Iterable[Trial], candidate: Iterable[Trial]) -> tuple[list[Trial], list[Trial]]:
-    """Both arms without the cases in which either asked a tool for what no recording answers."""
+    """Both arms without the cases in which the baseline asked a tool for what no recording answers.
+
+    Which those are is nothing that a change could choose. Where the candidate alone does so, the case is one that could not be
+    scored: were it left out, a change could hide what it breaks behind calls that nobody ever made.
+    """
     arms = list(baseline), list(candidate)
-    left_out = uncovered_cases(arms[0]) | uncovered_cases(arms[1])
+    left_out = uncovered_cases(arms[0])
     first, second = ([trial for trial in arm if trial.case.key not in left_out] for arm in arms)
     return first, second
 
@@ -188,12 +214,12 @@ def trial_composites(first: Trial, second: Trial, standard: Standard, references
 def screen(parent: Iterable[Trial], child: Iterable[Trial], standard: Standard, references: References) -> tuple[float, float]:
     """The sums of both arms' composites over a minibatch, samples and stimuli alike.
 
-    A screen, never evidence. A child that could not be scored counts 0, as in the verdict, and a case in which a tool was asked
-    for what no recording answers counts for neither.
+    A screen, never evidence. A child that could not be scored counts 0, as in the verdict, and a case in which its parent asked a
+    tool for what no recording answers counts for neither.
     """
     before = after = 0.0
     for first, second in zip(parent, child, strict=True):
-        if TrialStatus.UNCOVERED in (first.status, second.status):
+        if first.status is TrialStatus.UNCOVERED:
             continue
         compared = trial_composites(first, second, standard, references)
         before += first.composite(standard, references) if compared is None else compared[0]
@@ -229,23 +255,37 @@ def _by_case(trials: Iterable[Trial], standard: Standard, references: References
 
 
 def _composites(base: Arm, other: Arm, standard: Standard) -> tuple[tuple[float, float] | None, bool]:
-    """A sample's composites in both arms and whether it was really scored; None when it says nothing."""
+    """A sample's composites in both arms and whether it was really scored; None where the baseline's answers say nothing."""
     known = _mean(score.composite for _, score in base if score is not None)
-    scored = [
-        paired_composites(first, second, standard.terms)
-        for (_, first), (_, second) in zip(base, other, strict=True)
-        if first is not None and second is not None
-    ]
-    if len(scored) < len(base):
-        return (1.0 if known is None else known, 0.0), False
-    said = [composites for composites in scored if composites is not None]
+    said = []
+    for (_, first), (_, second) in zip(base, other, strict=True):
+        compared = None if first is None or second is None else paired_composites(first, second, standard.terms)
+        if compared is not None:
+            said.append(compared)
+        elif first is None or second is None or first.composite is not None:
+            return (1.0 if known is None else known, 0.0), False
     if not said:
         return None, True
     return (fmean(first for first, _ in said), fmean(second for _, second in said)), True
 
 
-def _dimension_changes(base: Arm, other: Arm) -> dict[str, float]:
-    """The change of every dimension that both arms have a score in."""
+def _doubted(base: Arm, other: Arm, standard: Standard) -> tuple[float, float] | None:
+    """A sample's composites with amounts that are unknown in one arm alone at their worst; None where there are none."""
+    if not any(term.metric in AMOUNTS for term in standard.terms):
+        return None
+    found = []
+    is_doubtful = False
+    for (_, first), (_, second) in zip(base, other, strict=True):
+        if first is not None and second is not None:
+            worst = doubted_composites(first, second, standard.terms)
+            is_doubtful |= worst is not None
+            found.append(worst or paired_composites(first, second, standard.terms))
+    said = [composites for composites in found if composites is not None]
+    return (fmean(first for first, _ in said), fmean(second for _, second in said)) if is_doubtful else None
+
+
+def _dimension_changes(base: Arm, other: Arm, standard: Standard) -> dict[str, float]:
+    """The change of every dimension that both arms have a score in; one with a minimum is lost where only the baseline has."""
     means = [
         {
             key: _mean(score.dimensions.get(key) for _, score in arm if score is not None)
@@ -253,15 +293,25 @@ def _dimension_changes(base: Arm, other: Arm) -> dict[str, float]:
         }
         for arm in (base, other)
     ]
-    return {
-        key: after - before for key, before in means[0].items() if before is not None and (after := means[1].get(key)) is not None
-    }
+    must_hold = {dimension.key for dimension in standard.dimensions if dimension.minimum is not None}
+    changes = {}
+    for key, before in means[0].items():
+        after = means[1].get(key)
+        if after is None and key in must_hold:
+            after = 0.0
+        if before is not None and after is not None:
+            changes[key] = after - before
+    return changes
 
 
-def _loses_must_pass(base: Arm, other: Arm) -> bool:
+def _loses_must_pass(base: Arm, other: Arm, *, unknown: bool) -> bool:
+    """Whether the candidate fails what must pass; with ``unknown``, whether it may have, where runs could not be scored."""
     if MUST_PASS not in base[0][0].case.tags:
         return False
-    failures = [sum(_fails(trial) for trial, _ in arm) for arm in (base, other)]
+    failures = [
+        sum(_fails(trial) for trial, _ in base),
+        sum(_fails(trial) or (unknown and score is None) for trial, score in other),
+    ]
     return not failures[0] and failures[1] >= min(MUST_PASS_FAILURES, len(other))
 
 
@@ -276,15 +326,29 @@ def _costs(base: Arm, other: Arm) -> tuple[float, float] | None:
     return None if means[0] is None or means[1] is None else (means[0], means[1])
 
 
-def _amounts(arm: Mapping[str, Arm]) -> dict[str, tuple[float, ...]]:
-    """What the scored samples of an arm took, by metric; near-duplicates are one value."""
-    found: dict[str, Groups] = defaultdict(Groups)
-    for entries in arm.values():
-        for trial, score in entries:
-            for name in AMOUNTS if score is not None and trial.case.kind == "sample" else ():
-                if (amount := getattr(trial.measures, name)) is not None:
-                    found[name].add(trial.case.content_group, amount)
-    return {name: groups.means for name, groups in found.items()}
+def _amounts(arm: Mapping[str, Arm]) -> dict[str, tuple[float | None, ...]]:
+    """What the samples of an arm took, by metric; near-duplicates are one value. None is what is unknown of one of its runs."""
+    found: dict[str, dict[str, list[float | None]]] = {name: defaultdict(list) for name in AMOUNTS}
+    for trial in _sample_trials(arm):
+        for name in AMOUNTS:
+            found[name][trial.case.content_group].append(getattr(trial.measures, name))
+    return {name: tuple(_mean_if_known(amounts) for amounts in groups.values()) for name, groups in found.items() if groups}
+
+
+def _ceilings(arm: Mapping[str, Arm]) -> dict[str, float]:
+    """The most that one of an arm's answers could take, by metric, where that is known of all."""
+    ceilings = [trial.ceiling for trial in _sample_trials(arm)]
+    by_metric = {name: [getattr(ceiling, name) for ceiling in ceilings] for name in AMOUNTS}
+    return {name: max(found) for name, found in by_metric.items() if found and None not in found}
+
+
+def _sample_trials(arm: Mapping[str, Arm]) -> Iterator[Trial]:
+    return (trial for entries in arm.values() for trial, _ in entries if trial.case.kind == "sample")
+
+
+def _mean_if_known(amounts: Sequence[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return fmean(known) if len(known) == len(amounts) else None
 
 
 def _answers(arm: Mapping[str, Arm], standard: Standard) -> dict[str, tuple[float | None, ...]]:

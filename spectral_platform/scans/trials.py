@@ -38,6 +38,8 @@ from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.states import Phase
 
 SEED_BITS = 31
+CEILINGS = frozenset({"cost_usd", "total_tokens"})
+"""What a request bounds by itself; a time it does not."""
 
 
 class TrialStatus(StrEnum):
@@ -59,7 +61,8 @@ WITHOUT_SCORE = frozenset({TrialStatus.UNSCORED, TrialStatus.UNCOVERED})
 class Trial:
     """One run of a config on a case with everything that was evaluated; ``problem`` is why there was no answer to evaluate.
 
-    ``tool_calls`` are all that were made where recordings answer them, and ``tool_use`` how many they answered.
+    ``tool_calls`` are all that were made where recordings answer them, and ``tool_use`` how many they answered. ``ceiling`` is
+    what the answer can have taken at most, by its request and its price, where a limit asks for it and anything bounds it.
     """
 
     case: Case
@@ -69,6 +72,7 @@ class Trial:
     rules: tuple[RuleEvaluation, ...] = ()
     dimensions: tuple[DimensionEvaluation, ...] = ()
     measures: Measures = UNMEASURED
+    ceiling: Measures = UNMEASURED
     problem: str | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
     tool_use: ToolUse | None = None
@@ -133,6 +137,9 @@ class Bench:
         self._embedding_model = embedding_model
         self._seed = seed
         self._deadline = deadline
+        self._has_ceilings = any(
+            constraint.metric in CEILINGS and constraint.operator == "<=" for constraint in standard.constraints
+        )
         self.replay = replay or Replay()
 
     @property
@@ -155,14 +162,15 @@ class Bench:
             return self._failed(case, repeat, UNMEASURED, error.detail)
         label = self._label(plan, execution_purpose(config), case, repeat)
         playback = self.replay.open(plan.agent_id, case)
+        known: dict[str, Any] = {"ceiling": self._ceiling(request) if playback is None else UNMEASURED}
         try:
             said = await converse(self._caller, request, label, playback=playback, deadline=self._deadline)
         except (ProviderUnavailable, ProviderDenied) as error:
-            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="", problem=error.detail)
+            return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output="", problem=error.detail, **known)
         except ProviderRejected as error:
-            return self._failed(case, repeat, UNMEASURED, error.detail)
+            return replace(self._failed(case, repeat, UNMEASURED, error.detail), **known)
         measured = _measures(said.turns)
-        known: dict[str, Any] = {"measures": measured}
+        known["measures"] = measured
         if playback is not None:
             known |= {"tool_calls": said.calls, "tool_use": playback.use}
         if said.unanswered is not None:
@@ -195,6 +203,13 @@ class Bench:
             dimensions=dimensions,
             **known,
         )
+
+    def _ceiling(self, request: ModelRequest) -> Measures:
+        """What one answer can take at most, where a limit asks for it: to compute it costs as much as a reservation."""
+        if not self._has_ceilings:
+            return UNMEASURED
+        cost, tokens = self._caller.ceiling(request)
+        return Measures(cost_usd=None if cost is None else float(cost), total_tokens=tokens)
 
     async def compare(self, subject: Subject, label: CallLabel) -> Subject:
         """The subject with its similarity by embeddings, where a dimension asks for it and the workspace has a model for it."""

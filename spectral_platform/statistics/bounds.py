@@ -87,19 +87,21 @@ def gaffke_upper_bound(
     return Resampled(values, seed=seed, worst=worst, best=best, draws=draws).upper_bound(alpha)
 
 
-def amount_upper_bound(values: ArrayLike, alpha: float, *, seed: int, draws: int = DRAWS) -> float:
-    """Upper 1 − ``alpha`` bound on the mean of amounts that have no upper end, such as costs and times; one per case.
+def amount_upper_bound(values: ArrayLike, alpha: float, *, seed: int, ceiling: float | None = None, draws: int = DRAWS) -> float:
+    """Upper 1 − ``alpha`` bound on the mean of amounts such as costs and times; one per case.
 
-    ``gaffke_upper_bound`` with its further case as far above the largest value as that is above the least. No bound can be sure
-    of values that it has not seen (Bahadur and Savage 1956, Annals of Mathematical Statistics 27(4)): where rare ones make the
-    mean, it errs as often as none is among the cases, and else it keeps its level up to log-normal amounts with a standard
-    deviation of 1.5 (measured by ``bench.gates``, beside the bootstraps that do not). Raises ``ValueError`` without values.
+    With a ``ceiling`` that none can exceed it is ``gaffke_upper_bound`` and keeps its level whatever is rare. Without one, its
+    further case lies as far above the largest value as that is above the least. No bound can then be sure of values that it has
+    not seen (Bahadur and Savage 1956, Annals of Mathematical Statistics 27(4)): where rare ones make the mean, it errs as often
+    as none is among the cases and more, and else it keeps its level up to log-normal amounts with a standard deviation of 1.5
+    (measured by ``bench.gates``, beside the bootstraps that do not). Raises ``ValueError`` without values.
     """
     amounts = np.asarray(values, dtype=np.float64)
     if not amounts.size:
         raise ValueError("a mean needs at least one value")
     least, most = float(amounts.min()), float(amounts.max())
-    return gaffke_upper_bound(amounts, alpha, seed=seed, worst=least, best=2 * most - least, draws=draws)
+    best = 2 * most - least if ceiling is None else max(ceiling, most)
+    return gaffke_upper_bound(amounts, alpha, seed=seed, worst=least, best=best, draws=draws)
 
 
 def clopper_pearson_lower(successes: int, trials: int, alpha: float) -> float:

@@ -107,6 +107,30 @@ async def test_what_an_agent_does_wrong_is_its_own_failure_and_an_overloaded_gat
     }
 
 
+async def test_a_limit_is_not_kept_by_leaving_out_what_the_dearest_answers_took(
+    owner: Person, database: Database, settings: Settings, database_url: str, agent_server: AgentServer
+) -> None:
+    execution = {"kind": "http", "url": agent_server.url}
+    scannable = await make_scannable(owner, database, samples=80, execution=execution)
+    await owner.client.put(f"{owner.w}/autonomy", json={"mode": "recommend"})
+    limits = [{"metric": metric, "operator": "<=", "value": 1_000} for metric in ("cost_usd", "total_tokens", "latency_ms")]
+    quality = {"metric": "quality", "direction": "maximize", "weight": 1}
+    objective = {"name": "Cheap", "rubric_id": str(scannable.rubric_id), "terms": [quality], "constraints": limits}
+    made = (await owner.client.post(f"{owner.w}/evaluations/objectives", json=objective)).json()
+    agent_server.counted = 250
+    started = await scannable.start(objective_id=made["id"], max_candidates=1, strategies=["rules"])
+    await run_worker(settings, database_url, until_idle=True)
+
+    verdict = (await scannable.get(f"scans/{started['scan_id']}"))["verdict"]
+    unknown = verdict["statistics"]["unknown_amounts"]
+    assert 0 < unknown["cost_usd"] == unknown["total_tokens"] < verdict["effect"]["n_pairs"]
+    failed = {gate["name"]: gate for gate in verdict["gates"] if not gate["passed"] and gate["gate"] != "G7"}
+    assert set(failed) == {"constraint:cost_usd", "constraint:total_tokens"}, verdict["reasons"]
+    assert {(gate["value"], gate["harm"]) for gate in failed.values()} == {(None, False)}
+    assert verdict["outcome"] == "insufficient_evidence"
+    assert any(f"What {unknown['cost_usd']} of" in reason for reason in verdict["reasons"])
+
+
 async def test_a_refused_key_says_nothing_about_the_agent(
     scannable: Scannable, settings: Settings, database_url: str, agent_server: AgentServer
 ) -> None:

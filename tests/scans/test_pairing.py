@@ -1,8 +1,11 @@
 """Paired differences: what counts, what counts at its worst, and what counts not at all."""
 
 from dataclasses import replace
+from typing import Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
@@ -10,7 +13,7 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
 from spectral_platform.evaluations.terms import Constraint, Direction, ObjectiveTerm, Statistic
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.pairing import pair, pair_composites, screen
+from spectral_platform.scans.pairing import MUST_PASS, Pairs, pair, pair_composites, screen
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.verdicts.gating import conclude, missing_evidence
@@ -32,10 +35,10 @@ def trial(
     critical: bool = False,
     repeat: int = 0,
     group: str | None = None,
+    tags: tuple[str, ...] = (),
 ) -> Trial:
-    case = Case(
-        key=key, kind="stimulus" if stimulus else "sample", split=Split.HOLDOUT, content_group=group or key, input="question"
-    )
+    kind: Literal["sample", "stimulus"] = "stimulus" if stimulus else "sample"
+    case = Case(key=key, kind=kind, split=Split.HOLDOUT, content_group=group or key, input="question", tags=tags)
 
     def found(score: float) -> Evaluation:
         return Evaluation(score=score, passed=score >= 1, feedback="The answer must be better.", evaluator="test@1")
@@ -208,13 +211,111 @@ def test_a_minimum_is_a_hard_constraint_of_the_verdict() -> None:
     assert (failed.passed, failed.harm) == (False, True)
 
 
-def test_what_the_candidate_took_is_of_its_scored_samples_each_group_once() -> None:
+def test_what_the_candidate_took_is_of_all_its_samples_each_group_once_and_unknown_where_it_is_of_one_run() -> None:
     cases = [trial("s1", 1.0, group="same"), trial("s2", 1.0, group="same"), trial("s3", 1.0), trial("p1", 0.0, stimulus=True)]
-    candidate = [replace(cases[0], measures=Measures(cost_usd=0.003, latency_ms=10, total_tokens=None)), *cases[1:]]
+    first = replace(cases[0], measures=Measures(cost_usd=0.003, latency_ms=10, total_tokens=None))
+    candidate = [first, cases[1], replace(cases[2], status=TrialStatus.UNSCORED), cases[3]]
 
     pairs = pair(cases, candidate, STANDARD, References())
 
-    assert pairs.candidate_amounts == {"cost_usd": (0.002, 0.001), "latency_ms": (10, 10), "total_tokens": (10, 10)}
+    assert pairs.candidate_amounts == {"cost_usd": (0.002, 0.001), "latency_ms": (10, 10), "total_tokens": (None, 10)}
+    assert pairs.candidate_ceilings == {}
+
+
+CHEAP = replace(
+    STANDARD,
+    terms=(
+        ObjectiveTerm(metric="quality", direction=Direction.MAXIMIZE, weight=1),
+        ObjectiveTerm(metric="cost_usd", direction=Direction.MINIMIZE, weight=1),
+    ),
+)
+
+
+@pytest.mark.parametrize(("silent", "improves"), [(0, True), (8, True), (40, False)])
+def test_what_a_change_does_not_tell_of_its_cost_is_held_against_it(silent: int, *, improves: bool) -> None:
+    """A change that is cheaper wherever it says so, and says nothing where it is dear."""
+    keys = [f"s{number}" for number in range(80)]
+    baseline = [trial(key, 0.5) for key in keys]
+    told, untold = Measures(cost_usd=0.0004, latency_ms=10), Measures(latency_ms=10)
+    candidate = [replace(trial(key, 0.5), measures=untold if number < silent else told) for number, key in enumerate(keys)]
+
+    concluded = conclude(pair(baseline, candidate, CHEAP, References(cost_usd=0.002)), CHEAP, seed=1, draws=2000)
+
+    assert concluded.effect.lower_bound > 0
+    assert concluded.statistics["doubtful_pairs"] == silent
+    assert concluded.statistics["unknown_amounts"] == {"cost_usd": silent, "latency_ms": 0, "total_tokens": 80}
+    improvement = [result for result in concluded.gates if result.gate is Gate.IMPROVEMENT]
+    assert all(result.passed for result in improvement) == improves
+    assert ("doubted_lower_bound" in {result.name for result in improvement}) == (silent > 0)
+
+
+def silent(found: Trial) -> Trial:
+    """An answer to which nothing that it is held to applies."""
+    nothing = Evaluation.not_applicable("test@1", "Nothing applies.")
+    return replace(
+        found,
+        rules=tuple(rule.model_copy(update={"evaluation": nothing}) for rule in found.rules),
+        dimensions=tuple(dimension.model_copy(update={"evaluation": nothing}) for dimension in found.dimensions),
+    )
+
+
+def test_a_case_on_which_only_the_candidate_says_nothing_counts_at_its_worst() -> None:
+    baseline = [trial("s1", 0.6), silent(trial("s2", 0.0)), silent(trial("s3", 0.0))]
+    candidate = [silent(trial("s1", 0.0)), trial("s2", 1.0), silent(trial("s3", 0.0))]
+
+    pairs = pair(baseline, candidate, STANDARD, References())
+
+    assert pair_composites(baseline, candidate, STANDARD, References()) == pairs.composite
+    assert pairs.composite == pytest.approx((-0.8,))
+    assert pairs.unscored == 1
+
+
+def test_a_dimension_with_a_minimum_is_lost_where_only_the_candidate_has_no_score_in_it() -> None:
+    guarded = replace(STANDARD, dimensions=(DIMENSION.model_copy(update={"minimum": 0.5}),))
+    baseline, candidate = [trial("s1", 0.9), trial("s2", 0.9)], [trial("s1", 1.0), silent(trial("s2", 0.9))]
+
+    assert pair(baseline, candidate, guarded, References()).dimensions["says"] == pytest.approx((0.1, -0.9))
+    assert pair(baseline, candidate, STANDARD, References()).dimensions["says"] == pytest.approx((0.1,))
+
+
+SCORES = st.sampled_from((0.0, 0.5, 1.0))
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.tuples(SCORES, SCORES, st.booleans()), min_size=1, max_size=8),
+    st.sampled_from((TrialStatus.UNCOVERED, TrialStatus.UNSCORED)),
+)
+def test_whatever_a_candidate_leaves_open_never_helps_it(cases: list[tuple[float, float, bool]], status: TrialStatus) -> None:
+    """It stands as if it had failed there: in the composite, in either authority, in what must pass, and in what it took."""
+
+    def compared(how: TrialStatus) -> Pairs:
+        open_ended = replace(trial("", 0.0, a=0.0, status=how), measures=Measures())
+        baseline = [trial(f"s{number}", before, tags=(MUST_PASS,)) for number, (before, _, _) in enumerate(cases)]
+        candidate = [
+            replace(open_ended, case=base.case) if is_open else trial(base.case.key, after, tags=(MUST_PASS,))
+            for base, (_, after, is_open) in zip(baseline, cases, strict=True)
+        ]
+        return pair(baseline, candidate, STANDARD, References())
+
+    failed, left = compared(TrialStatus.AGENT_ERROR), compared(status)
+
+    assert left.composite == failed.composite
+    assert (left.authority_a, left.authority_b) == (failed.authority_a, failed.authority_b)
+    assert left.must_pass_lost + left.must_pass_unknown == failed.must_pass_lost
+    assert left.candidate_amounts == failed.candidate_amounts
+    assert left.unscored == sum(is_open for *_, is_open in cases)
+
+
+def test_what_the_baseline_could_not_be_asked_is_left_out_of_both_arms() -> None:
+    baseline = [trial("s1", 0.5), trial("s2", 0.5, status=TrialStatus.UNCOVERED)]
+    candidate = [trial("s1", 1.0), trial("s2", 1.0)]
+
+    pairs = pair(baseline, candidate, STANDARD, References())
+
+    assert (pairs.cases, pairs.unscored) == (1, 0)
+    assert screen(baseline, candidate, STANDARD, References()) == (0.75, 1.0)
+    assert screen(candidate, baseline, STANDARD, References()) == (2.0, 0.75)
 
 
 def test_a_percentile_is_of_the_first_answer_to_each_case_and_what_is_unknown_of_one_is_its_worst() -> None:

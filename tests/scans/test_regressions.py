@@ -221,6 +221,43 @@ def test_amounts_that_all_lie_on_their_limit_keep_to_it() -> None:
     assert gate(conclude(change, limited, seed=1, draws=2000), "constraint:cost_usd").passed
 
 
+@pytest.mark.parametrize(
+    ("ceiling", "passes"), [(None, False), (0.02, True), (0.4, False)], ids=["nothing", "enough", "too little"]
+)
+def test_what_is_unknown_of_amounts_is_at_its_ceiling_or_shows_no_limit_to_be_kept(
+    ceiling: float | None, *, passes: bool
+) -> None:
+    limited = replace(STANDARD, constraints=(Constraint(metric="cost_usd", operator="<=", value=0.01),))
+    amounts = {"cost_usd": [0.005] * 95 + [None] * 5}
+    ceilings = {} if ceiling is None else {"cost_usd": ceiling}
+    means = {"dimension:facts": 0.9, "cost_usd": 0.005}
+    change = pairs([0.3] * 100, candidate_means=means, candidate_amounts=amounts, candidate_ceilings=ceilings)
+
+    result = gate(conclude(change, limited, seed=1, draws=2000), "constraint:cost_usd")
+
+    assert (result.passed, result.harm, result.value is None) == (passes, False, ceiling is None)
+    assert "What 5 of 100 cases took is unknown" in result.detail
+
+
+def test_a_limit_that_is_broken_by_what_is_known_alone_is_not_kept_whatever_is_unknown() -> None:
+    limited = replace(STANDARD, constraints=(Constraint(metric="cost_usd", operator="<=", value=0.01),))
+    harms = []
+    for unknown in (10, 90):
+        amounts = {"cost_usd": [0.02] * (100 - unknown) + [None] * unknown}
+        change = pairs([0.3] * 100, candidate_means={"cost_usd": 0.02}, candidate_amounts=amounts)
+        result = gate(conclude(change, limited, seed=1, draws=2000), "constraint:cost_usd")
+        harms.append((result.passed, result.harm))
+
+    assert harms == [(False, True), (False, False)]
+
+
+def test_a_case_that_must_pass_and_was_not_scored_lets_nothing_pass() -> None:
+    result = gate(look([0.3] * 100, must_pass_unknown=1), "must_pass")
+
+    assert (result.passed, result.harm) == (False, False)
+    assert result.detail.endswith("1 more could not be scored.")
+
+
 def test_a_lower_limit_holds_its_mean() -> None:
     limited = replace(STANDARD, constraints=(Constraint(metric="total_tokens", operator=">=", value=90),))
     amounts = [80.0, 101.0] * 10

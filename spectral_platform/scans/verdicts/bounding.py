@@ -106,10 +106,10 @@ class Bounding:
         """
         return self._resample(differences, name).upper_bound(HARM_ALPHA)
 
-    def highest_mean(self, amounts: Sequence[float], name: str) -> float:
-        """Upper bound at ``alpha`` of the mean of amounts, which no best or worst bounds."""
+    def highest_mean(self, amounts: Sequence[float], name: str, *, ceiling: float | None = None) -> float:
+        """Upper bound at ``alpha`` of the mean of amounts of at most ``ceiling``; without one nothing bounds them from above."""
         seed = derive(self.seed, "bound", name)
-        return amount_upper_bound(amounts, self.strictness.alpha, seed=seed, draws=self.draws)
+        return amount_upper_bound(amounts, self.strictness.alpha, seed=seed, ceiling=ceiling, draws=self.draws)
 
     def confidence(self, differences: Sequence[float], name: str) -> float:
         """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""

@@ -1,8 +1,8 @@
 """How much of what both arms asked of their tools recordings answered: whether it is enough, and alike enough, to compare them.
 
-Cases that a recording does not cover are left out of both arms. That is fair only while few are, and as many in either arm: a
-change that asks for what nobody ever asked could otherwise hide what it breaks. Calls alone do not tell: one that nobody recorded
-ends a run, and among the many of long runs such ends are few.
+Cases that a recording does not cover for the baseline are left out of both arms; of those that it covers, the finalist's own are
+counted among what could not be scored. That is fair only while few are, and as many in either arm. Calls alone do not tell: one
+that nobody recorded ends a run, and among the many of long runs such ends are few.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ MOST_DIFFERENCE = 0.05
 
 
 class Coverage(Value):
-    """What tools were asked in both arms, on samples and on stimuli, and how many cases are left out, in all and by each arm."""
+    """What tools were asked in both arms, on samples and on stimuli, how many cases are left out, and how many each arm lacks."""
 
     baseline: ToolUse
     candidate: ToolUse
@@ -66,10 +66,10 @@ def compare_coverage(baseline: Sequence[Trial], candidate: Sequence[Trial]) -> C
         baseline_stimuli=tool_use(on["stimulus"][0]),
         candidate_stimuli=tool_use(on["stimulus"][1]),
         samples=cases["sample"],
-        excluded_samples=len(set[str]().union(*excluded["sample"])),
+        excluded_samples=len(excluded["sample"][0]),
         excluded_samples_by_arm=(len(excluded["sample"][0]), len(excluded["sample"][1])),
         stimuli=cases["stimulus"],
-        excluded_stimuli=len(set[str]().union(*excluded["stimulus"])),
+        excluded_stimuli=len(excluded["stimulus"][0]),
         excluded_stimuli_by_arm=(len(excluded["stimulus"][0]), len(excluded["stimulus"][1])),
     )
 

@@ -132,6 +132,7 @@ def conclude(
         *missing_evidence(pairs, minimum=strictness.minimum_pairs, judge_untrusted=judge_untrusted),
         *coverage_gates(coverage),
         *_improvement(effect, strictness),
+        *_doubt(pairs, bounding),
     ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
     results += dimension_gates(pairs, standard, bounding)
@@ -147,6 +148,8 @@ def conclude(
         **{name: bounds.model_dump() for name, bounds in authorities.items()},
         "difference_sd": stdev(pairs.composite) if pairs.cases > 1 else None,
         "unscored_pairs": pairs.unscored,
+        "doubtful_pairs": pairs.doubtful,
+        "unknown_amounts": {metric: amounts.count(None) for metric, amounts in pairs.candidate_amounts.items()},
         "critical_worsened": pairs.critical_worsened,
         "critical_mended": pairs.critical_mended,
         "baseline_means": dict(pairs.baseline_means),
@@ -222,6 +225,27 @@ def _improvement(effect: Bounds, strictness: Strictness) -> tuple[GateResult, Ga
             passed=effect.mean >= MEANINGFUL_EFFECT,
             harm=False,
             detail=f"The composite changes by {effect.mean:+.3f}; a change below {MEANINGFUL_EFFECT} is not worth making.",
+        ),
+    )
+
+
+def _doubt(pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
+    """Whether the change improves even if what is unknown of one arm alone speaks against it; nothing where all is known."""
+    if not pairs.doubtful:
+        return ()
+    lower = bounding.bound(pairs.doubted, "doubted").lower
+    return (
+        GateResult(
+            gate=Gate.IMPROVEMENT,
+            name="doubted_lower_bound",
+            value=lower,
+            threshold=0.0,
+            passed=lower > 0,
+            harm=False,
+            detail=(
+                f"Of {pairs.doubtful} cases one arm alone tells what it took. With the other's at its worst the composite "
+                f"changes, with {1 - bounding.strictness.alpha:.2%} confidence, by more than {lower:+.3f}; it must be above 0."
+            ),
         ),
     )
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 import numpy as np
 
@@ -69,18 +70,28 @@ def _lowest(answers: Sequence[float | None], strictness: Strictness) -> float:
 
 
 def _mean_limit(check: LimitCheck, pairs: Pairs, bounding: Bounding) -> GateResult:
-    constraint, held, detail = check.limit.constraint, check.after, check.sentence
+    constraint, held, harm, detail = check.limit.constraint, check.after, check.is_harm, check.sentence
     amounts = pairs.candidate_amounts.get(constraint.metric)
     if amounts and constraint.operator == "<=":
-        held = bounding.highest_mean(amounts, constraint.metric)
-        detail += f" With {1 - bounding.strictness.alpha:.2%} confidence it is at most {held:.4g}."
+        unknown = f" What {amounts.count(None)} of {len(amounts)} cases took is unknown" if None in amounts else ""
+        ceiling = pairs.candidate_ceilings.get(constraint.metric)
+        if unknown:  # which may have taken nothing
+            harm = harm and not constraint.holds(fmean(amount or 0.0 for amount in amounts))
+        if unknown and ceiling is None:
+            held = None
+            detail += f"{unknown}, and nothing bounds it, so that the limit is not shown to be kept."
+        else:
+            at_most = [ceiling if amount is None else amount for amount in amounts]
+            held = bounding.highest_mean([amount for amount in at_most if amount is not None], constraint.metric, ceiling=ceiling)
+            detail += f"{unknown}: at most {ceiling:.4g} each." if unknown else ""
+            detail += f" With {1 - bounding.strictness.alpha:.2%} confidence it is at most {held:.4g}."
     return GateResult(
         gate=Gate.HARD_CONSTRAINTS,
         name=check.limit.name,
         value=held,
         threshold=constraint.value,
         passed=check.is_kept and held is not None and constraint.holds(held),
-        harm=check.is_harm,
+        harm=harm,
         detail=detail,
     )
 

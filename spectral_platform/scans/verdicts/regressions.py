@@ -74,9 +74,10 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
             name="must_pass",
             value=float(pairs.must_pass_lost),
             threshold=0.0,
-            passed=not pairs.must_pass_lost,
+            passed=not pairs.must_pass_lost and not pairs.must_pass_unknown,
             harm=bool(pairs.must_pass_lost),
-            detail=f"{pairs.must_pass_lost} cases tagged {MUST_PASS} passed before and fail now.",
+            detail=f"{pairs.must_pass_lost} cases tagged {MUST_PASS} passed before and fail now."
+            + (f" {pairs.must_pass_unknown} more could not be scored." if pairs.must_pass_unknown else ""),
         ),
     ]
 
