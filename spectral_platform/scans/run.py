@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import orjson
 from pydantic import BaseModel
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,8 +16,9 @@ from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.changesets.clusters.clustering import Cluster
 from spectral_platform.changesets.clusters.findings import ClusterFinding
 from spectral_platform.core import clock
-from spectral_platform.core.database import Database
-from spectral_platform.core.watching import tell
+from spectral_platform.core.database import Database, Question, ask, driver_of
+from spectral_platform.core.database import tenant as bound_to
+from spectral_platform.core.watching import CHANNEL
 from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.evaluations.scoring import References
 from spectral_platform.llm.calling import ModelCaller
@@ -28,7 +30,7 @@ from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
 from spectral_platform.scans.failures import FailedCriterion, Traffic
 from spectral_platform.scans.headroom import Headroom
-from spectral_platform.scans.models import Scan, ScanDocument, ScanEvent, events_topic
+from spectral_platform.scans.models import Scan, ScanDocument, events_topic
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise, Readiness
 from spectral_platform.scans.replay import Replay
@@ -38,7 +40,7 @@ from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import Bench, Trial
 from spectral_platform.scans.verdicts.gating import Conclusion
 from spectral_platform.scans.verdicts.labelled import LabelledPairs
-from spectral_platform.worlds.readings import Reading, confine
+from spectral_platform.worlds.readings import Reading, confining
 
 BASELINE = "baseline"
 """What an agent's own config is called among the candidates."""
@@ -51,6 +53,20 @@ READINGS = {
     Phase.DIAGNOSE: Reading.TRAIN,
 }
 """What of the cases a phase may read. Safety has judged, and sums up what was paid for all of them."""
+_CLAIM = "SELECT attempt FROM scans WHERE id = %(scan_id)s AND workspace_id = %(workspace_id)s FOR UPDATE"
+_ADD = """
+    WITH added AS (
+        INSERT INTO scan_events (workspace_id, scan_id, sequence, at, phase, level, type, subject, message, data)
+        VALUES (
+            %(workspace_id)s, %(scan_id)s,
+            (SELECT coalesce(max(sequence), 0) + 1 FROM scan_events WHERE scan_id = %(scan_id)s),
+            %(at)s, %(phase)s, %(level)s, %(type)s, %(subject)s, %(message)s, %(data)s
+        )
+        ON CONFLICT (scan_id, type, subject) DO NOTHING
+        RETURNING scan_id
+    )
+    SELECT pg_notify(%(channel)s, %(topic)s) FROM added
+"""
 
 
 @dataclass(frozen=True)
@@ -159,11 +175,10 @@ class Run:
 
         It reads no more of the cases than the phase may.
         """
-        tenant = self.tenant
-        async with self.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
-            await claim(session, tenant)
-            if self.phase in READINGS:
-                await confine(session, READINGS[self.phase])
+        reading = READINGS.get(self.phase)
+        async with self.database.transaction() as session:
+            binding = bound_to(self.tenant.account_id, self.tenant.workspace_id)
+            await claim(session, self.tenant, binding, *([confining(reading)] if reading else []))
             yield session
 
     async def enter(self, phase: Phase) -> None:
@@ -236,12 +251,14 @@ async def emit_dropped(run: Run, contender: Contender) -> None:
     )
 
 
-async def claim(session: AsyncSession, tenant: Tenant) -> None:
-    """Lock the scan's row for this transaction if the attempt is still the newest, else raise ``AttemptSuperseded``."""
-    attempt = await session.scalar(
-        select(Scan.attempt).where(Scan.id == tenant.scan_id, Scan.workspace_id == tenant.workspace_id).with_for_update()
-    )
-    if attempt != tenant.attempt:
+async def claim(session: AsyncSession, tenant: Tenant, *before: Question) -> None:
+    """Lock the scan's row for this transaction if the attempt is still the newest, else raise ``AttemptSuperseded``.
+
+    What is to be asked ``before`` goes the same way.
+    """
+    owner = {"scan_id": tenant.scan_id, "workspace_id": tenant.workspace_id}
+    *_, claimed = await ask(await driver_of(session), *before, (_CLAIM, owner))
+    if claimed != [(tenant.attempt,)]:
         raise AttemptSuperseded
 
 
@@ -257,26 +274,17 @@ async def add_event(
     data: dict[str, Any] | None = None,
 ) -> None:
     """Append an event unless the scan has it already. The scan's row must be locked, so that sequences have no gaps."""
-    known = await session.scalar(
-        select(ScanEvent.sequence).where(
-            ScanEvent.scan_id == tenant.scan_id, ScanEvent.type == type, ScanEvent.subject == subject
-        )
-    )
-    if known is not None:
-        return
-    last = await session.scalar(select(func.max(ScanEvent.sequence)).where(ScanEvent.scan_id == tenant.scan_id))
-    await tell(session, events_topic(tenant.scan_id))
-    session.add(
-        ScanEvent(
-            workspace_id=tenant.workspace_id,
-            scan_id=tenant.scan_id,
-            sequence=(last or 0) + 1,
-            phase=phase,
-            level=level,
-            type=type,
-            subject=subject,
-            message=message,
-            data=data or {},
-        )
-    )
-    await session.flush()
+    event = {
+        "workspace_id": tenant.workspace_id,
+        "scan_id": tenant.scan_id,
+        "at": clock.now(),
+        "phase": phase,
+        "level": level,
+        "type": type,
+        "subject": subject,
+        "message": message,
+        "data": orjson.dumps(data or {}).decode(),
+        "channel": CHANNEL,
+        "topic": events_topic(tenant.scan_id),
+    }
+    await ask(await driver_of(session), (_ADD, event))

@@ -13,7 +13,8 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-_CONFINE = text("SELECT set_config('spectral.reading', :reading, true), set_config('spectral.scan_id', :scan_id, true)")
+from spectral_platform.core.database import Question, ask, driver_of
+
 _READING = text("SELECT current_setting('spectral.reading', true)")
 _TURN = text("SELECT set_config('spectral.reading', :reading, true)")
 
@@ -33,7 +34,13 @@ class Reading(StrEnum):
 
 async def confine(session: AsyncSession, reading: Reading, *, scan_id: UUID | None = None) -> None:
     """Let this transaction read so much from here on; ``Reading.HOLDOUT`` needs the scan that has frozen its finalist."""
-    await session.execute(_CONFINE, {"reading": reading, "scan_id": str(scan_id) if scan_id else ""})
+    await ask(await driver_of(session), confining(reading, scan_id=scan_id))
+
+
+def confining(reading: Reading, *, scan_id: UUID | None = None) -> Question:
+    """The question by which ``confine`` does so, to be asked with others."""
+    statement = "SELECT set_config('spectral.reading', %(reading)s, true), set_config('spectral.scan_id', %(scan_id)s, true)"
+    return statement, {"reading": reading.value, "scan_id": str(scan_id) if scan_id else ""}
 
 
 @asynccontextmanager
