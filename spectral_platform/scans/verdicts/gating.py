@@ -5,7 +5,9 @@ so that all looks together keep theirs.
 """
 
 import math
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean, stdev
 
 from pydantic import JsonValue
@@ -121,11 +123,14 @@ def conclude(
     """
     strictness = strictness or only_look(pairs.cases)
     bounding = Bounding(seed=seed, strictness=strictness, draws=draws)
-    effect = bounding.bound(pairs.composite, "composite")
-    authorities = {
-        "authority_a": bounding.bound(pairs.authority_a, "authority_a"),
-        "authority_b": bounding.bound(pairs.authority_b, "authority_b"),
-    }
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # drawing is most of the work, and numpy draws without the interpreter
+        dimensions = pool.submit(dimension_gates, pairs, standard, bounding)
+        slices = pool.submit(slice_gates, pairs, bounding)
+        limits = pool.submit(limit_gates, pairs, standard, bounding)
+        cost_ratio = pool.submit(_cost_ratio, pairs, bounding)
+        changes = {"composite": pairs.composite, "authority_a": pairs.authority_a, "authority_b": pairs.authority_b}
+        effect, *both = pool.map(bounding.bound, changes.values(), changes)
+    authorities = dict(zip(("authority_a", "authority_b"), both, strict=True))
     divergence = authorities["authority_b"].mean - authorities["authority_a"].mean
     transfer = effect.mean / dev_gain if dev_gain and pairs.composite else None
     results = [
@@ -135,10 +140,10 @@ def conclude(
         *_doubt(pairs, bounding),
     ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
-    results += dimension_gates(pairs, standard, bounding)
+    results += dimensions.result()
     results += severe_regression_gates(pairs, strictness, noise=noise)
-    results += [_critical(pairs, strictness), *limit_gates(pairs, standard, bounding)]
-    results += slice_gates(pairs, bounding)
+    results += [_critical(pairs, strictness), *limits.result()]
+    results += slices.result()
     results += _transfer(transfer, divergence)
     checked, human = human_check(labelled, pairs.composite, strictness)
     results += checked
@@ -155,7 +160,7 @@ def conclude(
         "baseline_means": dict(pairs.baseline_means),
         "finalist_means": dict(pairs.candidate_means),
         "severe_regressions": pairs.severe,
-        "cost_ratio_upper_bound": _cost_ratio(pairs, bounding),
+        "cost_ratio_upper_bound": cost_ratio.result(),
         "divergence": divergence,
         "dev_gain": dev_gain,
         "transfer_ratio": transfer,
