@@ -1,5 +1,6 @@
 """How a part of a list of traces is found, and how many traces there are, whatever is asked of a million."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -40,8 +41,10 @@ PLAN_FOR_VALUES = text(
 who goes from one row to the next can stop there, where other joins would gather everything first."""
 _PLAN_WITHIN_LIMIT = text(f"{PLAN_FOR_VALUES.text}, set_config('statement_timeout', '{LONGEST_SECONDS}s', true)")
 
-WALKED, WALKED_FURTHER = 1_000, 5_000
-"""A search first looks at so many traces along the list, and then at so many if it meets enough: what many say, none gathers."""
+WALKED = 1_000
+"""So many traces a search looks at along the list before anything else, which tells how many say what is searched for."""
+GATHERED = 2
+"""To gather one trace from the index of words and put it in order takes as long as to look at so many along the list."""
 LEAST = {"min_duration_ms": "duration_ms", "min_cost_usd": "cost_usd"}
 """Filters by how much there is at least of something that traces can be ordered by."""
 SAID_BY_MANY = 10
@@ -136,9 +139,8 @@ async def _find(
             of_each = ("search",)
     conditions = [*conditions_of(where, workspace_id, asked_of_each=of_each), *further]
     if not conditions:
-        kept = select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == workspace_id)
         part = func.array(window.of(every_trace.subquery()).scalar_subquery())
-        total, trace_ids = (await session.execute(select(kept.scalar_subquery(), part))).one()
+        total, trace_ids = (await session.execute(select(_kept(workspace_id).scalar_subquery(), part))).one()
         return Part(trace_ids, int(total), is_capped=False)
     listed = every_trace.where(*conditions_of(where, workspace_id, asked_of_each=ELSEWHERE), *further)
     found = None if further else found_without_traces(where, workspace_id, order=window.sort.key)
@@ -161,31 +163,52 @@ async def is_said_by(session: AsyncSession, workspace_id: UUID, *, one_in: int) 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Those of the next traces that say what is searched for, in order; ``is_whole`` if these are all that there are."""
+    """Those of the next traces that say what is searched for, in order; ``is_whole`` if these are all that there are.
+
+    Where it ended, others may go on; ``end`` is None behind the last trace of the list.
+    """
 
     trace_ids: Sequence[str]
     is_whole: bool
+    end: Position | None
 
 
 async def _walk_words(
     session: AsyncSession, workspace_id: UUID, where: TraceFilter, further: list[ColumnElement[bool]], window: Window
 ) -> Part | None:
-    """The part if it is met soon along the list.
+    """The part if it is met along the list sooner than it would be gathered, as far as the first traces tell.
 
     Counting stops where the walk does: to gather what many say takes Postgres a tenth of a second, and for a phrase one.
     """
     others = conditions_of(where.model_copy(update={"search": None}), workspace_id)
     traces = select(*window.columns).where(Trace.workspace_id == workspace_id, *others, *further)
+    first = await _walk(session, workspace_id, traces, replace(window, after=None), WALKED, enough=WALKED)
+    met, end = (first.trace_ids, first.end) if window.after is None else ([], window.after)
     enough = window.offset + window.limit
-    page = newest = await _walk(session, workspace_id, traces, replace(window, after=None), WALKED, enough=WALKED)
-    if window.after is not None or (len(page.trace_ids) < enough and not page.is_whole):
-        if len(newest.trace_ids) * WALKED_FURTHER < enough * WALKED and not newest.is_whole:
+    is_whole = first.is_whole
+    if len(met) < enough and end is not None:
+        many = await _worth_walking(session, workspace_id, first, enough - len(met))
+        if many is None:
             return None
-        page = await _walk(session, workspace_id, traces, window, WALKED_FURTHER, enough=enough)
-        if len(page.trace_ids) < enough and not page.is_whole:
+        rest = await _walk(session, workspace_id, traces, replace(window, after=end), many, enough=enough - len(met))
+        met = [*met, *rest.trace_ids]
+        if len(met) < enough and not rest.is_whole:
             return None
-    counted = page if window.after is None and not newest.is_whole else newest
-    return Part(page.trace_ids[window.offset : enough], len(counted.trace_ids), is_capped=not counted.is_whole)
+        is_whole = rest.is_whole
+    page = met[window.offset : enough]
+    if window.after is not None:
+        return Part(page, len(first.trace_ids), is_capped=not first.is_whole)
+    return Part(page, len(met), is_capped=not is_whole)
+
+
+async def _worth_walking(session: AsyncSession, workspace_id: UUID, first: _Walk, wanted: int) -> int | None:
+    """At how many more traces to look for those that are wanted; None where to gather all that say it should take less."""
+    if first.is_whole:
+        return WALKED
+    said = len(first.trace_ids) / WALKED
+    kept = await session.scalar(_kept(workspace_id)) or 0
+    expected = wanted / said if said else math.inf
+    return math.ceil(2 * expected) + WALKED if expected <= GATHERED * said * int(kept) else None
 
 
 async def _walk(
@@ -195,9 +218,15 @@ async def _walk(
     says = select(literal(True)).where(TraceWords.workspace_id == workspace_id, TraceWords.trace_id == near.c.trace_id)
     # In the order in which they are looked at: to sort them, all would have to be.
     said = select(near.c.trace_id).where(says.scalar_subquery()).limit(enough)
-    looked_at = select(func.count()).select_from(near).scalar_subquery()
-    row = (await session.execute(select(looked_at, func.array(said.scalar_subquery())))).one()
-    return _Walk(row[1], is_whole=row[0] < many and len(row[1]) < enough)
+    place, trace_id = (select(column).offset(many - 1).limit(1).scalar_subquery() for column in (near.c.place, near.c.trace_id))
+    met, *last = (await session.execute(select(func.array(said.scalar_subquery()), place, trace_id))).one()
+    end = None if last[1] is None else Position(window.sort, *last)
+    return _Walk(met, is_whole=end is None and len(met) < enough, end=end)
+
+
+def _kept(workspace_id: UUID) -> Select[Any]:
+    """How many traces a workspace has."""
+    return select(func.coalesce(func.sum(TraceCount.count), 0)).where(TraceCount.workspace_id == workspace_id)
 
 
 def one_of(trace_ids: Sequence[str]) -> ColumnElement[Any]:
