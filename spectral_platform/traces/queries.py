@@ -8,13 +8,16 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Enum,
     Row,
     Select,
+    String,
     and_,
     any_,
     func,
     select,
     tuple_,
+    type_coerce,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -51,7 +54,13 @@ _UNSHOWN = {
     "digest",
     "received_at",
 }
-_SHOWN = [column for column in Span.__table__.columns if column.name not in _UNSHOWN]
+_SPANS = Span.__table__.c
+"""Columns without the ORM, which would take every row apart and put it together once more: a third of the time of a thousand."""
+_SHOWN = [
+    type_coerce(column, String).label(column.name) if isinstance(column.type, Enum) else column
+    for column in _SPANS
+    if column.name not in _UNSHOWN
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +143,14 @@ async def list_spans(
 
     Of a long trace the page is found by ids and times alone: to carry every whole row through a sort takes twice as long.
     """
-    all_spans = [*spans_of(trace), *([] if after is None else [after.is_before()])]
-    order = Span.started_at, Span.span_id
+    own = _SPANS.workspace_id == trace.workspace_id, _SPANS.day == trace.day, _SPANS.trace_id == trace.trace_id
+    order = _SPANS.started_at, _SPANS.span_id
+    wanted = own if after is None else (*own, after.is_before(*order))
     if trace.span_count > limit:
-        page = select(Span.span_id).where(*all_spans).order_by(*order).limit(limit + 1).offset(offset)
-        statement = (
-            select(*_SHOWN).where(*spans_of(trace), Span.span_id == any_(func.array(page.scalar_subquery()))).order_by(*order)
-        )
+        page = select(_SPANS.span_id).where(*wanted).order_by(*order).limit(limit + 1).offset(offset)
+        statement = select(*_SHOWN).where(*own, _SPANS.span_id == any_(func.array(page.scalar_subquery()))).order_by(*order)
     else:
-        statement = select(*_SHOWN).where(*all_spans).order_by(*order).limit(limit + 1).offset(offset)
+        statement = select(*_SHOWN).where(*wanted).order_by(*order).limit(limit + 1).offset(offset)
     rows = (await session.execute(statement)).all()
     return rows[:limit], SpanPosition(rows[limit - 1].started_at, rows[limit - 1].span_id).encode() if rows[limit:] else None
 

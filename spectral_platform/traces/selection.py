@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from spectral_platform.core.values import Moment, Value
-from spectral_platform.traces.models import FAILED, Span, Trace, TraceLabel, TraceStatus, TraceWords
+from spectral_platform.traces.models import FAILED, Trace, TraceLabel, TraceStatus, TraceWords
 from spectral_platform.traces.spans import LONGEST_LABEL
 
 UNKNOWN = -1
@@ -259,9 +259,9 @@ class SpanPosition:
         started_at, span_id = _opened(cursor)
         return cls(started_at=_KINDS["started_at"].validate_python(started_at), span_id=_ID.validate_python(span_id))
 
-    def is_before(self) -> ColumnElement[bool]:
+    def is_before(self, started_at: ColumnElement[datetime], span_id: ColumnElement[str]) -> ColumnElement[bool]:
         """The condition for standing behind this place."""
-        return tuple_(Span.started_at, Span.span_id) > tuple_(self.started_at, self.span_id)
+        return tuple_(started_at, span_id) > tuple_(self.started_at, self.span_id)
 
 
 def _sealed(*parts: str | int) -> str:
