@@ -30,6 +30,10 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "pk": "pk_%(table_name)s",
 }
+VANISHED = {"keepalives_idle": 10, "keepalives_interval": 10, "keepalives_count": 2, "tcp_user_timeout": 30_000}
+"""libpq's parameters, in seconds and milliseconds, by which a server that went without a word is found within half a minute.
+
+By those too who only listen: without them a statement would wait a quarter of an hour, and who listens two hours."""
 BeforeCommit = Callable[[AsyncSession], Awaitable[None]]
 Driver = psycopg.AsyncConnection[Any]
 Question = tuple[str, Mapping[str, Any]]
@@ -55,6 +59,13 @@ def connection_string(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def connecting(url: str) -> dict[str, Any]:
+    """How the application connects through psycopg: in its own role, and patient for so long, unless the URL says otherwise."""
+    patience = {"connect_timeout": 10} | VANISHED
+    said = make_url(url).query
+    return {"options": f"-c role={APPLICATION_ROLE}"} | {name: value for name, value in patience.items() if name not in said}
+
+
 class Database:
     """One engine and its sessions; a process has one."""
 
@@ -72,7 +83,7 @@ class Database:
             # Postgres writes 1e300 out as 301 digits; this reads numbers beyond 64 bits as the floats that they were.
             json_deserializer=orjson.loads,
             hide_parameters=True,  # errors reach the log, and parameters are the tenants' content
-            connect_args={"options": f"-c role={APPLICATION_ROLE}", "connect_timeout": 10},
+            connect_args=connecting(url),
         )
         event.listen(self.engine.sync_engine, "handle_error", _leave_rows_out)
         event.listen(self.engine.sync_engine, "checkout", _require_living)
@@ -154,23 +165,20 @@ def _leave_rows_out_of(error: BaseException) -> str | None:
     return primary
 
 
+_TENANT = "SELECT set_config('spectral.account_id', {account}, true), set_config('spectral.workspace_id', {workspace}, true)"
+_BIND_TENANT = text(_TENANT.format(account=":account", workspace=":workspace"))
+
+
+def tenant(account_id: UUID, workspace_id: UUID | None) -> Question:
+    """The question that does what ``bind_tenant`` does."""
+    values = {"account": str(account_id), "workspace": str(workspace_id) if workspace_id else ""}
+    return _TENANT.format(account="%(account)s", workspace="%(workspace)s"), values
+
+
 async def bind_tenant(session: AsyncSession, *, account_id: UUID, workspace_id: UUID | None = None) -> None:
     """Let this transaction see the rows of one account, and of one of its workspaces if given."""
-    await session.execute(
-        text(
-            "SELECT set_config('spectral.account_id', :account_id, true), "
-            "set_config('spectral.workspace_id', :workspace_id, true)"
-        ),
-        {"account_id": str(account_id), "workspace_id": str(workspace_id) if workspace_id else ""},
-    )
-
-
-def tenant(account_id: UUID, workspace_id: UUID) -> Question:
-    """The question that does what ``bind_tenant`` does."""
-    binding = (
-        "SELECT set_config('spectral.account_id', %(account)s, true), set_config('spectral.workspace_id', %(workspace)s, true)"
-    )
-    return binding, {"account": str(account_id), "workspace": str(workspace_id)}
+    _, values = tenant(account_id, workspace_id)
+    await session.execute(_BIND_TENANT, values)
 
 
 async def driver_of(session: AsyncSession) -> Driver:

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
 
 from spectral_platform.core import clock
-from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
+from spectral_platform.core.database import Database, connecting, connection_string
 from spectral_platform.core.settings import Settings
 from spectral_platform.core.values import Value
 
@@ -91,8 +91,7 @@ def queue_app(url: str | None = None) -> App:
     """The queue library's application; without a URL it can only enqueue on connections that it is handed."""
     if url is None:
         return App(connector=PsycopgConnector())
-    options = {"options": f"-c role={APPLICATION_ROLE}"}
-    return App(connector=PsycopgConnector(conninfo=connection_string(url), kwargs=options))
+    return App(connector=PsycopgConnector(conninfo=connection_string(url), kwargs=connecting(url)))
 
 
 _enqueuing = queue_app()

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.core.database import Database, connection_string
+from spectral_platform.core.database import Database, connecting, connection_string
 
 logger = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Watch:
     """Those who wait in this process, by the topic that they wait for."""
 
     def __init__(self, database: Database) -> None:
-        self._url = connection_string(database.url)
+        self._url = database.url
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._listening = asyncio.Event()
         self._listener: asyncio.Task[None] | None = None
@@ -81,7 +81,8 @@ class Watch:
         """
         while True:
             try:
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True, connect_timeout=10) as connection:
+                url = connection_string(self._url)
+                async with await psycopg.AsyncConnection.connect(url, autocommit=True, **connecting(url)) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}".encode())
                     self._listening.set()
                     self._wake(list(self._waiting))

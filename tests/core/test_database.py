@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.core.database import Database, ask, connection_string, driver_of
+from spectral_platform.core.database import VANISHED, Database, ask, connecting, connection_string, driver_of
 
 # Not the rows of a tenant's table: Postgres shows nothing of those that row-level security guards.
 INTO_USERS = "INSERT INTO users (id, email) VALUES (gen_random_uuid(), {})"
@@ -72,3 +72,11 @@ async def test_a_connection_that_was_left_within_a_pipeline_is_not_lent_again(da
     left.pgconn.enter_pipeline_mode()
 
     assert await driver_that_is_lent(database_with_few) is not left
+
+
+async def test_connections_find_out_that_postgres_has_gone_unless_the_url_says_otherwise(database: Database) -> None:
+    driver = await driver_that_is_lent(database)
+    asked = driver.info.get_parameters()
+
+    assert {name: int(asked[name]) for name in VANISHED} == VANISHED
+    assert "keepalives_idle" not in connecting("postgresql://db/spectral?keepalives_idle=60")
