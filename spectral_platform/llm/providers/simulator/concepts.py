@@ -252,7 +252,7 @@ _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
 _NEGATED = r"\b(?:never|do not|don'?t|avoid|no need to|without|skip)\s+(?:\w+\s+){0,2}?"
 
 
-@functools.lru_cache(maxsize=512)
+@functools.lru_cache(maxsize=64)  # more than a scan compares at a time; each may be long
 def read_prompt(system_prompt: str) -> dict[str, Stance]:
     """What the prompt says about each behaviour; later sentences win over earlier ones."""
     stances = {behaviour.key: Stance.SILENT for behaviour in BEHAVIOURS}

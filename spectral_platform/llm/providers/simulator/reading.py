@@ -158,6 +158,8 @@ _LANGUAGES = {
 }
 _ENGLISH = r"\b(?:the|is|my|how|what|i|can|you|do|to|a|of|for|where|when|and|it|please|are)\b"
 _WORD = re.compile(r"[^\W_]+")
+_LONGEST_WORD = 64
+"""Longer runs of letters are no words; what is remembered of stems is spared them."""
 _EMPTY_WORDS = frozenset(
     _WORD.findall(
         "a an and are as at be been but by can could did do does for from get give had has have hello help hi how i if in is it "
@@ -187,7 +189,8 @@ def digest(*parts: object) -> str:
 def content_stems(text: str) -> Mapping[str, int]:
     """How often each content word of a text stands in it, crudely stemmed."""
     found = [word.lower() for word in _WORD.findall(text)]
-    return Counter([_stem(word) for word in found if word not in _EMPTY_WORDS and len(word) > 1])
+    content = [word for word in found if word not in _EMPTY_WORDS and len(word) > 1]
+    return Counter([_stem(word) if len(word) <= _LONGEST_WORD else word for word in content])
 
 
 @remembered(REMEMBERED)
