@@ -1,6 +1,7 @@
 """The command line: run the server or a worker, migrate, examine a running server, and operators' commands."""
 
 import asyncio
+import errno
 import json
 import os
 import shlex
@@ -10,8 +11,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import httpx
+import psycopg
 import typer
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import DiskFull, InsufficientPrivilege
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from rich.console import Console
@@ -365,16 +367,18 @@ def main(arguments: list[str] | None = None) -> None:
         application(arguments)
     except Misconfigured as error:
         refuse(str(error), MISCONFIGURED)
-    except OperationalError as error:
-        refuse(f"the database does not answer: {error.orig}", FAILED)
+    except (OperationalError, psycopg.OperationalError) as error:
+        cause = getattr(error, "orig", error)
+        trouble = "the disk of the database is full" if isinstance(cause, DiskFull) else "the database does not answer"
+        refuse(f"{trouble}: {cause}", FAILED)
     except ProgrammingError as error:
         if not isinstance(error.orig, InsufficientPrivilege):
             raise
         refuse(f"the database refuses: {error.orig}", FAILED)
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno != errno.ENOSPC:
             raise
-        refuse(f"{error.filename}: {error.strerror}", FAILED)
+        refuse(f"{error.filename or 'the data directory'}: {error.strerror}", FAILED)
     except httpx.HTTPError as error:
         refuse(f"the server does not answer: {error or type(error).__name__}", FAILED)
     except (EmbeddedPostgresError, server.AddressUnavailable, ExtraMissing, Refused, SigningKeysUnusable, SpectralError) as error:

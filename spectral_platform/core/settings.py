@@ -220,9 +220,13 @@ class Settings(BaseSettings):
             raise SigningKeysUnusable(
                 f"{path} is empty, so nothing was signed with it. Delete it, and another is made."
             ) from None
-        with os.fdopen(descriptor, "w") as file:
-            secret = secrets.token_urlsafe(48)
-            file.write(secret)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                secret = secrets.token_urlsafe(48)
+                file.write(secret)
+        except OSError:  # the disk is full: the next start is to make another
+            path.unlink()
+            raise
         return secret
 
     @property

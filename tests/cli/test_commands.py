@@ -1,14 +1,21 @@
 """The commands beside ``serve``."""
 
+import errno
 import json
+import os
 import runpy
+import secrets
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from spectral_api import cli
 from spectral_platform.core import logging
+from spectral_platform.core.settings import Settings
 from tests.cli.processes import spectral
 from tests.fixtures.callers import Person
 from tests.fixtures.forks import CLEAN
@@ -81,3 +88,40 @@ def test_a_worker_without_a_server_to_join_is_told(tmp_path: Path) -> None:
 
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"spectral: no server runs on the data directory {tmp_path}")
+
+
+FULL = psycopg.errors.DiskFull("could not extend file")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (FULL, "the disk of the database is full: could not extend file"),
+        (OperationalError("SELECT 1", {}, FULL), "the disk of the database is full: could not extend file"),
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "the data directory: No space left on device"),
+    ],
+)
+def test_a_full_disk_is_told_in_one_line(
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fill(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "application", fill)
+
+    with pytest.raises(SystemExit, match="1"):
+        cli.main([])
+
+    assert capsys.readouterr().err == f"spectral: {told}\n"
+
+
+def test_a_secret_that_did_not_fit_on_the_disk_is_made_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(_: int) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as full:
+        full.setattr(secrets, "token_urlsafe", fill)
+        with pytest.raises(OSError, match="No space"):
+            _ = Settings(data_dir=tmp_path).secret
+
+    assert Settings(data_dir=tmp_path).secret
