@@ -3,6 +3,8 @@
 import gc
 import os
 
+from hypothesis import HealthCheck, settings
+
 # Processes that tests start import what earlier ones compiled, instead of compiling all of it again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -13,6 +15,10 @@ for policy in ("REQUESTS", "INGESTION_REQUESTS", "PUBLIC_REQUESTS"):
 # As many processes test as there are cores: threads of the numeric libraries would wait for each other, turning.
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
+
+# What a run finds depends on the code, and neither on chance nor on how busy the machine is.
+settings.register_profile("steady", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 pytest_plugins = [
     "tests.fixtures.reports",

@@ -73,12 +73,7 @@ def without_keys(document: Json) -> Json:
 TOLD = with_tokens_alone(DOCUMENT)
 schema = schemathesis.openapi.from_dict(TOLD, config=CONFIGURATION)
 Case = schemathesis.Case[Any]
-quietly = partial(
-    settings,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=list(HealthCheck),
-)
+quietly = partial(settings, suppress_health_check=list(HealthCheck))
 
 
 @schemathesis.serializer("application/x-protobuf")

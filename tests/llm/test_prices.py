@@ -23,7 +23,7 @@ MODELS = [
 
 
 @pytest.mark.parametrize(("model", "provider"), MODELS)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 400_000), st.integers(0, 400_000), st.integers(0, 400_000), st.integers(0, 100_000))
 def test_a_call_costs_what_the_book_says(
     model: str, provider: str | None, plain: int, cached: int, written: int, output: int

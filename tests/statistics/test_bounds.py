@@ -27,7 +27,7 @@ def test_the_gaffke_bound_nears_student_t_for_many_cases() -> None:
     assert bounds.gaffke_lower_bound(values, 0.05, seed=1) == pytest.approx(student, abs=0.003)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(differences)
 def test_the_bounds_enclose_the_mean_and_stay_in_the_interval(values: list[float]) -> None:
     lower = bounds.gaffke_lower_bound(values, 0.05, seed=1, draws=2000)
@@ -36,7 +36,7 @@ def test_the_bounds_enclose_the_mean_and_stay_in_the_interval(values: list[float
     assert float(np.mean(values)) - 1e-9 <= upper <= 1
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(differences.flatmap(lambda values: st.tuples(st.just(values), st.permutations(values))))
 def test_the_bound_repeats_for_a_seed_and_ignores_the_order_of_the_cases(
     orders: tuple[list[float], list[float]],
@@ -45,7 +45,7 @@ def test_the_bound_repeats_for_a_seed_and_ignores_the_order_of_the_cases(
     assert first == second
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(differences, st.integers(0, 39), st.floats(0, 1))
 def test_a_better_case_never_lowers_the_bound(values: list[float], place: int, gain: float) -> None:
     better = [*values]
@@ -137,7 +137,7 @@ def test_costs_of_nothing_compare() -> None:
         bounds.ratio_upper_bound([], [], 0.05, seed=1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0, 100), max_size=200), st.floats(0, 100), st.sampled_from([0.05, 0.022, 0.0015]))
 def test_a_percentile_surely_keeps_to_a_limit_when_few_enough_values_exceed_it(
     values: list[float], limit: float, alpha: float
@@ -176,7 +176,7 @@ def test_the_planned_cases_show_a_percentile_to_be_kept_in_four_scans_of_five(ov
 amounts = st.lists(st.floats(0, 1e4), min_size=1, max_size=60)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(amounts, st.floats(0, 1e4), st.floats(0.1, 10))
 def test_the_bound_of_a_mean_of_amounts_lies_above_it_and_moves_with_the_amounts(
     values: list[float], shift: float, scale: float

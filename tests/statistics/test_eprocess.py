@@ -10,14 +10,14 @@ from spectral_platform.statistics.eprocess import STAKES, EProcess
 values = st.lists(st.floats(-1, 1), max_size=60)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(values)
 def test_the_capital_is_the_mean_of_the_bettors_products(observed: list[float]) -> None:
     expected = np.mean([np.prod([1 + stake * value for value in observed]) for stake in STAKES])
     assert EProcess().add(observed) == pytest.approx(float(expected))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(values, st.integers(0, 60))
 def test_it_does_not_matter_in_how_many_parts_the_values_come(observed: list[float], cut: int) -> None:
     parts, whole = EProcess(), EProcess()

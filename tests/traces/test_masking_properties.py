@@ -97,7 +97,7 @@ def test_a_text_without_secrets_stays_as_it_is(said: str) -> None:
 
 
 @given(said=texts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @pytest.mark.parametrize("masker", [MASKER, WITH_RULES, AT_THE_ENDS])
 def test_masking_twice_is_masking_once(masker: Masker, said: str) -> None:
     once = masker.text(said)
@@ -111,7 +111,7 @@ def as_stored(value: Any) -> str:
 
 
 @given(value=values)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @pytest.mark.parametrize("masker", [MASKER, WITH_RULES, AT_THE_ENDS])
 def test_what_a_quick_look_leaves_stays_as_it_is(masker: Masker, value: Any) -> None:
     if masker.leaves(["before", value, "after"]):

@@ -301,7 +301,7 @@ def under(trace_id: str, spans: Sequence[SpanDraft]) -> list[SpanDraft]:
     ]
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrival=arrivals())
 async def test_any_split_and_any_order_of_arrival_end_in_the_same_trace(
     database: Database, owner: Person, arrival: tuple[list[SpanDraft], list[list[SpanDraft]]]

@@ -28,7 +28,7 @@ SUPPORT = load_world("customer-support@1.0.0")
 WORLDS = pytest.mark.parametrize(
     "world", [load_world(reference) for reference in list_worlds()], ids=lambda world: world.reference
 )
-SEEDS = settings(max_examples=10, deadline=None)
+SEEDS = settings(max_examples=10)
 
 
 def issue(seed: int, purpose: Split = Split.DEV, count: int = 60, *, world: WorldModel = WORLD) -> tuple[Stimulus, ...]:

@@ -12,7 +12,7 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subjec
 
 CODE: TypeAdapter[Any] = TypeAdapter(CodeEvaluatorSpec)
 DEEP = "[" * 600 + "]" * 600
-MOST_S = 4.0
+MOST_S = 10.0
 """Seconds of this process; each of these took minutes or grew with the square of the answer."""
 
 
