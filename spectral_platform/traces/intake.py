@@ -2,11 +2,13 @@
 
 Whatever waits for a workspace is stored in one transaction, and all who sent it are told; nothing waits for a moment to come.
 While a workspace's transaction is under way, what comes for it waits for the next, or until it is worth one of its own beside
-that: then the database has work while spans are decoded. So a lone request is committed at once, and the busier the server, the
-more requests share a commit. No two transactions of this process share a trace, for whose row one would wait for the other.
+that, so that the database has work while spans are decoded, or until that one takes so long that it seems to wait for a lock.
+So a lone request is committed at once, and the busier the server, the more requests share a commit. No two transactions of this
+process share a trace, for whose row one would wait for the other.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +34,8 @@ COMMITS_OF_A_WORKSPACE = 2
 SPANS_TOGETHER = 500
 SPANS_APART = 100
 """So many are worth a transaction beside another. With fewer, groups become smaller and all of them together take longer."""
+LONG_S = 0.25
+"""So long is longer than a transaction takes that waits for nobody, in seconds."""
 TRIES = 3
 
 Tenant = tuple[UUID, UUID]
@@ -63,13 +67,16 @@ class Line:
         self.committers: set[asyncio.Task[None]] = set()
         self._waiting: deque[Arrival] = deque()
         self._waiting_spans = 0
-        self._committing = 0
+        self._committing: list[float] = []
         self._committing_traces: set[str] = set()
 
     @property
     def is_due(self) -> bool:
         """Whether what waits should be committed beside what is being committed."""
-        return bool(self._waiting) and (not self._committing or self._waiting_spans >= SPANS_APART)
+        if not self._waiting or self._waiting_spans >= SPANS_APART:
+            return bool(self._waiting)
+        long_ago = time.monotonic() - LONG_S
+        return all(began_at < long_ago for began_at in self._committing)
 
     def append(self, arrival: Arrival) -> None:
         """Let one more wait."""
@@ -96,12 +103,13 @@ class Line:
         self._waiting.extendleft(reversed(others))
         traces = set[str]().union(*(arrival.traces for arrival in group))
         self._waiting_spans -= sum(len(arrival.drafts) for arrival in group)
-        self._committing += 1
+        began_at = time.monotonic()
+        self._committing.append(began_at)
         self._committing_traces |= traces
         try:
             yield group
         finally:
-            self._committing -= 1
+            self._committing.remove(began_at)
             self._committing_traces -= traces
 
 
@@ -147,8 +155,7 @@ class Intake:
         tenant = (caller.account_id, caller.workspace)
         line = self._lines.setdefault(tenant, Line())
         line.append(arrival)
-        if line.is_due and len(line.committers) < COMMITS_OF_A_WORKSPACE:
-            line.committers.add(asyncio.create_task(self._commit_what_waits(tenant, line)))
+        self._commit_if_due(tenant, line)
         await arrival.committed
 
     async def drain(self) -> None:
@@ -156,13 +163,21 @@ class Intake:
         while committers := [committer for line in self._lines.values() for committer in line.committers]:
             await asyncio.gather(*committers)
 
+    def _commit_if_due(self, tenant: Tenant, line: Line) -> None:
+        if line.is_due and len(line.committers) < COMMITS_OF_A_WORKSPACE:
+            line.committers.add(asyncio.create_task(self._commit_what_waits(tenant, line)))
+
     async def _commit_what_waits(self, tenant: Tenant, line: Line) -> None:
         is_held_up = False
         while line.is_due and not is_held_up:
             async with self._turns:
                 with line.next_group() as group:
                     if group:
-                        await self._commit(group)
+                        looking = asyncio.get_running_loop().call_later(2 * LONG_S, self._commit_if_due, tenant, line)
+                        try:
+                            await self._commit(group)
+                        finally:
+                            looking.cancel()
                     is_held_up = not group  # whoever commits what it waits for comes back for it
         line.committers.discard(cast("asyncio.Task[None]", asyncio.current_task()))
         if not line.committers:

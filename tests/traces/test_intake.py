@@ -9,6 +9,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from spectral_platform.core.database import Database
+from spectral_platform.traces import intake as taking_in
 from spectral_platform.traces.errors import Busy
 from spectral_platform.traces.intake import SPANS_APART, Intake
 from spectral_platform.traces.models import Trace
@@ -125,6 +126,30 @@ async def test_much_that_waits_is_committed_beside_what_is_under_way_unless_they
 
     assert (await trace_of(database, owner, held)).span_count == 7 * SPANS_APART - 1
     assert (await trace_of(database, owner, other)).span_count == SPANS_APART
+
+
+async def test_little_that_waits_does_not_wait_for_the_lock_that_another_waits_for(
+    database: Database, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taking_in, "LONG_S", 0.02)
+    intake, (held, other) = Intake(database, most_bytes=1), (new_trace_id() for _ in range(2))
+    await store(database, owner, [draft(held, 1)])
+
+    def take(trace_id: str, number: int) -> "asyncio.Task[None]":
+        return asyncio.create_task(intake.take(owner.caller(), drafts=[draft(trace_id, number)], size_bytes=1))
+
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        await session.execute(select(Trace.trace_id).where(Trace.trace_id == held).with_for_update())
+        waiting = [take(held, 2)]
+        await somebody_waits(database)
+        waiting.append(take(held, 3))
+        async with asyncio.timeout(30):
+            await take(other, 1)
+            await take(other, 2)
+        assert not any(request.done() for request in waiting)
+    await asyncio.gather(*waiting)
+
+    assert [(await trace_of(database, owner, each)).span_count for each in (held, other)] == [3, 2]
 
 
 async def test_requests_of_several_workspaces_each_go_to_their_own(database: Database, owner: Person, stranger: Person) -> None:
