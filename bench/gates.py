@@ -16,11 +16,12 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from bench.limits import report_amounts, report_percentiles
+from bench.limits import report_amounts, report_ceilings, report_percentiles
 from bench.machine import Report
 from bench.simulating import DRAWS, Array, Judge, allowed, random_of, simulate
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.scans.pairing import Pairs
+from spectral_platform.scans.quoting import Noise
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdicts.bounding import plan_strictness
 from spectral_platform.scans.verdicts.gating import conclude
@@ -31,6 +32,7 @@ from spectral_platform.worlds.rules import load_world
 
 ALPHA = 0.05
 EASE = (0.606, 0.837)
+NOISE = Noise(cases=50, disagreement=0.29, icc=0.4, run_variance=0.147)
 CANDIDATES = 8
 WEEKS, WEEKLY_CASES, TRUE_SHARE = 52, 150, 0.15
 REUSES, REUSED_CASES = 20, 100
@@ -317,7 +319,7 @@ def verdict_worlds() -> Iterator[tuple[str, World, int, float]]:
     for cases, repeats in ((60, 3), (100, 3), (200, 1), (200, 3)):
         for gain in (-0.05, 0.0, 0.05, 0.10):
             name = f"{gain:+.0%}, {repeats} run{'s' if repeats > 1 else ''}" if gain else f"same agent, {repeats} runs"
-            yield name, partial(pass_or_fail, gain=gain, repeats=repeats), cases, 0.29
+            yield name, partial(pass_or_fail, gain=gain, repeats=repeats), cases, NOISE.disagreement_of(repeats)
 
 
 def report_verdicts(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None:
@@ -355,6 +357,7 @@ def main() -> None:
         "reuse": report_reuse,
         "verdicts": report_verdicts,
         "amounts": report_amounts,
+        "ceilings": report_ceilings,
         "percentiles": report_percentiles,
     }
     parser.add_argument("--scans", type=int, default=1_000, help="simulated scans of each scenario")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 
 import numpy as np
 from scipy import stats
@@ -28,6 +29,8 @@ from spectral_platform.worlds.rules import load_world
 CASES = (30, 60, 90, 200)
 LENIENT, USUAL = RIGOR[AutonomyMode.RECOMMEND], RIGOR[AutonomyMode.MANUAL]
 UNLIMITED = Standard(world=load_world("general-agent-conduct@1.0.0"), dimensions=(), terms=(), constraints=())
+CEILINGS = (5, 10, 20)
+CAPPED_FROM = 200_000
 NEARER, FARTHER = 1.25, 1.5
 """Limits that the mean does keep to, as multiples of it."""
 
@@ -68,9 +71,30 @@ AMOUNTS = (
 )
 
 
-def one_limit(amounts: Array, value: float, statistic: Statistic, seed: int) -> GateResult:
-    """What gate G5 says of a candidate that took these amounts."""
-    constraint = Constraint(metric="latency_ms", operator="<=", value=value, statistic=statistic)
+def capped(world: Amounts, ceiling: float) -> Amounts:
+    """The same amounts where an answer cannot take more than so many times their mean, which stays 1."""
+
+    def draw(random: np.random.Generator, cases: int) -> Array:
+        return np.minimum(world.draw(random, cases), cap) / mean
+
+    cap, many = ceiling, world.draw(random_of("capped", world.name), CAPPED_FROM)
+    for _ in range(20):  # the mean falls with the cap, and the cap with the mean
+        mean = float(np.minimum(many, cap).mean())
+        cap = ceiling * mean
+    return replace(world, draw=draw)
+
+
+CAPPED = {
+    (world.name, ceiling): capped(world, ceiling)
+    for world in AMOUNTS
+    if world.name in {"log-normal, sd 0.5", "log-normal, sd 1", "5% are 10 times as large", "2% are 10 times as large"}
+    for ceiling in CEILINGS
+}
+
+
+def one_limit(amounts: Array, value: float, statistic: Statistic, seed: int, *, ceiling: float | None = None) -> GateResult:
+    """What gate G5 says of a candidate that took these amounts, of which a request allows at most the ceiling."""
+    constraint = Constraint(metric="total_tokens", operator="<=", value=value, statistic=statistic)
     taken = tuple(float(amount) for amount in amounts)
     pairs = Pairs(
         composites=((0.0, 0.0),) * len(taken),
@@ -82,11 +106,12 @@ def one_limit(amounts: Array, value: float, statistic: Statistic, seed: int) -> 
         critical_worsened=0,
         critical_mended=0,
         baseline_means={},
-        candidate_means={"latency_ms": float(amounts.mean())},
+        candidate_means={"total_tokens": float(amounts.mean())},
         baseline_costs=(),
         candidate_costs=(),
-        candidate_amounts={"latency_ms": taken},
-        candidate_answers={"latency_ms": taken},
+        candidate_amounts={"total_tokens": taken},
+        candidate_ceilings={} if ceiling is None else {"total_tokens": ceiling},
+        candidate_answers={"total_tokens": taken},
     )
     rigor = LENIENT if len(taken) < USUAL.minimum_pairs else USUAL
     standard = replace(UNLIMITED, constraints=(constraint,))
@@ -120,6 +145,15 @@ def mean_on_its_limit(world: Amounts, cases: int, alpha: float, scan: int) -> tu
     )
 
 
+def mean_below_a_ceiling(world: str, ceiling: int, cases: int, scan: int) -> tuple[float, ...]:
+    """Whether the gate passes a mean on its limit that no ceiling is known for, one whose is, and means below their limits."""
+    amounts = CAPPED[world, ceiling].draw(random_of("ceilings", world, str(ceiling), cases, scan), cases)
+    unbounded = one_limit(amounts, 1.0, Statistic.MEAN, scan)
+    bounded = one_limit(amounts, 1.0, Statistic.MEAN, scan, ceiling=ceiling)
+    assert bounded.value is not None
+    return float(unbounded.passed), float(bounded.passed), *(float(bounded.value <= limit) for limit in (NEARER, FARTHER, 2.0))
+
+
 def percentile_on_its_limit(cases: int, over: float, scan: int) -> tuple[float, ...]:
     """Whether the percentile as it came out and the gate pass answers of which this share lies above the limit."""
     limit = float(stats.expon.ppf(1 - over))
@@ -145,6 +179,20 @@ def report_amounts(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None:
             verdict = judge.check(f"amounts, {world.name}, {cases}", is_right)
             shares = (f"{share:.3f}" for share in (mean, bootstrap, student, bound, unseen))
             report.add(world.name, str(cases), f"{alpha:g}", *shares, verdict, f"{nearer:.2f}", f"{farther:.2f}")
+    report.print()
+
+
+def report_ceilings(pool: ProcessPoolExecutor, scans: int, judge: Judge) -> None:
+    """The same where a request bounds what its answer takes."""
+    report = Report(
+        "a mean on its limit", "ceiling", "cases", "level", "without it", "the bound", "holds",
+        f"limit {NEARER} x mean", f"{FARTHER} x", "2 x",
+    )  # fmt: skip
+    for (world, ceiling), cases in product(CAPPED, CASES[1:]):
+        without, bound, *shown = simulate(pool, partial(mean_below_a_ceiling, world, ceiling, cases), scans)
+        verdict = judge.check(f"ceilings, {world}, {ceiling}, {cases}", bool(bound <= allowed(USUAL.alpha, scans)))
+        shares = f"{USUAL.alpha:g}", f"{without:.3f}", f"{bound:.3f}"
+        report.add(world, f"{ceiling} x", str(cases), *shares, verdict, *(f"{share:.2f}" for share in shown))
     report.print()
 
 

@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
 
 from pydantic import Field
 
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import CaseScore, References, doubted_composites, paired_composites
 from spectral_platform.evaluations.terms import AMOUNTS, Statistic
 from spectral_platform.scans.standard import Standard
@@ -18,6 +20,9 @@ MUST_PASS = "must_pass"
 """The tag of samples that no change may break."""
 MUST_PASS_FAILURES = 2
 
+EVADED = Evaluation.failure("unknown@1", "It is not known whether the answer meets it.")
+"""What a dimension is at worst that applied to the baseline's answer and, it is said, not to the candidate's."""
+
 Arm = Sequence[tuple[Trial, CaseScore | None]]
 
 
@@ -28,13 +33,14 @@ class Pairs(Value):
     The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. What the
     candidate leaves open cannot help it: a case that could not be scored, or where it says nothing and the baseline does, enters
     the composite at its worst, the baseline's score against 0, and likewise both authorities where it is the candidate that was
-    not scored. Such samples are counted in ``unscored``, such stimuli in ``unscored_stimuli``. ``doubted`` are the differences
-    with what is unknown of amounts in one arm alone at its worst, and empty where nothing is; ``doubtful`` counts the cases of
-    which something is. ``dimensions`` are over the samples that both arms scored, by key; one with a minimum also counts as lost
-    where the candidate alone has no score. ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the
-    samples tagged `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one;
-    ``must_pass_unknown`` those that it may have failed so often, because runs could not be scored. ``lengths`` are those of the
-    answers that the composites are of, in characters.
+    not scored; in authority B a dimension that applied to the baseline's answer alone counts 0. Such samples are counted in
+    ``unscored``, such stimuli in ``unscored_stimuli``. ``doubted`` are the differences with such dimensions at 0 and amounts
+    that are unknown in one arm alone at their worst, and empty where there are none; ``doubtful`` counts the cases that have
+    some. ``dimensions`` are over the samples that both arms scored, by key; one with a minimum also counts as lost where the
+    candidate alone has no score. ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
+    `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one; ``must_pass_unknown``
+    those that it may have failed so often, because runs could not be scored. ``lengths`` are those of the answers that the
+    composites are of, in characters.
 
     ``candidate_amounts`` are what the candidate took on the samples, by metric: money, time and tokens. None is what is unknown,
     and ``candidate_ceilings`` are the most that an answer could take, by its request, where that is known of all.
@@ -114,6 +120,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         base, other = arms[0][key], arms[1][key]
         case = base[0][0].case
         group = case.content_group
+        doubted_other = _at_worst(base, other, standard, references)
         if case.kind == "sample":
             compared, is_scored = _composites(base, other, standard)
             if not is_scored:
@@ -121,7 +128,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
             if compared is not None:
                 before.add(group, compared[0])
                 after.add(group, compared[1])
-                worst = _doubted(base, other, standard) if is_scored else None
+                worst = _doubted(base, other, doubted_other, standard) if is_scored else None
                 doubted.add(group, (worst or compared)[1] - (worst or compared)[0])
                 doubtful.update([group] if worst else [])
                 for written, arm in zip(lengths, (base, other), strict=True):
@@ -138,7 +145,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
             stimuli += 1
             unscored_stimuli += any(score is None for arm in (base, other) for _, score in arm)
         for name, attribute in (("a", "authority_a"), ("b", "authority_b")):
-            means = [_mean(getattr(score, attribute) for _, score in arm if score is not None) for arm in (base, other)]
+            means = [_mean(getattr(score, attribute) for _, score in arm if score is not None) for arm in (base, doubted_other)]
             if any(score is None for _, score in other):  # what the candidate leaves open
                 means[1] = 0.0
             if means[0] is not None and means[1] is not None:
@@ -269,19 +276,35 @@ def _composites(base: Arm, other: Arm, standard: Standard) -> tuple[tuple[float,
     return (fmean(first for first, _ in said), fmean(second for _, second in said)), True
 
 
-def _doubted(base: Arm, other: Arm, standard: Standard) -> tuple[float, float] | None:
-    """A sample's composites with amounts that are unknown in one arm alone at their worst; None where there are none."""
-    if not any(term.metric in AMOUNTS for term in standard.terms):
-        return None
+def _at_worst(base: Arm, other: Arm, standard: Standard, references: References) -> Arm:
+    """The candidate's arm with 0 in every dimension that it evaded."""
+    if all(found.evaluation.score is not None for trial, _ in other for found in trial.dimensions):
+        return other
+    worst = []
+    for (first, _), (trial, score) in zip(base, other, strict=True):
+        applied = {found.key for found in first.dimensions if found.evaluation.score is not None}
+        dimensions = tuple(
+            found.model_copy(update={"evaluation": EVADED}) if found.evaluation.score is None and found.key in applied else found
+            for found in trial.dimensions
+        )
+        if score is not None and dimensions != trial.dimensions:
+            trial = replace(trial, dimensions=dimensions)
+            score = trial.score(standard, references)
+        worst.append((trial, score))
+    return tuple(worst)
+
+
+def _doubted(base: Arm, other: Arm, worst: Arm, standard: Standard) -> tuple[float, float] | None:
+    """A sample's composites with what one arm alone leaves open at its worst for the candidate; None where nothing is."""
     found = []
-    is_doubtful = False
-    for (_, first), (_, second) in zip(base, other, strict=True):
+    is_doubtful = any(known is not doubted for (known, _), (doubted, _) in zip(other, worst, strict=True))
+    for (_, first), (_, second) in zip(base, worst, strict=True):
         if first is not None and second is not None:
-            worst = doubted_composites(first, second, standard.terms)
-            is_doubtful |= worst is not None
-            found.append(worst or paired_composites(first, second, standard.terms))
+            doubted = doubted_composites(first, second, standard.terms)
+            is_doubtful |= doubted is not None
+            found.append(doubted or paired_composites(first, second, standard.terms))
     said = [composites for composites in found if composites is not None]
-    return (fmean(first for first, _ in said), fmean(second for _, second in said)) if is_doubtful else None
+    return (fmean(first for first, _ in said), fmean(second for _, second in said)) if is_doubtful and said else None
 
 
 def _dimension_changes(base: Arm, other: Arm, standard: Standard) -> dict[str, float]:

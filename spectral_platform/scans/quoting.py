@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from math import ceil
+from statistics import NormalDist
 from typing import Literal
 
 from pydantic import Field
@@ -41,6 +42,16 @@ class Noise(Value):
     disagreement: float = Field(description="Share of them whose scores differ by half a point or more.")
     icc: float = Field(description="Share of the variance that is the cases' own.")
     run_variance: float = Field(description="Variance between runs of one case.")
+
+    def disagreement_of(self, repeats: int) -> float:
+        """The share of cases on which means of so many runs differ by half a point or more, for runs that spread normally.
+
+        It is ``disagreement`` for single runs, and never more: repeats average the noise out.
+        """
+        if repeats == 1 or not self.run_variance:
+            return self.disagreement
+        spread = (2 * self.run_variance / repeats) ** 0.5
+        return min(self.disagreement, 2 * NormalDist(sigma=spread).cdf(-0.5))
 
 
 class Quote(Value):

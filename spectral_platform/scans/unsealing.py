@@ -104,7 +104,7 @@ async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> N
             coverage=compare_coverage(baseline, candidate),
             seed=run.seed,
             strictness=strictness,
-            noise=found.noise.disagreement if found.noise else 0.0,
+            noise=found.noise.disagreement_of(repeats) if found.noise else 0.0,
             dev_gain=finalist.dev.get("mean"),
             judge_untrusted=found.judge_untrusted,
             labelled=found.labelled,

@@ -270,6 +270,23 @@ def test_a_case_on_which_only_the_candidate_says_nothing_counts_at_its_worst() -
     assert pairs.unscored == 1
 
 
+@pytest.mark.parametrize(("evaded", "improves"), [(0, True), (40, False)])
+def test_a_change_gains_nothing_by_answers_to_which_the_rubric_does_not_apply(evaded: int, *, improves: bool) -> None:
+    """What the domain standard says is all that is left of such an answer; the bound of the rubric would be over the others."""
+    keys = [f"s{number}" for number in range(80)]
+    baseline = [trial(key, 0.5) for key in keys]
+    candidate = [trial(key, 0.9) for key in keys[evaded:]]
+    candidate += [replace(silent(trial(key, 0.0)), rules=trial(key, 0.0).rules) for key in keys[:evaded]]
+
+    pairs = pair(baseline, candidate, STANDARD, References())
+    gates = {gate.name: gate for gate in conclude(pairs, STANDARD, seed=1, draws=2000).gates}
+
+    assert gates["composite_lower_bound"].passed
+    assert (pairs.doubtful, sorted(pairs.authority_b)[:evaded]) == (evaded, [-0.5] * evaded)
+    assert gates.get("doubted_lower_bound", gates["composite_lower_bound"]).passed == improves
+    assert gates["authority_b_lower_bound"].passed == improves
+
+
 def test_a_dimension_with_a_minimum_is_lost_where_only_the_candidate_has_no_score_in_it() -> None:
     guarded = replace(STANDARD, dimensions=(DIMENSION.model_copy(update={"minimum": 0.5}),))
     baseline, candidate = [trial("s1", 0.9), trial("s2", 0.9)], [trial("s1", 1.0), silent(trial("s2", 0.9))]
