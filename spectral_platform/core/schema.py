@@ -5,6 +5,7 @@ import time
 from functools import cache
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -14,6 +15,8 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.database import APPLICATION_ROLE, driver_url
+
+logger = structlog.get_logger(__name__)
 
 MIGRATION_LOCK = 0x5EC7_0001
 LOCK_SECONDS = 0.1
@@ -56,8 +59,12 @@ def upgrade(url: str) -> None:
     try:
         with engine.connect() as guard:
             # Asked again and again: a statement that waits for the lock is itself waited for by indexes made concurrently.
+            is_told = False
             while not guard.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": MIGRATION_LOCK}):
                 guard.commit()
+                if not is_told:
+                    logger.info("another_process_migrates")
+                    is_told = True
                 time.sleep(LOCK_SECONDS)
             guard.commit()
             try:
