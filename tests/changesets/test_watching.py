@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 from itertools import product
 from typing import Any
 from uuid import UUID
@@ -181,6 +182,26 @@ async def test_a_silence_is_not_taken_for_a_success(database: Database, settings
     assert (changeset["status"], changeset["watch"]["status"]) == ("applied", "inconclusive")
     assert [(facts["status"], facts["traces"]) for facts in told] == [("inconclusive", 0)]
     assert "Only 0 traces came" in last_entry(changeset)
+
+
+@pytest.mark.parametrize(("telling", "status"), [(50, "inconclusive"), (100, "kept")])
+async def test_a_cost_that_is_not_told_any_more_is_not_taken_for_a_low_one(
+    database: Database, settings: Settings, owner: Person, work: Drain, telling: int, status: str
+) -> None:
+    agent = await in_production(database, owner, traces=0)
+    await traffic(database, owner, agent, 200, ago=timedelta(hours=2), cost_usd=Decimal("0.01"))
+    await bounded(owner)
+    changeset_id = await make_changeset(database, owner, change(agent), verdict=PROOF)
+    await work()
+    await traffic(database, owner, agent, telling, ago=timedelta(seconds=30), cost_usd=Decimal("0.01"))
+    await traffic(database, owner, agent, 100 - telling, ago=timedelta(seconds=30))
+    await elapse(database, owner, is_over=True)
+
+    await jobs.check_watch(JobContext(database=database, settings=settings), look(owner, changeset_id))
+
+    watch = (await shown(owner, changeset_id))["watch"]
+    assert watch["status"] == status
+    assert ("The cost of 50 traces alone is told" in watch["reason"]) == (status == "inconclusive")
 
 
 async def test_the_first_traces_since_a_change_count_and_no_more_than_a_look_takes(

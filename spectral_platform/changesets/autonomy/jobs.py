@@ -15,7 +15,14 @@ from spectral_platform.agents.versions import Label
 from spectral_platform.audit.commands import record
 from spectral_platform.changesets.autonomy.bounds import read_proof, reasons_against
 from spectral_platform.changesets.autonomy.models import ChangesetWatch
-from spectral_platform.changesets.autonomy.monitoring import Metric, Reading, Reference, find_regression, is_enough
+from spectral_platform.changesets.autonomy.monitoring import (
+    Metric,
+    Reading,
+    Reference,
+    find_regression,
+    find_untold,
+    is_enough,
+)
 from spectral_platform.changesets.autonomy.news import watch_ended
 from spectral_platform.changesets.autonomy.queries import count_applied_today, find_turned_down, find_watch, find_watched
 from spectral_platform.changesets.autonomy.states import WatchStatus
@@ -163,6 +170,9 @@ def _conclude(references: tuple[Reference, ...], readings: tuple[Reading, ...]) 
     came = [(each, seen.get(each.agent_id, 0)) for each in references if each.metric is Metric.ERRORS]
     if too_few := [traces for each, traces in came if not is_enough(references, each, traces)]:
         return WatchStatus.INCONCLUSIVE, f"Only {min(too_few)} traces came, too few for a regression to show; the change stays."
+    if untold := find_untold(references, readings):
+        what = f"{untold.metric} of {untold.traces} traces alone is told, a smaller share than before"
+        return WatchStatus.INCONCLUSIVE, f"The {what}: a regression may not show; the change stays."
     return WatchStatus.KEPT, f"No regression showed in {min(traces for _, traces in came)} traces; the change stays."
 
 

@@ -96,6 +96,27 @@ def is_enough(references: Sequence[Reference], reference: Reference, traces: int
     return weigh(reference, worst).evidence >= threshold(references)
 
 
+def find_untold(references: Sequence[Reference], readings: Sequence[Reading]) -> Reading | None:
+    """A reading of what fewer traces tell than told it before, by more than is tolerated; None where there is none.
+
+    Which traces tell what they cost is up to those who send them: were the dear ones silent, a regression would not show. Whether
+    people rate answers is up to people.
+    """
+    before, after = (
+        {each.agent_id: each.traces for each in tallies if each.metric is Metric.ERRORS} for tallies in (references, readings)
+    )
+    told = {each.subject: each.traces / max(1, before.get(each.agent_id, 0)) for each in references}
+    return next(
+        (
+            reading
+            for reading in readings
+            if reading.metric in {Metric.COST, Metric.LATENCY}
+            and reading.traces / max(1, after.get(reading.agent_id, 0)) < told[reading.subject] - TOLERANCE[reading.metric]
+        ),
+        None,
+    )
+
+
 def find_regression(references: Sequence[Reference], readings: Sequence[Reading]) -> Reading | None:
     """The reading that shows a regression most clearly; None where none does."""
     worst = max(readings, key=lambda reading: reading.evidence, default=None)
