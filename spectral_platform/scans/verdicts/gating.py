@@ -140,8 +140,7 @@ def conclude(
         *_doubt(pairs, bounding),
     ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
-    results += dimensions.result()
-    results += severe_regression_gates(pairs, strictness, noise=noise)
+    results += [*dimensions.result(), *severe_regression_gates(pairs, strictness, noise=noise)]
     results += [_critical(pairs, strictness), *limits.result()]
     results += slices.result()
     results += _transfer(transfer, divergence)
