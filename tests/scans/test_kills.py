@@ -27,7 +27,7 @@ from tests.scans.workspaces import Scannable, make_scannable
 pytestmark = pytest.mark.own_database
 
 CONCURRENCY = 8
-KILLS = 12
+KILLS = 25
 PHASES_WITHOUT_CALLS = frozenset({"cluster", "diagnose", "safety"})
 PATIENCE_S = 120
 POLL_S = 0.01
@@ -105,7 +105,7 @@ async def lose_its_worker(database: Database, settings: Settings, url: str) -> N
         await rescue_jobs(WorkerContext(database=database, settings=settings, queue=queue))
 
 
-async def test_a_worker_killed_again_and_again_costs_no_stored_call_and_changes_no_verdict(
+async def test_a_worker_killed_twenty_five_times_costs_no_stored_call_and_changes_no_verdict(
     scannable: Scannable, settings: Settings, database: Database, database_url: str, model_server: ModelServer
 ) -> None:
     async def start() -> Watched:
@@ -138,7 +138,7 @@ async def test_a_worker_killed_again_and_again_costs_no_stored_call_and_changes_
 
     stored = (await scan.standing()).stored
     bodies = Counter(json.dumps(body, sort_keys=True) for body in model_server.bodies)
-    assert kills >= KILLS - 2  # the scan may outrun the last
+    assert kills >= KILLS
     assert await scan.findings() == await undisturbed.findings()
     assert stored == len(bodies) == calls
     assert model_server.received - stored <= kills * CONCURRENCY
