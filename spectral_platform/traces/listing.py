@@ -45,6 +45,8 @@ WALKED = 1_000
 """So many traces a search looks at along the list before anything else, which tells how many say what is searched for."""
 GATHERED = 2
 """To gather one trace from the index of words and put it in order takes as long as to look at so many along the list."""
+MANY, PASSED = 1_000, 50_000
+"""Of so many that were gathered, a page is met sooner among the first of the list than all are put in order."""
 LEAST = {"min_duration_ms": "duration_ms", "min_cost_usd": "cost_usd"}
 """Filters by how much there is at least of something that traces can be ordered by."""
 SAID_BY_MANY = 10
@@ -262,11 +264,21 @@ async def _look_up(session: AsyncSession, workspace_id: UUID, found: Select[Any]
     """
     matching = found.limit(COUNTED_EXACTLY + 1).cte("matching")
     total = select(func.count()).select_from(matching).scalar_subquery()
-    placed: Subquery | CTE = matching
-    if "place" not in matching.c:
+    if "place" in matching.c:
+        page: ColumnElement[Any] = func.array(window.of(matching).where(total <= COUNTED_EXACTLY).scalar_subquery())
+    else:
         # As one list of ids, which Postgres looks up in their order: a join would begin anew for each.
         ids = any_(func.array(select(matching.c.trace_id).scalar_subquery()))
-        placed = select(*window.columns).where(Trace.workspace_id == workspace_id, Trace.trace_id == ids).subquery()
-    wanted = window.of(placed).where(total <= COUNTED_EXACTLY)
-    row = (await session.execute(select(total, func.array(wanted.scalar_subquery())))).one()
+        every_trace = select(*window.columns).where(Trace.workspace_id == workspace_id)
+        placed = every_trace.where(Trace.trace_id == ids).subquery()
+        gathered = func.array(window.of(placed).where(total <= COUNTED_EXACTLY).scalar_subquery())
+        near = replace(window, limit=PASSED, offset=0).rows_of(every_trace.subquery()).subquery()
+        # "Is true" keeps it a question to a table of hashes; as a join it would be a look at an index for each.
+        is_found = near.c.trace_id.in_(select(matching.c.trace_id)).is_(True)
+        met = select(near.c.trace_id).where(is_found, total.between(MANY, COUNTED_EXACTLY))
+        part = func.array(met.limit(window.limit).offset(window.offset).scalar_subquery())
+        passed = select(part.label("ids")).cte("passed").prefix_with("MATERIALIZED")
+        is_full = func.cardinality(passed.c.ids) == window.limit
+        page = func.coalesce(select(passed.c.ids).where(is_full).scalar_subquery(), gathered)
+    row = (await session.execute(select(total, page))).one()
     return row[0], row[1]

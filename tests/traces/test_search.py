@@ -275,6 +275,7 @@ async def test_what_many_say_is_found_along_the_list_and_what_few_say_is_gathere
     owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch, walked: int
 ) -> None:
     monkeypatch.setattr(listing, "WALKED", walked)
+    monkeypatch.setattr(listing, "MANY", walked)
     said = ["often said" if number % 3 else "said often" for number in range(12)]
     said[2] += " seldom"
     drafts = [draft(new_trace_id(), number, name=f"{number:02} {each}", user_id="ann") for number, each in enumerate(said)]
