@@ -87,9 +87,11 @@ def _text_vectors(texts: Sequence[str], learned: Places) -> Vectors:
         return np.zeros((len(texts), 1))
     words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b", dtype=np.float32)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), sublinear_tf=True, dtype=np.float32)
-    words.fit(known)
-    characters.fit(known)
-    features: csr_matrix = hstack([words.transform(texts), characters.transform(texts)]).tocsr()
+    by = (words, characters)
+    told = [each.fit_transform(known) for each in by]  # each text is read once
+    if len(known) < len(texts):
+        told = [each.transform(texts) for each in by]
+    features: csr_matrix = hstack(told).tocsr()
     sample = features[learned] if len(learned) < len(texts) else features
     if min(sample.shape) <= _DIMENSIONS:
         return unit(features.toarray().astype(np.float64))
