@@ -136,8 +136,7 @@ def conclude(
     results = [
         *missing_evidence(pairs, minimum=strictness.minimum_pairs, judge_untrusted=judge_untrusted),
         *coverage_gates(coverage),
-        *_improvement(effect, strictness),
-        *_doubt(pairs, bounding),
+        *_improvement(effect, pairs, bounding),
     ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
     results += [*dimensions.result(), *severe_regression_gates(pairs, strictness, noise=noise)]
@@ -207,7 +206,7 @@ def need(
     )
 
 
-def _improvement(effect: Bounds, strictness: Strictness) -> tuple[GateResult, GateResult]:
+def _improvement(effect: Bounds, pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
     return (
         GateResult(
             gate=Gate.IMPROVEMENT,
@@ -217,7 +216,7 @@ def _improvement(effect: Bounds, strictness: Strictness) -> tuple[GateResult, Ga
             passed=effect.lower > 0,
             harm=False,
             detail=(
-                f"With {1 - strictness.alpha:.2%} confidence the composite changes by more than {effect.lower:+.3f}; "
+                f"With {1 - bounding.strictness.alpha:.2%} confidence the composite changes by more than {effect.lower:+.3f}; "
                 "it must be above 0."
             ),
         ),
@@ -230,6 +229,7 @@ def _improvement(effect: Bounds, strictness: Strictness) -> tuple[GateResult, Ga
             harm=False,
             detail=f"The composite changes by {effect.mean:+.3f}; a change below {MEANINGFUL_EFFECT} is not worth making.",
         ),
+        *_doubt(pairs, bounding),
     )
 
 
