@@ -1,8 +1,9 @@
 """The ledger of one scan attempt: budget reservations and paid answers, committed in groups.
 
 Every call reserves its upper bound before it is made and settles to its actual cost in the same transaction that stores its
-answer, so a budget cannot be overshot and an answer is stored before it is used. Callers wait on futures while one flusher at a
-time writes all that has gathered: under load a commit serves many calls, alone it serves one at once; there is no timer.
+answer, so a budget cannot be overshot, and groups are in order, so that an answer is stored before a call that rests on it is
+made. Callers wait on futures while one flusher at a time writes all that has gathered: under load a commit serves many calls,
+alone it serves one at once; there is no timer.
 
 A group that fits as a whole is one statement, sent with its transaction in one round trip, on a connection that is kept from
 group to group: borrowing one for each costs as much again. Near the end of a budget a group may not fit; then its entries are
@@ -134,6 +135,7 @@ class Ledger:
 
     async def _flush(self) -> None:
         while self._waiting:
+            await asyncio.sleep(0)  # whoever is about to post, because of the last group, posts to this one
             group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
             try:
                 refused = await self._commit(group)
@@ -234,9 +236,11 @@ async def _store(session: AsyncSession, tenant: Tenant, entries: Sequence[Entry]
 def _values(tenant: Tenant, entries: Sequence[Entry]) -> dict[str, Any]:
     owner = {"workspace_id": tenant.workspace_id, "scan_id": tenant.scan_id}
     hits = Counter(entry.hit for entry in entries if entry.hit is not None)
+    # A statement does not see the rows that it stores: what was asked for again in the same group is counted in the answer.
+    answers = [owner | entry.answer | {"hits": hits.pop(entry.answer["key"], 0)} for entry in entries if entry.answer is not None]
     return {
         "scan_id": tenant.scan_id,
-        "answers": orjson.dumps([owner | entry.answer for entry in entries if entry.answer is not None], default=_plain).decode(),
+        "answers": orjson.dumps(answers, default=_plain).decode(),
         "hit_keys": list(hits),
         "hit_times": list(hits.values()),
     }

@@ -150,7 +150,9 @@ class Bench:
     async def run(self, config: AgentConfig, cases: Iterable[Case], plan: TrialPlan) -> list[Trial]:
         """Run the config on every case, side by side, in the cases' order. Raises ``OutOfTime`` past the deadline."""
         repeats = range(plan.first_repeat, plan.first_repeat + plan.repeats)
-        return await settle(self._run_one(config, case, repeat, plan) for case in cases for repeat in repeats)
+        trials = await settle(self._run_one(config, case, repeat, plan) for case in cases for repeat in repeats)
+        await self._caller.stored()
+        return trials
 
     async def _run_one(self, config: AgentConfig, case: Case, repeat: int, plan: TrialPlan) -> Trial:
         if self.is_out_of_time:
@@ -250,7 +252,7 @@ class Bench:
         label = self._label(plan, Purpose.SCORING, case, repeat)
         judge = Judge(
             model=self._judge_model,
-            ask=lambda request: self._caller.ask(request, label),
+            ask=lambda request: self._caller.ask_ahead(request, label),
             seed=lambda vote, reading: derive(self._seed, "judge", case.key, repeat, vote, reading) % 2**SEED_BITS,
             prompt=JudgePrompt.VERDICT if plan.is_verdict else JudgePrompt.SELECTION,
         )

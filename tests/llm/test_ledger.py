@@ -1,6 +1,7 @@
 """Budgets that cannot be overshot and answers that are stored before they are used."""
 
 import asyncio
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID
 
@@ -254,6 +255,20 @@ async def test_whoever_waits_for_an_entry_hears_of_any_error(database: Database,
         await asyncio.wait_for(ledger.write(Entry(answer=unstorable)), timeout=10)
 
     await ledger.write(Entry(reserve_calls=1))
+
+
+async def test_no_call_is_made_because_of_an_answer_that_was_lost(database: Database, owner: Person) -> None:
+    provider = Counting()
+    caller, _ = caller_of(database, await budgeted(database, owner, calls=10), provider)
+    unstorable = replace(LABEL, case_key="half an emoji \ud83d")
+
+    await caller.ask_ahead(request("Hello?"), unstorable)
+    with pytest.raises(Exception, match="surrogates"):
+        await caller.ask_ahead(request("And then?"), LABEL)
+    with pytest.raises(Exception, match="surrogates"):
+        await caller.stored()
+
+    assert provider.asked == 1
 
 
 def test_ids_are_sortable_and_version_seven() -> None:
