@@ -109,7 +109,10 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
             bench=bench,
         )
         asker.on_outage = run.tell_outage
-        await _until_cancelled(run, _walk(run))
+        try:
+            await _until_cancelled(run, _walk(run))
+        finally:
+            asker.on_outage = None  # or caller and run would hold each other, and all trials, until a collection
 
 
 async def _walk(run: Run) -> None:

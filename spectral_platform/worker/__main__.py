@@ -10,10 +10,8 @@ from spectral_platform.core.logging import configure_logging
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker.runner import run_worker
 
-YOUNG_OBJECTS = 50_000
+YOUNG_OBJECTS = 100_000
 """So many objects more, and the garbage collector looks through the new ones: what a scan makes, it keeps until its end."""
-YOUNG_LOOKS, MIDDLE_LOOKS = 5, 2
-"""So many looks at the younger, and it looks at the older: a demo's scan leaves 60 000 objects that only the collector frees."""
 
 settings = Settings()
 configure_logging(settings)
@@ -24,7 +22,7 @@ if not settings.has_secret:
         "A worker opens only what its server sealed: set SPECTRAL_SECRET_KEY to the server's secret, or SPECTRAL_DATA_DIR to the "
         "directory that holds it"
     )
-gc.set_threshold(YOUNG_OBJECTS, YOUNG_LOOKS, MIDDLE_LOOKS)
+gc.set_threshold(YOUNG_OBJECTS)
 gc.freeze()  # what was imported stays; going through it again would take a third of a second
 with asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
     loop.run(run_worker(settings, settings.database_url))
