@@ -242,9 +242,10 @@ class ModelCaller:
     def ceiling(self, request: ModelRequest) -> tuple[Decimal | None, int | None]:
         """The US dollars and the tokens that one answer can take at most, as far as anything bounds them.
 
-        Nothing bounds what a customer's endpoint takes, and nothing the money where a price is unknown.
+        Nothing bounds what a customer's endpoint takes, nor what a provider adds that runs tools of its own, such as a search,
+        and nothing the money where a price is unknown.
         """
-        if request.endpoint is not None:
+        if request.endpoint is not None or _names_own_tools(request):
             return None, None
         provider = self._providers.serving(request)
         return self._upper_bound(provider, request) or None, _most_input(provider, request) + request.max_output_tokens
@@ -258,7 +259,7 @@ class ModelCaller:
         kinds: list[dict[str, int]] = [{}]
         if self._prices is not None:  # by which reading from a cache may cost more
             kinds.append({"cached_input_tokens": size})
-        if self._prices is not None or request.extra:  # which may ask for writing to one
+        if self._prices is not None or request.extra or _names_own_tools(request):  # which may ask for writing to one
             kinds.append({"cache_write_tokens": size})
         bounds = [
             price_asked(
@@ -295,6 +296,11 @@ def _most_input(provider: Provider, request: ModelRequest) -> int:
     if not provider.is_simulated and (request.tools or request.json_schema or request.extra):
         size += len(orjson.dumps((request.json_schema, request.extra))) + FORM_OVERHEAD_TOKENS
     return size
+
+
+def _names_own_tools(request: ModelRequest) -> bool:
+    """Whether tools are described in the provider's own terms, which may be ones that it runs itself."""
+    return any(tool.get("type") != "function" for tool in request.tools)
 
 
 def call_key(request: ModelRequest, label: CallLabel, *, provider: str) -> str:

@@ -293,3 +293,12 @@ async def test_the_workspace_price_is_what_its_calls_cost(
     answer = paid.answer
     assert paid.cost_usd == (10 * answer.input_tokens + 20 * answer.output_tokens) / Decimal(1_000_000)
     assert purse.spent_usd == paid.cost_usd
+
+
+@pytest.mark.parametrize(("kind", "is_bounded"), [("function", True), ("web_search_20250305", False)])
+async def test_nothing_bounds_an_answer_for_which_a_provider_runs_tools_of_its_own(
+    kind: str, is_bounded: bool, provider: OpenAICompatibleProvider, purse: Purse
+) -> None:
+    cost, tokens = caller(provider, purse).ceiling(request(tools=({"type": kind, "name": "search"},)))
+
+    assert (cost is not None, tokens is not None) == (is_bounded, is_bounded)

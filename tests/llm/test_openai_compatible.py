@@ -37,6 +37,19 @@ async def test_an_answer_comes_with_its_usage(provider: OpenAICompatibleProvider
     assert "top_p" not in sent
 
 
+@pytest.mark.parametrize(("completed", "total"), [(10, 100), (60, 100), (60, None)])
+async def test_what_a_model_thinks_is_counted_where_the_total_alone_has_it(
+    provider: OpenAICompatibleProvider, model_server: ModelServer, completed: int, total: int | None
+) -> None:
+    usage = {"prompt_tokens": 40, "completion_tokens": completed} | ({} if total is None else {"total_tokens": total})
+    choice = {"index": 0, "message": {"role": "assistant", "content": "At nine."}, "finish_reason": "stop"}
+    model_server.fault = lambda number, body: JSONResponse({"model": AGENT, "choices": [choice], "usage": usage})
+
+    answer = await provider.complete(request())
+
+    assert (answer.input_tokens, answer.output_tokens) == (40, 60)
+
+
 def calling(*calls: tuple[str, Any]) -> Response:
     functions = [
         {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}

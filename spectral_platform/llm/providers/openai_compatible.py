@@ -152,11 +152,13 @@ def _answer(request: ModelRequest, completion: ChatCompletion, *, latency_ms: in
             finish_reason=finish_reason,
         )
     prompt, completed = usage.prompt_tokens_details, usage.completion_tokens_details
+    # Endpoints of Google's and xAI's models count what these think in the total alone; it is billed as output.
+    output_tokens = max(usage.completion_tokens, (getattr(usage, "total_tokens", None) or 0) - usage.prompt_tokens)
     return ModelAnswer(
         text=text,
         tool_calls=tool_calls,
         input_tokens=usage.prompt_tokens,
-        output_tokens=usage.completion_tokens,
+        output_tokens=output_tokens,
         cached_input_tokens=(prompt.cached_tokens if prompt else None) or 0,
         reasoning_tokens=(completed.reasoning_tokens if completed else None) or 0,
         latency_ms=latency_ms,
