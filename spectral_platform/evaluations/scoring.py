@@ -146,26 +146,27 @@ def paired_composites(baseline: CaseScore, candidate: CaseScore, terms: Sequence
     return _paired(baseline, candidate, tuple(terms) or _QUALITY_ALONE)
 
 
-def doubted_composites(baseline: CaseScore, candidate: CaseScore, terms: Sequence[ObjectiveTerm]) -> tuple[float, float] | None:
+def doubted_composites(
+    baseline: CaseScore, candidate: CaseScore, evaded: CaseScore, terms: Sequence[ObjectiveTerm]
+) -> tuple[float, float] | None:
     """Give both composites with what is unknown in one arm alone at what speaks against the candidate.
 
-    An amount that only the candidate leaves out is worth nothing, one that only the baseline does is worth all. None where no
-    amount is unknown in one arm alone, or where ``paired_composites`` says nothing.
+    ``evaded`` is the candidate's score with 0 in the dimensions that it evaded; a term on one of them is worth nothing, whichever
+    way it is better. Nor is an amount that only the candidate leaves out; one that only the baseline does is worth all. None
+    where nothing is unknown in one arm alone, or where ``paired_composites`` says nothing.
     """
-    doubtful = {
-        term.metric
-        for term in terms
-        if term.metric in AMOUNTS and (baseline.terms.get(term.metric) is None) != (candidate.terms.get(term.metric) is None)
-    }
-    if not doubtful:
+    known = [{term.metric for term in terms if arm.terms.get(term.metric) is not None} for arm in (baseline, candidate, evaded)]
+    untold = (known[0] ^ known[1]) & set(AMOUNTS)
+    if not untold and evaded is candidate:
         return None
-    return _paired(_filled(baseline, doubtful, 1.0), _filled(candidate, doubtful, 0.0), tuple(terms))
+    lost = dict.fromkeys((untold | known[2]) - known[1], 0.0)
+    gained = dict.fromkeys(untold - known[0], 1.0)
+    return _paired(_with(baseline, gained), _with(evaded, lost), tuple(terms) or _QUALITY_ALONE)
 
 
-def _filled(score: CaseScore, metrics: Iterable[str], utility: float) -> CaseScore:
-    """The score with this utility for what is unknown of these metrics."""
-    unknown = {metric: utility for metric in metrics if score.terms.get(metric) is None}
-    return score.model_copy(update={"terms": score.terms | unknown})
+def _with(score: CaseScore, utilities: dict[str, float]) -> CaseScore:
+    """The score with other utilities of these metrics."""
+    return score.model_copy(update={"terms": score.terms | utilities})
 
 
 def _paired(baseline: CaseScore, candidate: CaseScore, terms: tuple[ObjectiveTerm, ...]) -> tuple[float, float] | None:

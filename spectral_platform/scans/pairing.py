@@ -39,11 +39,11 @@ class Pairs(Value):
     some. ``dimensions`` are over the samples that both arms scored, by key; one with a minimum also counts as lost where the
     candidate alone has no score. ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
     `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one; ``must_pass_unknown``
-    those that it may have failed so often, because runs could not be scored. ``lengths`` are those of the answers that the
-    composites are of, in characters.
+    those that it may have failed so often, because runs were not scored, or not in every dimension. ``lengths`` are those of the
+    answers that the composites are of, in characters.
 
     ``candidate_amounts`` are what the candidate took on the samples, by metric: money, time and tokens. None is what is unknown,
-    and ``candidate_ceilings`` are the most that an answer could take, by its request, where that is known of all.
+    and ``candidate_ceilings`` are the most that an answer could take, by its request, where that is known of all and was kept.
     ``baseline_answers`` and ``candidate_answers`` are what the first run of each sample took where a limit is on a percentile of
     answers, which no mean of several keeps.
     """
@@ -138,7 +138,7 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
             for name, change in _dimension_changes(base, other, standard).items():
                 dimensions[name].add(group, change)
             lost += _loses_must_pass(base, other, unknown=False)
-            unsure += _loses_must_pass(base, other, unknown=True)
+            unsure += _loses_must_pass(base, doubted_other, unknown=True)
             if (costs_of := _costs(base, other)) is not None:
                 costs.append(costs_of)
         else:
@@ -277,12 +277,13 @@ def _composites(base: Arm, other: Arm, standard: Standard) -> tuple[tuple[float,
 
 
 def _at_worst(base: Arm, other: Arm, standard: Standard, references: References) -> Arm:
-    """The candidate's arm with 0 in every dimension that it evaded."""
+    """The candidate's arm with 0 in every dimension that it evaded: that applied to what the baseline answered."""
     if all(found.evaluation.score is not None for trial, _ in other for found in trial.dimensions):
         return other
     worst = []
     for (first, _), (trial, score) in zip(base, other, strict=True):
-        applied = {found.key for found in first.dimensions if found.evaluation.score is not None}
+        answered = first.dimensions if first.status is TrialStatus.ANSWERED else ()  # an error fails what does not apply, too
+        applied = {found.key for found in answered if found.evaluation.score is not None}
         dimensions = tuple(
             found.model_copy(update={"evaluation": EVADED}) if found.evaluation.score is None and found.key in applied else found
             for found in trial.dimensions
@@ -296,11 +297,10 @@ def _at_worst(base: Arm, other: Arm, standard: Standard, references: References)
 
 def _doubted(base: Arm, other: Arm, worst: Arm, standard: Standard) -> tuple[float, float] | None:
     """A sample's composites with what one arm alone leaves open at its worst for the candidate; None where nothing is."""
-    found = []
-    is_doubtful = any(known is not doubted for (known, _), (doubted, _) in zip(other, worst, strict=True))
-    for (_, first), (_, second) in zip(base, worst, strict=True):
-        if first is not None and second is not None:
-            doubted = doubted_composites(first, second, standard.terms)
+    found, is_doubtful = [], False
+    for (_, first), (_, second), (_, evaded) in zip(base, other, worst, strict=True):
+        if first is not None and second is not None and evaded is not None:
+            doubted = doubted_composites(first, second, evaded, standard.terms)
             is_doubtful |= doubted is not None
             found.append(doubted or paired_composites(first, second, standard.terms))
     said = [composites for composites in found if composites is not None]
@@ -328,7 +328,7 @@ def _dimension_changes(base: Arm, other: Arm, standard: Standard) -> dict[str, f
 
 
 def _loses_must_pass(base: Arm, other: Arm, *, unknown: bool) -> bool:
-    """Whether the candidate fails what must pass; with ``unknown``, whether it may have, where runs could not be scored."""
+    """Whether the candidate fails what must pass; with ``unknown``, also where its runs could not be scored."""
     if MUST_PASS not in base[0][0].case.tags:
         return False
     failures = [
@@ -359,10 +359,11 @@ def _amounts(arm: Mapping[str, Arm]) -> dict[str, tuple[float | None, ...]]:
 
 
 def _ceilings(arm: Mapping[str, Arm]) -> dict[str, float]:
-    """The most that one of an arm's answers could take, by metric, where that is known of all."""
-    ceilings = [trial.ceiling for trial in _sample_trials(arm)]
-    by_metric = {name: [getattr(ceiling, name) for ceiling in ceilings] for name in AMOUNTS}
-    return {name: max(found) for name, found in by_metric.items() if found and None not in found}
+    """The most that one of an arm's answers could take, by metric, where it is known of all, and kept: not all servers do."""
+    trials = list(_sample_trials(arm))
+    found = {name: [(getattr(trial.ceiling, name), getattr(trial.measures, name) or 0) for trial in trials] for name in AMOUNTS}
+    is_kept = {name: all(most is not None and taken <= most for most, taken in both) for name, both in found.items()}
+    return {name: max(most for most, _ in both) for name, both in found.items() if both and is_kept[name]}
 
 
 def _sample_trials(arm: Mapping[str, Arm]) -> Iterator[Trial]:

@@ -287,6 +287,50 @@ def test_a_change_gains_nothing_by_answers_to_which_the_rubric_does_not_apply(ev
     assert gates["authority_b_lower_bound"].passed == improves
 
 
+def test_a_change_gains_nothing_by_evading_a_dimension_of_which_less_is_better() -> None:
+    terms = (
+        ObjectiveTerm(metric="quality", direction=Direction.MAXIMIZE, weight=1),
+        ObjectiveTerm(metric="dimension:says", direction=Direction.MINIMIZE, weight=1),
+    )
+    evasive = replace(silent(trial("s1", 0.0)), rules=trial("s1", 1.0).rules)
+
+    pairs = pair([trial("s1", 0.6)], [evasive], replace(STANDARD, terms=terms), References())
+
+    assert pairs.composite == pytest.approx((0.2,))
+    assert pairs.doubted == pytest.approx((0.25 - 0.6,))
+
+
+@pytest.mark.parametrize(("status", "doubtful"), [(TrialStatus.ANSWERED, 1), (TrialStatus.AGENT_ERROR, 0)])
+def test_what_does_not_apply_to_a_mended_answer_is_not_evaded_because_the_failure_failed_everything(
+    status: TrialStatus, doubtful: int
+) -> None:
+    mended = replace(silent(trial("s1", 0.0)), rules=trial("s1", 1.0).rules)
+
+    pairs = pair([trial("s1", 0.0, status=status)], [mended], STANDARD, References())
+
+    assert pairs.doubtful == doubtful
+    assert len(pairs.authority_b) == doubtful
+
+
+def test_a_sample_that_must_pass_is_not_shown_to_where_the_change_evades_what_it_is_held_to() -> None:
+    evasive = replace(silent(trial("s1", 0.0, tags=(MUST_PASS,))), rules=trial("s1", 1.0).rules)
+
+    pairs = pair([trial("s1", 1.0, tags=(MUST_PASS,))], [evasive], STANDARD, References())
+
+    assert (pairs.must_pass_lost, pairs.must_pass_unknown) == (0, 1)
+
+
+@pytest.mark.parametrize(("taken", "ceilings"), [(300, {"total_tokens": 300}), (301, {}), (None, {"total_tokens": 300})])
+def test_a_ceiling_that_an_answer_exceeded_is_none(taken: float | None, ceilings: dict[str, float]) -> None:
+    """A server that does not keep to the cap of one answer may not keep to it in those of which nothing is known."""
+    bounded = [
+        replace(trial("s1", 1.0), ceiling=Measures(total_tokens=200)),
+        replace(trial("s2", 1.0), ceiling=Measures(total_tokens=300), measures=Measures(total_tokens=taken)),
+    ]
+
+    assert pair(bounded, bounded, STANDARD, References()).candidate_ceilings == ceilings
+
+
 def test_a_dimension_with_a_minimum_is_lost_where_only_the_candidate_has_no_score_in_it() -> None:
     guarded = replace(STANDARD, dimensions=(DIMENSION.model_copy(update={"minimum": 0.5}),))
     baseline, candidate = [trial("s1", 0.9), trial("s2", 0.9)], [trial("s1", 1.0), silent(trial("s2", 0.9))]

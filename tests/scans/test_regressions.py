@@ -265,7 +265,7 @@ def test_a_case_that_must_pass_and_was_not_scored_lets_nothing_pass() -> None:
     result = gate(look([0.3] * 100, must_pass_unknown=1), "must_pass")
 
     assert (result.passed, result.harm) == (False, False)
-    assert result.detail.endswith("1 more could not be scored.")
+    assert result.detail.endswith("1 more may have: not all of their answers were scored in everything.")
 
 
 def test_a_lower_limit_holds_its_mean() -> None:

@@ -247,9 +247,9 @@ def _doubt(pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
             passed=lower > 0,
             harm=False,
             detail=(
-                f"Of {pairs.doubtful} cases one arm alone tells what it took, or has a score in some dimension. With the "
-                f"other's at its worst the composite changes, with {1 - bounding.strictness.alpha:.2%} confidence, by more "
-                f"than {lower:+.3f}; it must be above 0."
+                f"Of {pairs.doubtful} cases one arm alone tells what it took, or the baseline alone has a score in some "
+                f"dimension. With the other's at its worst the composite changes, with {1 - bounding.strictness.alpha:.2%} "
+                f"confidence, by more than {lower:+.3f}; it must be above 0."
             ),
         ),
     )

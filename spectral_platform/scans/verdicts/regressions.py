@@ -77,7 +77,11 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
             passed=not pairs.must_pass_lost and not pairs.must_pass_unknown,
             harm=bool(pairs.must_pass_lost),
             detail=f"{pairs.must_pass_lost} cases tagged {MUST_PASS} passed before and fail now."
-            + (f" {pairs.must_pass_unknown} more could not be scored." if pairs.must_pass_unknown else ""),
+            + (
+                f" {pairs.must_pass_unknown} more may have: not all of their answers were scored in everything."
+                if pairs.must_pass_unknown
+                else ""
+            ),
         ),
     ]
 
