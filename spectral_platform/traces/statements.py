@@ -41,7 +41,7 @@ _ARE_DUE = "INSERT INTO trace_words_due (workspace_id, trace_id) SELECT %(worksp
 _PUT = f"""
     INSERT INTO traces (workspace_id, day, feedback_count, created_at, updated_at, {", ".join(SUMMARY)})
     SELECT %(workspace_id)b, %(day)b, 0, %(now)b, %(now)b, {", ".join(SUMMARY)} FROM {_SENT}
-    ORDER BY trace_id
+    ORDER BY trace_id COLLATE "C"
 """
 BEGIN_TRACES = f"""
 WITH begun AS (
