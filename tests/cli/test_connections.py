@@ -31,21 +31,27 @@ class Desk:
     def __init__(self) -> None:
         self.may_read = asyncio.Event()
         self.may_read.set()
+        self.has_begun = asyncio.Event()
         self.reading = 0
-        self.asgi = Starlette(routes=[Route("/", self.tell_size, methods=["GET", "POST"])])
+        sized = Route("/", self.tell_size, methods=["GET", "POST"])
+        self.asgi = Starlette(routes=[sized, Route("/refusing", self.refuse, methods=["POST"])])
         self.allow(bytes_per_s=10_000)
 
-    def allow(self, *, bytes_per_s: int) -> None:
+    def allow(self, *, bytes_per_s: int, arrival_s: float = ARRIVAL_S) -> None:
         """Let large bodies take their time on connections from now on."""
-        self.asgi.state.settings = Settings(request_arrival_s=ARRIVAL_S, request_bytes_per_s=bytes_per_s)
+        self.asgi.state.settings = Settings(request_arrival_s=arrival_s, request_bytes_per_s=bytes_per_s)
 
     async def tell_size(self, request: Request) -> Response:
+        self.has_begun.set()
         self.reading += 1
         try:
             await self.may_read.wait()
             return PlainTextResponse(str(len(await request.body())))
         finally:
             self.reading -= 1
+
+    async def refuse(self, _: Request) -> Response:
+        return PlainTextResponse("no", 403)
 
 
 @pytest.fixture
@@ -65,10 +71,15 @@ async def connect(desk: Desk) -> AsyncIterator[Connect]:
         opened.append(streams[1])
         return streams
 
-    async with server, asyncio.timeout(30):
-        yield connect
+    def abort() -> None:
         for writer in opened:
-            writer.close()
+            writer.transport.abort()
+
+    async with server:
+        given_up = asyncio.get_running_loop().call_later(30, abort)  # a timeout here would not be the test's
+        yield connect
+        given_up.cancel()
+        abort()
 
 
 async def test_a_request_of_which_the_rest_does_not_come_is_refused(connect: Connect, desk: Desk) -> None:
@@ -78,9 +89,9 @@ async def test_a_request_of_which_the_rest_does_not_come_is_refused(connect: Con
         return await reader.read()
 
     parts = [b"G", b"GET / HTTP/1.1\r\nHost: here\r\n", post(9), post(9) + b"12"]
-    silence, *answers = await asyncio.gather(*map(answer_to, [b"", *parts]))
+    silence, line, *answers = await asyncio.gather(*map(answer_to, [b"", b"\r\n", *parts]))
 
-    assert silence == b""  # nothing was asked
+    assert silence == line == b""  # nothing was asked
     assert [answer.partition(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 408 Request Timeout"] * len(parts)
     assert [answer.count(b"HTTP/1.1") for answer in answers] == [1] * len(parts)
     assert not desk.reading
@@ -122,3 +133,66 @@ async def test_time_in_which_the_server_does_not_read_is_not_the_senders(connect
     desk.may_read.set()
 
     assert (await answer).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_a_body_that_was_not_asked_for_yet_is_not_late(connect: Connect, desk: Desk) -> None:
+    desk.may_read.clear()
+    reader, writer = await connect()
+    writer.write(post(1).replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+    answer = asyncio.create_task(reader.readuntil(b"\r\n\r\n"))
+    await asyncio.wait([answer], timeout=3 * ARRIVAL_S)
+    desk.may_read.set()
+    assert await answer == b"HTTP/1.1 100 Continue\r\n\r\n"
+
+    writer.write(b"x")
+    assert (await reader.readline()) == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_a_request_that_begins_behind_another_does_not_break_into_its_answer(connect: Connect, desk: Desk) -> None:
+    desk.may_read.clear()
+    reader, writer = await connect()
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n" + post(2) + b"x")
+    answer = asyncio.create_task(reader.readline())
+    await asyncio.wait([answer], timeout=3 * ARRIVAL_S)
+    desk.may_read.set()
+    assert await answer == b"HTTP/1.1 200 OK\r\n"
+
+    writer.write(b"x")
+    assert (await reader.readuntil(b"\r\n\r\n2")).count(b"HTTP/1.1 200 OK") == 1
+
+
+async def test_a_request_that_begins_with_the_end_of_another_has_a_time_of_its_own(
+    connect: Connect, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.allow(bytes_per_s=10_000, arrival_s=10)
+    reader, writer = await connect()
+    writer.write(post(2) + b"x")
+    await desk.has_begun.wait()
+    loop = asyncio.get_running_loop()
+    now = loop.time
+    monkeypatch.setattr(loop, "time", lambda: now() + 15)
+    writer.write(b"xG")
+    await reader.readuntil(b"\r\n\r\n2")
+
+    writer.write(b"ET / HTTP/1.1\r\nHost: here\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
+async def test_a_connection_that_was_refused_before_its_body_came_ends_like_others(connect: Connect) -> None:
+    reader, writer = await connect()
+    writer.write(post(2).replace(b"/", b"/refusing", 1) + b"x")
+    await reader.readuntil(b"\r\n\r\nno")
+
+    writer.write(b"x")
+    assert await reader.read() == b""
+
+
+@pytest.mark.parametrize("announced", [b"Content-Length: 5", b"Transfer-Encoding: chunked"])
+async def test_a_body_behind_an_offer_to_upgrade_is_refused_and_not_taken_for_none(connect: Connect, announced: bytes) -> None:
+    reader, writer = await connect()
+    writer.write(b"POST / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n" + announced + b"\r\n\r\n")
+    assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+
+    reader, writer = await connect()
+    writer.write(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+    assert await reader.readline() == b"HTTP/1.1 200 OK\r\n"
