@@ -15,6 +15,7 @@ from spectral_platform.traces.errors import SearchTooBroad
 from spectral_platform.traces.models import Trace, TraceCount, TraceWords
 from spectral_platform.traces.selection import (
     ELSEWHERE,
+    LABELS,
     PLACES,
     Position,
     TraceFilter,
@@ -125,20 +126,25 @@ async def _find(
         if (least := getattr(where, name)) is None:
             continue
         if not await _is_reached_by_many(session, workspace_id, key, least):
-            further += among_the_dearest(workspace_id, least) if name == "min_cost_usd" else []
+            if name == "min_cost_usd":
+                dearest = func.array(ids_of_the_dearest(workspace_id, least).scalar_subquery())
+                # As values, of which Postgres makes a table of hashes wherever it does not go by them. A list of its own it would
+                # compare whole with each trace of a workspace that it takes for small, and join with each row of a label.
+                further.append(Trace.trace_id == one_of((await session.scalars(select(dearest))).one()))
         elif among is None and asked_for(where) == {name}:
             listed = every_trace.where(*conditions_of(where, workspace_id))
             return Part((await session.scalars(window.of(listed.subquery()))).all(), COUNTED_EXACTLY, is_capped=True)
     if among is not None:
         further.append(Trace.trace_id == one_of(list(among)))
-    of_each: tuple[str, ...] = ()
+    # Of the few that are named each is asked: the planner does not know how few they are.
+    of_each: tuple[str, ...] = LABELS if further else ()
     if asks_for_words(where):
         if is_in_order(where):
             walked = await _walk_words(session, workspace_id, where, further, window)
             if walked is not None:
                 return walked
         elif await is_said_by(session, workspace_id, one_in=SAID_BY_MANY):
-            of_each = ("search",)
+            of_each = (*of_each, "search")
     conditions = [*conditions_of(where, workspace_id, asked_of_each=of_each), *further]
     if not conditions:
         part = func.array(window.of(every_trace.subquery()).scalar_subquery())
@@ -199,7 +205,7 @@ async def _walk_words(
         is_whole = rest.is_whole
     page = met[window.offset : enough]
     if window.after is not None:
-        return Part(page, len(first.trace_ids), is_capped=not first.is_whole)
+        return Part(page, max(len(first.trace_ids), len(page)), is_capped=not first.is_whole)
     return Part(page, len(met), is_capped=not is_whole)
 
 
@@ -248,15 +254,13 @@ async def _is_reached_by_many(session: AsyncSession, workspace_id: UUID, key: st
     return next_one is not None and next_one >= least
 
 
-def among_the_dearest(workspace_id: UUID, least: Decimal) -> list[ColumnElement[bool]]:
-    """Where to look for traces that cost so much, if no more than 10 000 do: at the end of the order by cost.
+def ids_of_the_dearest(workspace_id: UUID, least: Decimal) -> Select[str]:
+    """The traces that cost so much, if no more than 10 000 do: at the end of the order by cost.
 
     Under row-level security no index is used for comparing costs, but one is for their order.
     """
     dearest = _falling(workspace_id, "cost_usd").limit(COUNTED_EXACTLY).subquery()
-    so_dear = select(dearest.c.trace_id).where(dearest.c.place >= least)
-    # One list again: beside a label, a join went through all of them for each trace that has it.
-    return [Trace.trace_id == any_(func.array(so_dear.scalar_subquery()))]
+    return select(dearest.c.trace_id).where(dearest.c.place >= least)
 
 
 async def _look_up(session: AsyncSession, workspace_id: UUID, found: Select[Any], window: Window) -> tuple[int, Sequence[str]]:

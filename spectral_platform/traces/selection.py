@@ -93,9 +93,9 @@ class TraceFilter(Value):
     )
 
 
-_LABELS = ("model", "tag")
+LABELS = ("model", "tag")
 """The filters by what a trace may have many of, which lies in a table of its own. Labels are stored and asked for cut."""
-ELSEWHERE = (*_LABELS, "search")
+ELSEWHERE = (*LABELS, "search")
 """The filters by what lies in other tables than traces."""
 _CONDITIONS: dict[str, Callable[[Any], ColumnElement[bool]]] = {
     "agent_id": lambda value: Trace.agent_id == value,
@@ -143,7 +143,7 @@ def conditions_of(where: TraceFilter, workspace_id: UUID, *, asked_of_each: Coll
     looks one trace up after the other: where many traces are found, a few are soon met along any order.
     """
     conditions = [condition(value) for name, condition in _CONDITIONS.items() if (value := getattr(where, name)) is not None]
-    for kind in _LABELS:
+    for kind in LABELS:
         if (label := getattr(where, kind)) is not None:
             at_trace = TraceLabel.started_at == Trace.started_at, TraceLabel.trace_id == Trace.trace_id
             has = select(literal(True)).where(*_carried(TraceLabel, kind, label, workspace_id), *at_trace)
@@ -181,10 +181,10 @@ def found_without_traces(where: TraceFilter, workspace_id: UUID, *, order: str) 
     Each of its rows is of a trace that is there. Labels tell also when it began, which is its ``place`` in the order of time.
     """
     asked = asked_for(where)
-    labels = [(kind, label) for kind in _LABELS if (label := getattr(where, kind)) is not None]
+    labels = [(kind, label) for kind in LABELS if (label := getattr(where, kind)) is not None]
     if asked == {"search"} and asks_for_words(where):
         return select(TraceWords.trace_id).where(TraceWords.workspace_id == workspace_id)
-    if not labels or not asked <= {*_LABELS, "status", "since", "until"} or where.status is TraceStatus.OK:
+    if not labels or not asked <= {*LABELS, "status", "since", "until"} or where.status is TraceStatus.OK:
         return None
     failed = FAILED if where.status is TraceStatus.ERROR else ""
     (kind, label), *others = labels

@@ -150,12 +150,11 @@ async def test_rare_labels_and_the_dearest_are_looked_up_by_their_indexes_under_
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         await session.execute(listing.PLAN_FOR_VALUES)
         connection = await session.connection()
-        among = listing.among_the_dearest(owner.workspace_id, Decimal("4.99"))
-        for conditions, index in (
-            (conditions_of(TraceFilter(model="rare"), owner.workspace_id), "using pk_trace_labels"),
-            (among, "using ix_traces_cost_usd"),
+        rare = conditions_of(TraceFilter(model="rare"), owner.workspace_id)
+        for asked, index in (
+            (select(Trace.trace_id).where(Trace.workspace_id == owner.workspace_id, *rare), "using pk_trace_labels"),
+            (listing.ids_of_the_dearest(owner.workspace_id, Decimal("4.99")), "using ix_traces_cost_usd"),
         ):
-            asked = select(Trace.trace_id).where(Trace.workspace_id == owner.workspace_id, *conditions)
             written = str(asked.compile(connection.sync_engine, compile_kwargs={"literal_binds": True}))
             plan = "\n".join((await session.scalars(text("EXPLAIN " + written.replace(":", r"\:")))).all())
             assert index in plan, plan
