@@ -9,15 +9,17 @@ from sqlalchemy import select, text
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import JobContext
 from spectral_platform.core.settings import Settings
-from spectral_platform.llm.errors import ProviderUnavailable, ProviderUnconfigured
+from spectral_platform.llm.calling import CallLabel
+from spectral_platform.llm.errors import BudgetExhausted, ProviderUnavailable, ProviderUnconfigured
 from spectral_platform.llm.ledger import Entry, Ledger, Tenant
+from spectral_platform.llm.messages import Message, ModelRequest, Role
 from spectral_platform.llm.models import ModelCall
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.samples.models import PublishedSample
-from spectral_platform.scans import jobs
+from spectral_platform.scans import execution, jobs
 from spectral_platform.scans.errors import ScanAlreadyActive
 from spectral_platform.scans.execution import ScanCancelled
-from spectral_platform.scans.run import add_event
+from spectral_platform.scans.run import Run, add_event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.unsealing import LOOKED
 from spectral_platform.scans.work import ExecuteScan
@@ -66,6 +68,25 @@ async def test_a_superseded_worker_ends_nothing(
     await jobs.execute_scan(context, order)
 
     assert await standing(context, order) == ("running", 2, 2, 3, 0)
+
+
+async def test_a_scan_that_lost_an_answer_when_its_budget_was_spent_reaches_no_verdict(
+    order: ExecuteScan, context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def spends_it_all(run: Run) -> None:
+        question = ModelRequest(model="sim/standard", messages=(Message(role=Role.USER, content="Hello?"),), max_output_tokens=50)
+        unstorable = CallLabel(run.phase, Purpose.AGENT_TURN, case_key="half an emoji \ud83d")
+        await run.caller.ask_ahead(question, unstorable)
+        raise BudgetExhausted
+
+    monkeypatch.setattr(execution, "BEFORE_THE_VERDICT", ((Phase.OBSERVE, spends_it_all),))
+    taken = await jobs._take_over(context, order)
+    assert taken is not None
+
+    with pytest.raises(Exception, match="surrogates"):
+        await execution.execute(context, taken)
+
+    assert (await standing(context, order))[0] == "running"
 
 
 async def test_a_scan_that_is_given_up_frees_its_agent_and_fences_out_whoever_still_runs_it(
