@@ -52,18 +52,18 @@ WITH begun AS (
 due AS ({_ARE_DUE} begun)
 SELECT trace_id FROM begun
 """
-# Of each trace by itself, which leaves the planner no choice but its key. Asked for all of them at once it would read a whole
-# workspace instead, as long as it takes that for small: what has begun since statistics were last gathered always is.
-KNOWN_TRACES = """
-SELECT known.* FROM unnest(%(trace_ids)b::text[]) AS asked(trace_id) CROSS JOIN LATERAL (
-    SELECT trace_id, day FROM traces WHERE workspace_id = %(workspace_id)b AND trace_id = asked.trace_id OFFSET 0
-) AS known
+# Of each trace by itself, in the order of the key, of which one trace is a range: any other index would have to be sorted. Asked
+# for all at once, or by an id that is equal, the planner would read the workspace along whatever index, as long as it takes that
+# for small: what has begun since statistics were last gathered always is.
+_BY_KEY = "workspace_id = %(workspace_id)b AND trace_id BETWEEN asked.trace_id AND asked.trace_id ORDER BY trace_id"
+KNOWN_TRACES = f"""
+SELECT known.* FROM unnest(%(trace_ids)b::text[]) AS asked(trace_id)
+CROSS JOIN LATERAL (SELECT trace_id, day FROM traces WHERE {_BY_KEY}) AS known
 """
-LOCK_TRACES = """
+LOCK_TRACES = f"""
 SELECT locked.* FROM (SELECT trace_id FROM unnest(%(trace_ids)b::text[]) AS trace_id ORDER BY trace_id COLLATE "C") AS asked
 CROSS JOIN LATERAL (
-    SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces
-    WHERE workspace_id = %(workspace_id)b AND trace_id = asked.trace_id FOR NO KEY UPDATE
+    SELECT trace_id, day, input_span_id, output_span_id, input, output FROM traces WHERE {_BY_KEY} FOR NO KEY UPDATE
 ) AS locked
 """
 ERASED_TRACES = """
@@ -135,8 +135,11 @@ SELECT count(*) FROM fine
 """Add up counts of one hour or day. Whatever lies at the beginning of one, in slot 0, is folded already."""
 # Everything here finds rows by their keys. The planner may think otherwise of tables that have just begun to fill, and keeps
 # what it thought for the life of a connection. Nobody waits for a lock so long that others could not store anything meanwhile:
-# what is answered with 503 comes again.
-PLAN_BY_KEYS = "SELECT set_config('enable_seqscan', 'off', true), set_config('lock_timeout', '5s', true)"
+# what is answered with 503 comes again. What is sorted all the same looks dear to older versions, which would compile it.
+PLAN_BY_KEYS = """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_sort', 'off', true), set_config('jit', 'off', true),
+       set_config('lock_timeout', '5s', true)
+"""
 TAKE_DUE = """
 DELETE FROM trace_words_due WHERE id = ANY(ARRAY(SELECT id FROM trace_words_due ORDER BY id LIMIT :most))
 RETURNING workspace_id, trace_id
