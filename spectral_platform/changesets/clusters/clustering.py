@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import AgglomerativeClustering
+from scipy.cluster.hierarchy import average, fcluster
+from scipy.spatial.distance import pdist
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.metrics import adjusted_rand_score
 
@@ -148,8 +149,7 @@ def _partition(features: Features, sizes: Places, linked: Places) -> Labels:
 def _link(vectors: Vectors) -> Labels:
     if len(vectors) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
-    linkage = AgglomerativeClustering(n_clusters=None, metric="cosine", linkage="average", distance_threshold=DISTANCE_THRESHOLD)
-    labels: Labels = linkage.fit_predict(vectors).astype(np.int64)
+    labels: Labels = fcluster(average(pdist(vectors, "cosine")), DISTANCE_THRESHOLD, "distance").astype(np.int64) - 1
     return labels
 
 
