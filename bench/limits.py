@@ -115,7 +115,8 @@ def one_limit(amounts: Array, value: float, statistic: Statistic, seed: int, *, 
     )
     rigor = LENIENT if len(taken) < USUAL.minimum_pairs else USUAL
     standard = replace(UNLIMITED, constraints=(constraint,))
-    (result,) = limit_gates(pairs, standard, Bounding(seed=seed, strictness=only_look(len(taken), rigor), draws=DRAWS))
+    bounding = Bounding(seed=seed, strictness=only_look(len(taken), rigor), differences={}, draws=DRAWS)
+    (result,) = limit_gates(pairs, standard, bounding)
     return result
 
 

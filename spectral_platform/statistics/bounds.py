@@ -1,7 +1,9 @@
 """Confidence bounds on bounded means, proportions and cost ratios; each names its source."""
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,63 +11,80 @@ from scipy.special import bdtr, bdtrik, betaincinv
 
 DRAWS = 20_000
 _USUAL_LEVEL = 0.005
-"""A stricter level gets more draws in proportion, so that its quantile does not rest on a handful."""
 _BLOCK = 2_000_000
 """Random numbers held at once, so that memory stays flat (16 MB) however many cases there are."""
 
 
+@dataclass(frozen=True, eq=False)
 class Resampled:
-    """A mean under random weights: every bound on it that rests on the same draws.
+    """A statistic's mean under random weights, drawn often: every bound on it.
 
     A Bayesian bootstrap with one further case at the worst, or for upper bounds at the best: means w·z with z = sort(values) ∪
-    {worst} and w ~ Dirichlet(1, …, 1). Drawing is most of the work; a stricter level draws on where another one stopped.
-    The order of the values does not matter. Raises ``ValueError`` on a value outside [``worst``, ``best``].
+    {worst} and w ~ Dirichlet(1, …, 1).
     """
 
-    def __init__(self, values: ArrayLike, *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS) -> None:
+    worst: float
+    best: float
+    low: NDArray[np.float64]
+    """The means with the further case at the worst."""
+    high: NDArray[np.float64]
+    """The means with the further case at the best."""
+
+    def lower_bound(self, alpha: float) -> float:
+        """Lower 1 − ``alpha`` bound on the mean; without cases it is the worst."""
+        # A mean of equal points may leave their range by a last digit.
+        return float(np.clip(np.quantile(self.low, alpha), self.worst, self.best))
+
+    def upper_bound(self, alpha: float) -> float:
+        """Upper 1 − ``alpha`` bound on the mean; without cases it is the best."""
+        return -float(np.clip(np.quantile(-self.high, alpha), -self.best, -self.worst))
+
+    def rise_p_value(self) -> float:
+        """One-sided p-value that the mean is above 0: the least alpha at which the lower bound is above it, never 0."""
+        return float(np.maximum(np.mean(self.low <= 0), 1 / self.low.size))
+
+    def fall_p_value(self) -> float:
+        """One-sided p-value that the mean is below 0."""
+        return float(np.mean(self.high >= 0))
+
+
+def draws_at(alpha: float, draws: int = DRAWS) -> int:
+    """How many draws a level asks for: a strict one more in proportion, so that its quantile does not rest on a handful."""
+    return math.ceil(draws * max(1.0, _USUAL_LEVEL / alpha))
+
+
+def resample(
+    statistics: Mapping[str, ArrayLike], *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS
+) -> dict[str, Resampled]:
+    """Draw the means of statistics, each of one value per case; the order of its values does not matter.
+
+    Drawing is nearly all of the work, so that statistics of equally many cases share their weights. No level of a bound rests on
+    the weights of another one. Raises ``ValueError`` on a value outside [``worst``, ``best``].
+    """
+    alike: dict[int, dict[str, NDArray[np.float64]]] = defaultdict(dict)
+    for name, values in statistics.items():
         observed = np.sort(np.asarray(values, dtype=np.float64))
         if observed.ndim != 1:
             raise ValueError("one value per case")
         if observed.size and not (observed[0] >= worst and observed[-1] <= best):
             raise ValueError(f"values lie in [{worst:g}, {best:g}]")
-        self._points = np.append(observed, worst), np.append(observed[::-1], best)
-        self._random = np.random.default_rng(seed)
-        self._means = np.empty((2, 0))
-        self._range = worst, best
-        self._draws = draws
+        alike[observed.size][name] = observed
+    found: dict[str, Resampled] = {}
+    for cases, sharing in alike.items():
+        points = [point for each in sharing.values() for point in (np.append(each, worst), np.append(each[::-1], best))]
+        means = iter(_weighted_means(np.stack(points, axis=1), cases + 1, seed, draws).T)
+        found |= {name: Resampled(worst, best, low=next(means), high=next(means)) for name in sharing}
+    return found
 
-    def lower_bound(self, alpha: float) -> float:
-        """Lower 1 − ``alpha`` bound on the mean; without cases it is the worst."""
-        # A mean of equal points may leave their range by a last digit.
-        return float(np.clip(np.quantile(self._drawn(0, self._draws_at(alpha)), alpha), *self._range))
 
-    def upper_bound(self, alpha: float) -> float:
-        """Upper 1 − ``alpha`` bound on the mean; without cases it is the best."""
-        return -float(np.clip(np.quantile(-self._drawn(1, self._draws_at(alpha)), alpha), -self._range[1], -self._range[0]))
-
-    def rise_p_value(self) -> float:
-        """One-sided p-value that the mean is above 0: the least alpha at which the lower bound is above it."""
-        return float(np.mean(self._drawn(0, self._draws) <= 0))
-
-    def fall_p_value(self) -> float:
-        """One-sided p-value that the mean is below 0."""
-        return float(np.mean(self._drawn(1, self._draws) >= 0))
-
-    def _draws_at(self, alpha: float) -> int:
-        return math.ceil(self._draws * max(1.0, _USUAL_LEVEL / alpha))
-
-    def _drawn(self, side: int, draws: int) -> NDArray[np.float64]:
-        missing = draws - self._means.shape[1]
-        blocks = [self._more(rows) for rows in _blocks(missing, self._points[0].size)] if missing > 0 else []
-        self._means = np.concatenate([self._means, *blocks], axis=1)
-        means: NDArray[np.float64] = self._means[side, :draws]
-        return means
-
-    def _more(self, rows: int) -> NDArray[np.float64]:
-        exponentials = self._random.standard_exponential((rows, self._points[0].size))
-        sums = [exponentials @ points for points in self._points]
-        means: NDArray[np.float64] = np.stack(sums) / exponentials.sum(axis=1)
-        return means
+def _weighted_means(points: NDArray[np.float64], width: int, seed: int, draws: int) -> NDArray[np.float64]:
+    """Means of every column of points, draws × columns."""
+    random = np.random.default_rng(seed)
+    blocks = []
+    for rows in _blocks(draws, width):
+        exponentials = random.standard_exponential((rows, width))
+        blocks.append(exponentials @ points / exponentials.sum(axis=1, keepdims=True))
+    return np.concatenate(blocks)
 
 
 def gaffke_lower_bound(
@@ -77,14 +96,16 @@ def gaffke_lower_bound(
     coverage is conjectured for every bounded distribution, not proved. Gaffke (2005), "Three test statistics for a nonparametric
     one-sided hypothesis on the mean of a nonnegative variable"; Learned-Miller and Thomas (2019), arXiv 1905.06208.
     """
-    return Resampled(values, seed=seed, worst=worst, best=best, draws=draws).lower_bound(alpha)
+    drawn = resample({"": values}, seed=seed, worst=worst, best=best, draws=draws_at(alpha, draws))
+    return drawn[""].lower_bound(alpha)
 
 
 def gaffke_upper_bound(
     values: ArrayLike, alpha: float, *, seed: int, worst: float = -1.0, best: float = 1.0, draws: int = DRAWS
 ) -> float:
     """Upper 1 − ``alpha`` bound on the mean: the lower bound of the values turned round (one further case at best)."""
-    return Resampled(values, seed=seed, worst=worst, best=best, draws=draws).upper_bound(alpha)
+    drawn = resample({"": values}, seed=seed, worst=worst, best=best, draws=draws_at(alpha, draws))
+    return drawn[""].upper_bound(alpha)
 
 
 def amount_upper_bound(values: ArrayLike, alpha: float, *, seed: int, ceiling: float | None = None, draws: int = DRAWS) -> float:
@@ -152,15 +173,17 @@ def ratio_upper_bound(
     Infinite where something is compared with nothing; 1 where both sides are nothing. Raises ``ValueError`` when the
     pairs do not match or there are none.
     """
-    pairs = np.column_stack([np.asarray(candidate, dtype=np.float64), np.asarray(baseline, dtype=np.float64)])
-    if not len(pairs):
+    sides = np.asarray(candidate, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    cases = sides[0].size
+    if sides[1].size != cases:
+        raise ValueError("a ratio needs an amount on either side")
+    if not cases:
         raise ValueError("a ratio needs at least one pair")
     random = np.random.default_rng(seed)
-    sums = np.concatenate(
-        [random.multinomial(len(pairs), np.full(len(pairs), 1 / len(pairs)), rows) @ pairs for rows in _blocks(draws, len(pairs))]
-    )
+    drawn = (random.integers(cases, size=(rows, cases)) for rows in _blocks(draws, cases))
+    sums = np.concatenate([[side.take(places).sum(axis=1) for side in sides] for places in drawn], axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = sums[:, 0] / sums[:, 1]
+        ratios = sums[0] / sums[1]
     ratios[np.isnan(ratios)] = 1.0
     return float(np.quantile(ratios, 1 - alpha, method="higher"))
 

@@ -12,7 +12,7 @@ from spectral_platform.changesets.autonomy.bounds import read_proof, reasons_aga
 from spectral_platform.changesets.states import Risk
 from spectral_platform.core.database import Database
 from spectral_platform.scans.outlook import look_ahead
-from spectral_platform.scans.verdicts.bounding import Bounding, only_look, plan_strictness
+from spectral_platform.scans.verdicts.bounding import Bounding, Strictness, only_look, plan_strictness
 from spectral_platform.scans.verdicts.evidence import evidence_level
 from spectral_platform.scans.verdicts.gating import conclude
 from spectral_platform.scans.verdicts.lengths import length_covariate
@@ -67,13 +67,17 @@ def test_a_verdict_that_is_as_strong_as_can_be_keeps_every_bound_and_one_for_peo
 
 def test_confidence_counts_every_look_and_is_none_without_pairs() -> None:
     gains = [0.3, 0.1, 0.2, -0.1] * 15
-    alone = Bounding(seed=1, strictness=only_look(60)).confidence(gains, "composite")
-    thrice = Bounding(seed=1, strictness=plan_strictness(60)[-1]).confidence(gains, "composite")
+    strict, usual = plan_strictness(60)[-1], only_look(60)
+
+    def confidence(changes: list[float], strictness: Strictness) -> float:
+        return Bounding(seed=1, strictness=strictness, differences={"composite": changes}).confidence("composite")
+
+    alone, thrice = confidence(gains, usual), confidence(gains, strict)
 
     assert 1 - thrice == pytest.approx(3 * (1 - alone))
     assert alone > 0.99
-    assert Bounding(seed=1, strictness=only_look(60)).confidence([-gain for gain in gains], "composite") < 0.01
-    assert Bounding(seed=1, strictness=only_look(0)).confidence([], "composite") == 0.0
+    assert confidence([-gain for gain in gains], usual) < 0.01
+    assert confidence([], only_look(0)) == 0.0
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,25 @@ def test_a_better_case_never_lowers_the_bound(values: list[float], place: int, g
     assert bounds.gaffke_lower_bound(sorted(better), 0.05, seed=5, draws=500) >= before - 1e-12
 
 
+def test_what_is_drawn_beside_others_is_bounded_as_it_is_alone() -> None:
+    random = np.random.default_rng(4)
+    statistics = {name: random.uniform(-1, 1, cases) for name, cases in (("few", 7), ("some", 40), ("others", 40), ("none", 0))}
+    drawn = bounds.resample(statistics, seed=5, draws=3000)
+    for name, values in statistics.items():
+        alone = bounds.resample({"": values}, seed=5, draws=3000)[""]
+        assert drawn[name].lower_bound(0.05) == pytest.approx(alone.lower_bound(0.05), abs=1e-12)
+        assert drawn[name].upper_bound(0.05) == pytest.approx(alone.upper_bound(0.05), abs=1e-12)
+        assert drawn[name].rise_p_value() == alone.rise_p_value()
+        assert drawn[name].fall_p_value() == alone.fall_p_value()
+
+
+def test_a_bound_is_the_other_one_of_the_values_turned_round() -> None:
+    values = np.random.default_rng(6).uniform(-1, 1, 30)
+    drawn = bounds.resample({"": values, "turned": -values}, seed=1)
+    assert drawn[""].lower_bound(0.01) == pytest.approx(-drawn["turned"].upper_bound(0.01))
+    assert drawn[""].fall_p_value() == pytest.approx(drawn["turned"].rise_p_value(), abs=1 / bounds.DRAWS)
+
+
 def test_a_stricter_level_gives_a_lower_bound() -> None:
     values = np.linspace(-0.2, 0.6, 60)
     strict, usual = (bounds.gaffke_lower_bound(values, alpha, seed=2) for alpha in (0.01, 0.05))
@@ -135,6 +154,8 @@ def test_costs_of_nothing_compare() -> None:
     assert bounds.ratio_upper_bound([1, 0], [0, 0], 0.05, seed=1) == math.inf
     with pytest.raises(ValueError, match="at least one pair"):
         bounds.ratio_upper_bound([], [], 0.05, seed=1)
+    with pytest.raises(ValueError, match="either side"):
+        bounds.ratio_upper_bound([1], [1, 2], 0.05, seed=1)
 
 
 @settings(max_examples=50)

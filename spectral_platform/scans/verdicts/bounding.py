@@ -1,13 +1,14 @@
 """Bounds on paired differences at the level of one look at the holdout."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.scans.quoting import USUAL_RIGOR
-from spectral_platform.statistics.bounds import DRAWS, Resampled, amount_upper_bound
+from spectral_platform.statistics.bounds import DRAWS, Resampled, amount_upper_bound, draws_at, resample
 from spectral_platform.statistics.sequential import LOOKS, plan_looks
 from spectral_platform.workspaces.policies.autonomy import Rigor
 
@@ -80,51 +81,44 @@ class Bounds(Value):
 
 @dataclass(frozen=True)
 class Bounding:
-    """How the bounds of one look are drawn. Every statistic has random numbers of its own, derived from the scan's seed."""
+    """The bounds of one look on paired differences in [−1, 1], by the name of what differs, drawn from the scan's seed."""
 
     seed: int
     strictness: Strictness
+    differences: Mapping[str, Sequence[float]]
     draws: int = DRAWS
-    _resampled: dict[tuple[str, tuple[float, ...]], Resampled] = field(default_factory=dict)
 
-    def bound(self, differences: Sequence[float], name: str) -> Bounds:
-        """Mean, lower bound at ``alpha`` and upper bound at ``harm_alpha`` of paired differences in [−1, 1]."""
-        if not differences:
-            return Bounds(mean=0.0, lower=-1.0, upper=1.0, n=0)
-        resampled = self._resample(differences, name)
+    @cached_property
+    def _resampled(self) -> dict[str, Resampled]:
+        draws = draws_at(min(self.strictness.alpha, self.strictness.harm_alpha), self.draws)
+        return resample(self.differences, seed=derive(self.seed, "bound"), draws=draws)
+
+    def bound(self, name: str) -> Bounds:
+        """Mean, lower bound at ``alpha`` and upper bound at ``harm_alpha``."""
+        differences, resampled = self.differences[name], self._resampled[name]
         return Bounds(
-            mean=fmean(differences),
+            mean=fmean(differences) if differences else 0.0,
             lower=resampled.lower_bound(self.strictness.alpha),
             upper=resampled.upper_bound(self.strictness.harm_alpha),
             n=len(differences),
         )
 
-    def cautious_upper(self, differences: Sequence[float], name: str) -> float:
+    def cautious_upper(self, name: str) -> float:
         """Upper bound of a mean that must not be seen to fall, at ``HARM_ALPHA`` whatever the look.
 
         A look's own level asks more evidence of harm the earlier it is. To pass there, a change must not even seem to harm.
         """
-        return self._resample(differences, name).upper_bound(HARM_ALPHA)
+        return self._resampled[name].upper_bound(HARM_ALPHA)
 
     def highest_mean(self, amounts: Sequence[float], name: str, *, ceiling: float | None = None) -> float:
         """Upper bound at ``alpha`` of the mean of amounts of at most ``ceiling``; without one nothing bounds them from above."""
         seed = derive(self.seed, "bound", name)
         return amount_upper_bound(amounts, self.strictness.alpha, seed=seed, ceiling=ceiling, draws=self.draws)
 
-    def confidence(self, differences: Sequence[float], name: str) -> float:
+    def confidence(self, name: str) -> float:
         """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""
-        if not differences:
-            return 0.0
-        p_value = self._resample(differences, name).rise_p_value()
-        return max(0.0, 1 - self.strictness.looks * max(p_value, 1 / self.draws))
+        return max(0.0, 1 - self.strictness.looks * self._resampled[name].rise_p_value())
 
-    def harm_p_value(self, differences: Sequence[float], name: str) -> float:
+    def harm_p_value(self, name: str) -> float:
         """One-sided p-value that the differences lie below 0."""
-        return self._resample(differences, name).fall_p_value()
-
-    def _resample(self, differences: Sequence[float], name: str) -> Resampled:
-        """The draws of one statistic, which all of its bounds share."""
-        key = name, tuple(differences)
-        if key not in self._resampled:
-            self._resampled[key] = Resampled(differences, seed=derive(self.seed, "bound", name), draws=self.draws)
-        return self._resampled[key]
+        return self._resampled[name].fall_p_value()

@@ -5,9 +5,7 @@ so that all looks together keep theirs.
 """
 
 import math
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from statistics import fmean, stdev
 
 from pydantic import JsonValue
@@ -22,7 +20,7 @@ from spectral_platform.scans.verdicts.coverage import Coverage, coverage_gates
 from spectral_platform.scans.verdicts.labelled import LabelledPairs, human_check
 from spectral_platform.scans.verdicts.lengths import length_covariate
 from spectral_platform.scans.verdicts.limiting import limit_cases_needed, limit_gates
-from spectral_platform.scans.verdicts.regressions import dimension_gates, severe_regression_gates, slice_gates
+from spectral_platform.scans.verdicts.regressions import LEAST_SLICE, dimension_gates, severe_regression_gates, slice_gates
 from spectral_platform.scans.verdicts.verdict import NO_CHANGE_EFFECT, Effect, Gate, GateResult, Need
 from spectral_platform.statistics.agreement import mcnemar_exact
 from spectral_platform.statistics.bounds import DRAWS, ratio_upper_bound
@@ -122,15 +120,9 @@ def conclude(
     recordings answered, where they answer the agent's tools.
     """
     strictness = strictness or only_look(pairs.cases)
-    bounding = Bounding(seed=seed, strictness=strictness, draws=draws)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # drawing is most of the work, and numpy draws without the interpreter
-        dimensions = pool.submit(dimension_gates, pairs, standard, bounding)
-        slices = pool.submit(slice_gates, pairs, bounding)
-        limits = pool.submit(limit_gates, pairs, standard, bounding)
-        cost_ratio = pool.submit(_cost_ratio, pairs, bounding)
-        changes = {"composite": pairs.composite, "authority_a": pairs.authority_a, "authority_b": pairs.authority_b}
-        effect, *both = pool.map(bounding.bound, changes.values(), changes)
-    authorities = dict(zip(("authority_a", "authority_b"), both, strict=True))
+    bounding = Bounding(seed=seed, strictness=strictness, differences=_differences(pairs), draws=draws)
+    effect = bounding.bound("composite")
+    authorities = {name: bounding.bound(name) for name in ("authority_a", "authority_b")}
     divergence = authorities["authority_b"].mean - authorities["authority_a"].mean
     transfer = effect.mean / dev_gain if dev_gain and pairs.composite else None
     results = [
@@ -139,9 +131,9 @@ def conclude(
         *_improvement(effect, pairs, bounding),
     ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
-    results += [*dimensions.result(), *severe_regression_gates(pairs, strictness, noise=noise)]
-    results += [_critical(pairs, strictness), *limits.result()]
-    results += slices.result()
+    results += [*dimension_gates(standard, bounding), *severe_regression_gates(pairs, strictness, noise=noise)]
+    results += [_critical(pairs, strictness), *limit_gates(pairs, standard, bounding)]
+    results += slice_gates(pairs, bounding)
     results += _transfer(transfer, divergence)
     checked, human = human_check(labelled, pairs.composite, strictness)
     results += checked
@@ -158,7 +150,7 @@ def conclude(
         "baseline_means": dict(pairs.baseline_means),
         "finalist_means": dict(pairs.candidate_means),
         "severe_regressions": pairs.severe,
-        "cost_ratio_upper_bound": cost_ratio.result(),
+        "cost_ratio_upper_bound": _cost_ratio(pairs, bounding),
         "divergence": divergence,
         "dev_gain": dev_gain,
         "transfer_ratio": transfer,
@@ -167,7 +159,7 @@ def conclude(
         "look": strictness.model_dump(),
         "length": length.model_dump() if length else None,
         "tool_replay": coverage.figures if coverage else None,
-        "confidence": bounding.confidence(pairs.composite, "composite"),
+        "confidence": bounding.confidence("composite"),
     }
     return Conclusion(
         strictness=strictness,
@@ -206,6 +198,18 @@ def need(
     )
 
 
+def _differences(pairs: Pairs) -> dict[str, Sequence[float]]:
+    """All that is bounded of a look, by name."""
+    return {
+        "composite": pairs.composite,
+        "doubted": pairs.doubted,
+        "authority_a": pairs.authority_a,
+        "authority_b": pairs.authority_b,
+        **{f"dimension:{key}": differences for key, differences in pairs.dimensions.items()},
+        **{f"slice:{tag}": differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE},
+    }
+
+
 def _improvement(effect: Bounds, pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
     return (
         GateResult(
@@ -237,7 +241,7 @@ def _doubt(pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
     """Whether the change improves even if what is unknown of one arm alone speaks against it; nothing where all is known."""
     if not pairs.doubtful:
         return ()
-    lower = bounding.bound(pairs.doubted, "doubted").lower
+    lower = bounding.bound("doubted").lower
     return (
         GateResult(
             gate=Gate.IMPROVEMENT,

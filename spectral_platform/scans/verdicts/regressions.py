@@ -15,20 +15,19 @@ MOST_SEVERE = 0.10
 LEAST_SLICE = 20
 
 
-def dimension_gates(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[GateResult]:
+def dimension_gates(standard: Standard, bounding: Bounding) -> list[GateResult]:
     """Gate G3: no dimension of the rubric gets worse; one with a minimum must also be shown to hold."""
     results = []
     for dimension in standard.dimensions:
-        differences = pairs.dimensions.get(dimension.key, ())
-        if not differences:
+        name = f"dimension:{dimension.key}"
+        if not bounding.differences.get(name):
             continue
-        bounds = bounding.bound(differences, f"dimension:{dimension.key}")
-        cautious = bounding.cautious_upper(differences, f"dimension:{dimension.key}")
+        bounds, cautious = bounding.bound(name), bounding.cautious_upper(name)
         is_protected = dimension.minimum is not None
         results.append(
             GateResult(
                 gate=Gate.DIMENSIONS,
-                name=f"dimension:{dimension.key}",
+                name=name,
                 value=bounds.lower if is_protected else cautious,
                 threshold=-PROTECTED_TOLERANCE if is_protected else 0.0,
                 passed=cautious >= 0 and (not is_protected or bounds.lower > -PROTECTED_TOLERANCE),
@@ -89,7 +88,7 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
 def slice_gates(pairs: Pairs, bounding: Bounding) -> list[GateResult]:
     """Gate G6: no group of samples with the same tag gets worse, all groups together at one level (Holm)."""
     slices = {tag: differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE}
-    p_values = {tag: bounding.harm_p_value(differences, f"slice:{tag}") for tag, differences in slices.items()}
+    p_values = {tag: bounding.harm_p_value(f"slice:{tag}") for tag in slices}
     seeming = holm(p_values, HARM_ALPHA)
     worse = holm(p_values, bounding.strictness.harm_alpha)
     return [
