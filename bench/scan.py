@@ -1,14 +1,13 @@
 """What a scan costs beside the models that it asks, and how it fills endpoints and workers: uv run python -m bench.scan
 
 Every case starts worker processes as operators do, over a Postgres of the measurement's own, in workspaces that are made through
-the commands that the API calls. Times are those that the scans' own rows tell, so that the start of a process is in none of them.
+the commands that the API calls. Times are those that the scans' own rows tell, so that the start of a process is in none of them;
+what a process compiles and loads when it first scans is in that scan's.
 """
 
 import asyncio
-import functools
 import itertools
 import json
-import math
 import signal
 import subprocess
 import sys
@@ -27,6 +26,7 @@ import typer
 from psycopg.rows import dict_row
 
 from bench.endpoint import answering
+from bench.evaluating import REPEATS, evaluated_in_memory
 from bench.machine import Report
 from bench.server import scratch_directory, serving
 from spectral_platform.accounts.commands import create_account
@@ -42,26 +42,15 @@ from spectral_platform.demo.commands import MODELS
 from spectral_platform.demo.sample_builder import build_samples
 from spectral_platform.evaluations.objectives.commands import create_objective
 from spectral_platform.evaluations.rubrics.commands import create_rubric
-from spectral_platform.llm.calling import ModelCaller
 from spectral_platform.llm.commands import choose_models
-from spectral_platform.llm.messages import ModelAnswer, ModelRequest
-from spectral_platform.llm.providers.catalogue import Providers
-from spectral_platform.llm.providers.simulator import SimulatorProvider
 from spectral_platform.llm.purposes import Purpose
-from spectral_platform.llm.purse import Purse
 from spectral_platform.samples.commands import add_samples, create_sample_set, publish_sample_set
 from spectral_platform.samples.content import SampleContent
 from spectral_platform.samples.parsing import AcceptedLine
-from spectral_platform.scans.cases import Case, fresh_stimuli
 from spectral_platform.scans.commands import create_scan
 from spectral_platform.scans.settings import Budget, ScanSettings, SearchStrategy
-from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.states import Phase
-from spectral_platform.scans.trials import Bench, TrialPlan
 from spectral_platform.workspaces.commands import create_workspace
 from spectral_platform.worlds.commands import install_split_key
-from spectral_platform.worlds.rules import DEFAULT_WORLD, load_world
-from spectral_platform.worlds.splits import Split
 
 POLL_S = 0.1
 DEMO_EMAIL, DEMO_PASSWORD = "demo@example.com", "correct horse battery"
@@ -70,8 +59,8 @@ LATENCY_S = 0.5
 IN_FLIGHT = 64
 SLOW_S = 0.3
 QUEUE = 8
-REPEATS = 5
-ASKED = {"input", "context", "expected_output"}
+FURTHER = 3
+"""Scans by the worker that has run one: what it compiles and loads once is in the first."""
 MANY_SAMPLES_PER_ARTICLE = 17
 MANY_SAMPLES = 500
 BUDGET = Budget(max_usd=Decimal(1000), max_model_calls=100_000, max_duration_s=PATIENCE_S)
@@ -156,15 +145,19 @@ async def order(database: Database, server: Settings, caller: Caller, *, candida
         return (await create_scan(session, caller, server, request=request)).scan.id
 
 
-async def fill(
-    place: Place, *, workspaces: int, candidates: int, samples: Sequence[SampleContent], endpoint: bool = False
-) -> None:
-    """Make workspaces and schedule a scan in each."""
+async def make(place: Place, count: int, samples: Sequence[SampleContent], *, endpoint: bool = False) -> list[Caller]:
+    """Workspaces, each with what a scan needs."""
     database = Database(place.url)
     try:
-        callers = [
-            await make_workspace(database, place.settings, number, samples, endpoint=endpoint) for number in range(workspaces)
-        ]
+        return [await make_workspace(database, place.settings, number, samples, endpoint=endpoint) for number in range(count)]
+    finally:
+        await database.close()
+
+
+async def order_each(place: Place, callers: Sequence[Caller], *, candidates: int) -> None:
+    """Schedule a scan in each workspace."""
+    database = Database(place.url)
+    try:
         for caller in callers:
             await order(database, place.settings, caller, candidates=candidates)
     finally:
@@ -188,32 +181,45 @@ def working(place: Place, workers: int) -> Iterator[list[psutil.Process]]:
         yield processes
 
 
-def run(place: Place, workers: int) -> Ran:
-    """Work until every scan has ended."""
+def run(place: Place, workers: int, *turns: Sequence[Caller], candidates: int) -> list[Ran]:
+    """Scan the workspaces of every turn, each when all of the turn before have ended, by the same workers."""
+    asyncio.run(order_each(place, turns[0], candidates=candidates))
+    with working(place, workers) as processes:
+        ran = [wait(place, processes)]
+        for callers in turns[1:]:
+            asyncio.run(order_each(place, callers, candidates=candidates))
+            ran.append(wait(place, processes, before=ran))
+    return ran
+
+
+def wait(place: Place, processes: Sequence[psutil.Process], *, before: Sequence[Ran] = ()) -> Ran:
+    """Wait until every scan has ended, and sum up those that had not ``before``."""
     with psycopg.connect(connection_string(place.url), autocommit=True, row_factory=dict_row) as connection:
-        before = postgres_cpu()
+        postgres = postgres_cpu()
         largest = 0.0
-        with working(place, workers) as processes:
-            for _ in itertools.count():
-                scans = connection.execute("SELECT status, verdict, started_at, finished_at FROM scans").fetchall()
-                largest = max(largest, *(process.memory_info().rss / 2**20 for process in processes))
-                if all(scan["finished_at"] for scan in scans):
-                    break
-                time.sleep(POLL_S)
-            cpu = sum(sum(process.cpu_times()[:2]) for process in processes)
-            postgres = postgres_cpu() - before
+        for _ in itertools.count():
+            scans = connection.execute(
+                "SELECT status, verdict, started_at, finished_at FROM scans ORDER BY created_at"
+            ).fetchall()
+            largest = max(largest, *(process.memory_info().rss / 2**20 for process in processes))
+            if all(scan["finished_at"] for scan in scans):
+                break
+            time.sleep(POLL_S)
+        cpu = sum(sum(process.cpu_times()[:2]) for process in processes)
+        postgres = postgres_cpu() - postgres
         counted = connection.execute(
             "SELECT count(*) AS calls, count(*) FILTER (WHERE purpose = 'agent_turn') AS evaluations FROM model_calls"
         ).fetchone()
     assert counted is not None
+    scans = scans[sum(len(ran.outcomes) for ran in before) :]
     begun: list[datetime] = [scan["started_at"] for scan in scans]
     ended: list[datetime] = [scan["finished_at"] for scan in scans]
     return Ran(
         seconds=(max(ended) - min(begun)).total_seconds(),
         outcomes=tuple(scan["verdict"]["outcome"] if scan["verdict"] else scan["status"] for scan in scans),
-        calls=counted["calls"],
-        evaluations=counted["evaluations"],
-        worker_cpu_s=cpu,
+        calls=counted["calls"] - sum(ran.calls for ran in before),
+        evaluations=counted["evaluations"] - sum(ran.evaluations for ran in before),
+        worker_cpu_s=cpu - sum(ran.worker_cpu_s for ran in before),
         postgres_cpu_s=postgres,
         largest_mib=largest,
     )
@@ -250,9 +256,11 @@ def many_samples() -> list[SampleContent]:
 def overhead(report: Report) -> None:
     """The demo's scan on the simulator: nobody waits for a model."""
     with place() as made:
-        asyncio.run(fill(made, workspaces=1, candidates=8, samples=content.load_samples()))
-        ran = run(made, 1)
-    report.add("demo scan, simulator", described(ran), each_of(ran))
+        callers = asyncio.run(make(made, 1 + FURTHER, content.load_samples()))
+        first, *further = run(made, 1, *([caller] for caller in callers), candidates=8)
+    report.add("demo scan, simulator: a worker's first", described(first), each_of(first))
+    for ran in further:
+        report.add("the same again, by the same worker", described(ran), each_of(ran))
 
 
 def first_scan(report: Report) -> None:
@@ -268,50 +276,6 @@ def first_scan(report: Report) -> None:
     report.add("demo scan from nothing", f"{ended - begun:.1f} s; {scan['verdict']['outcome']}", what)
 
 
-class TimedSimulator(SimulatorProvider):
-    """The simulator, which notes how much of the processor it takes."""
-
-    cpu_s = 0.0
-
-    def answer(self, request: ModelRequest) -> ModelAnswer:
-        """Answer as it does."""
-        begun = time.process_time()
-        try:
-            return super().answer(request)
-        finally:
-            self.cpu_s += time.process_time() - begun
-
-
-@dataclass(frozen=True)
-class Evaluated:
-    """Evaluations in memory: how many, with how many calls, and what of the processor they and the simulator alone took."""
-
-    cpu_s: float
-    simulated_s: float
-    evaluations: int
-    calls: int
-
-
-@functools.cache
-def evaluated_in_memory() -> Evaluated:
-    """Asking, answering and evaluating alone, the quickest time of several: what of an evaluation is the simulator's own."""
-    standard = Standard(load_world(DEFAULT_WORLD), content.rubric_dimensions(), content.objective_terms(), ())
-    cases = [
-        Case(key=str(number), kind="sample", split=Split.DEV, content_group=str(number), **sample.model_dump(include=ASKED))
-        for number, sample in enumerate(content.load_samples())
-    ] + list(fresh_stimuli(standard.world, 1, Split.DEV))
-    measured = []
-    for _ in range(REPEATS):
-        simulator = TimedSimulator()
-        purse = Purse(max_usd=BUDGET.max_usd, max_calls=BUDGET.max_model_calls)
-        caller = ModelCaller(Providers(simulator, None), purse, known={}, concurrency=IN_FLIGHT)
-        bench = Bench(caller, standard, judge_model=MODELS[Purpose.SCORING], seed=1, deadline=math.inf)
-        begun = time.process_time()
-        asyncio.run(bench.run(content.agent_config(), cases, TrialPlan(phase=Phase.EVALUATE, candidate="")))
-        measured.append(Evaluated(time.process_time() - begun, simulator.cpu_s, len(cases), purse.calls))
-    return min(measured, key=lambda each: each.cpu_s)
-
-
 def evaluation(report: Report) -> None:
     """Evaluating alone, in memory."""
     least = evaluated_in_memory()
@@ -324,8 +288,8 @@ def evaluation(report: Report) -> None:
 def many(report: Report) -> None:
     """Many samples and candidates on the simulator."""
     with place() as made:
-        asyncio.run(fill(made, workspaces=1, candidates=12, samples=many_samples()))
-        ran = run(made, 1)
+        callers = asyncio.run(make(made, 1, many_samples()))
+        (ran,) = run(made, 1, callers, candidates=12)
     report.add(
         f"{MANY_SAMPLES} samples, 12 candidates, simulator", described(ran), f"{each_of(ran)}; at most {ran.largest_mib:.0f} MiB"
     )
@@ -345,8 +309,8 @@ def each_of(ran: Ran) -> str:
 def in_flight(report: Report) -> None:
     """An endpoint of fixed latency, asked as often at once as the operator allows."""
     with answering(LATENCY_S) as url, place(openai_base_url=url, openai_model="judge", model_concurrency=IN_FLIGHT) as made:
-        asyncio.run(fill(made, workspaces=1, candidates=1, samples=many_samples(), endpoint=True))
-        ran = run(made, 1)
+        callers = asyncio.run(make(made, 1, many_samples(), endpoint=True))
+        (ran,) = run(made, 1, callers, candidates=1)
         rate = rate_of_baseline(made)
     ideal = IN_FLIGHT / LATENCY_S
     what = f"baseline: {rate:.0f} calls/s of {ideal:.0f} ({rate / ideal:.0%}); whole scan {ran.calls / ran.seconds:.0f} calls/s"
@@ -358,8 +322,8 @@ def workers(report: Report) -> None:
     seconds = []
     for count in (1, 2):
         with answering(SLOW_S) as url, place(openai_base_url=url, openai_model="judge", model_concurrency=4) as made:
-            asyncio.run(fill(made, workspaces=QUEUE, candidates=1, samples=content.load_samples()[:40], endpoint=True))
-            ran = run(made, count)
+            callers = asyncio.run(make(made, QUEUE, content.load_samples()[:40], endpoint=True))
+            (ran,) = run(made, count, callers, candidates=1)
         seconds.append(ran.seconds)
         report.add(f"{QUEUE} scans, {count} workers", described(ran), f"{seconds[0] / ran.seconds:.2f} x one worker")
 
