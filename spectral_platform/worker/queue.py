@@ -1,20 +1,25 @@
 """The queue as workers use it: an order belongs to the try that took it up, and comes back until it has found an end."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
+from typing import TypeVar
 
+import structlog
 from procrastinate import App, BaseRetryStrategy, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
-from procrastinate.manager import JobManager
-from psycopg import OperationalError as DriverError
+from procrastinate.manager import JobManager, NotificationCallback
+from psycopg import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from spectral_platform.core import clock
 from spectral_platform.core.errors import UnavailableError
 from spectral_platform.core.jobs import Lane, queue_app
+
+logger = structlog.get_logger(__name__)
+T = TypeVar("T")
 
 TRIES = 8
 LONGEST_WAIT_S = 60
@@ -29,6 +34,12 @@ WITH own AS (
 _FINISH = f"{_OWN} SELECT procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) FROM own"
 _RETRY = f"{_OWN} SELECT procrastinate_retry_job_v2(id, %(retry_at)s, NULL, NULL, NULL) FROM own"
 _TAKE_IN_TURN = "SELECT * FROM queue_take_in_turn(%(lane)s, %(worker_id)s, %(most)s)"
+_BEAT = """
+INSERT INTO procrastinate_workers (id, last_heartbeat) OVERRIDING SYSTEM VALUE VALUES (%(worker_id)s, now())
+ON CONFLICT (id) DO UPDATE SET last_heartbeat = excluded.last_heartbeat
+"""
+"""Another worker may have forgotten one that stood still, which could take up nothing then."""
+AGAIN_S = 1.0
 KEEP_TURNS_HOURS = 24
 _FORGET_TURNS = "DELETE FROM queue_turns WHERE taken_at < now() - make_interval(hours => %(hours)s)"
 
@@ -45,14 +56,41 @@ class FairJobs(JobManager):
 
     A worker that was thought dead, and whose order another one has taken up, would else end the order for that one too: should
     the other die then, nobody would take the order up again.
+
+    An outage of the database is sat out, until the worker ``is_ending``. The library lets go at the first fault: of the sign of
+    life, so that a worker's orders are taken from it for ever after, and of an order's end, so that a living worker holds it
+    for good.
     """
 
     def __init__(self, app: App, *, long_orders_each: int) -> None:
         super().__init__(app.connector)
         self._long_orders_each = long_orders_each
+        self.is_ending = False
+
+    async def _sit_out(self, ask: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await ask()
+            except ConnectorException as outage:
+                if self.is_ending:
+                    raise
+                logger.warning("queue_out_of_reach", exc_info=outage)
+                await asyncio.sleep(AGAIN_S)
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """Give a sign of life."""
+        await self._sit_out(lambda: self.connector.execute_query_async(query=_BEAT, worker_id=worker_id))
+
+    async def listen_for_jobs(self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None) -> None:
+        """Hear of new orders."""
+        hear = super().listen_for_jobs
+        await self._sit_out(lambda: hear(on_notification=on_notification, queues=queues))
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """The next order of these lanes; a workspace that runs as many long ones as it may has to wait."""
+        return await self._sit_out(lambda: self._fetch(queues, worker_id))
+
+    async def _fetch(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         if queues is None or list(queues) != [Lane.LONG]:
             return await super().fetch_job(queues, worker_id)
         row = await self.connector.execute_query_one_async(
@@ -66,8 +104,10 @@ class FairJobs(JobManager):
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """End the order, unless another try has it."""
-        await self.connector.execute_query_async(
-            query=_FINISH, job_id=job.id, attempts=job.attempts, status=status.value, delete_job=delete_job
+        await self._sit_out(
+            lambda: self.connector.execute_query_async(
+                query=_FINISH, job_id=job.id, attempts=job.attempts, status=status.value, delete_job=delete_job
+            )
         )
 
     async def retry_job(
@@ -79,8 +119,9 @@ class FairJobs(JobManager):
         lock: str | None = None,
     ) -> None:
         """Give the order back to the queue, unless another try has it. Priority, queue and lock stay as they are."""
-        await self.connector.execute_query_async(
-            query=_RETRY, job_id=job.id, attempts=job.attempts, retry_at=retry_at or clock.now()
+        due = retry_at or clock.now()
+        await self._sit_out(
+            lambda: self.connector.execute_query_async(query=_RETRY, job_id=job.id, attempts=job.attempts, retry_at=due)
         )
 
 

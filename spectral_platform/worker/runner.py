@@ -23,7 +23,7 @@ from spectral_platform.core.jobs import Job, JobContext, Lane, Work
 from spectral_platform.core.metrics import JOBS, REGISTRY, measure_pool
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker.catalogue import list_jobs
-from spectral_platform.worker.queue import MENDABLE, Persistence, Unended, is_last_try, open_queue
+from spectral_platform.worker.queue import MENDABLE, FairJobs, Persistence, Unended, is_last_try, open_queue
 from spectral_platform.worker.schedule import DEAD_AFTER, SCHEDULE, Periodic, WorkerContext
 
 logger = structlog.get_logger(__name__)
@@ -89,6 +89,8 @@ async def _work_until_told(context: WorkerContext) -> None:
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        if isinstance(context.queue.job_manager, FairJobs):
+            context.queue.job_manager.is_ending = True
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
         for task in tasks:

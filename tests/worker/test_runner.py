@@ -3,15 +3,17 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, ClassVar
 
+import psycopg
 import pytest
 from procrastinate import App
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
-from spectral_platform.core.database import Database
+from spectral_platform.core.database import Database, connection_string
 from spectral_platform.core.errors import UnavailableError
 from spectral_platform.core.jobs import JobContext, Work, enqueue, job, registry
 from spectral_platform.core.settings import Settings
@@ -78,6 +80,20 @@ class Office:
         async with self.database.transaction() as session:
             await session.execute(text(statement), values)
 
+    async def is_empty(self) -> bool:
+        """Whether no order waits or is under way."""
+        return not await self.rows()
+
+    async def has_done(self, *errands: str) -> bool:
+        """Whether just these were done, in this order."""
+        return self.done == list(errands)
+
+    async def hears_of_the_worker(self) -> bool:
+        """Whether a worker gave a sign of life within the last second."""
+        async with self.database.transaction() as session:
+            age = await session.scalar(text("SELECT now() - max(last_heartbeat) FROM procrastinate_workers"))
+        return age is not None and age < timedelta(seconds=1)
+
     async def rescue(self, queue: App) -> None:
         await rescue_jobs(WorkerContext(database=self.database, settings=self.settings, queue=queue))
 
@@ -86,6 +102,15 @@ class Office:
         async with self.database.transaction() as session:
             statement = "SELECT status::text, attempts, coalesce(scheduled_at <= now(), true) FROM procrastinate_jobs ORDER BY id"
             return [(row[0], row[1], row[2]) for row in await session.execute(text(statement))]
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Come back once it holds."""
+    async with asyncio.timeout(30):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture
@@ -101,6 +126,8 @@ def office(database: Database, owner: Person, settings: Settings, database_url: 
 async def busy(office: Office, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Office]:
     """An office whose errand hangs in a worker that answers to SIGTERM."""
     monkeypatch.setattr(runner, "GRACE_S", 0.05)
+    monkeypatch.setattr(runner, "HEARTBEAT_S", 0.1)
+    monkeypatch.setattr("spectral_platform.worker.queue.AGAIN_S", 0.1)
     office.gate.clear()
     await office.order("hanging")
     office.worker = asyncio.create_task(run_worker(office.settings, office.url))
@@ -214,6 +241,38 @@ async def test_the_orders_of_a_living_worker_stay_with_it(busy: Office) -> None:
         await busy.rescue(queue)
 
     assert await busy.rows() == [("doing", 0, True)]
+
+
+async def test_an_outage_costs_a_worker_neither_its_sign_of_life_nor_the_end_of_its_order(busy: Office, postgres: str) -> None:
+    name = make_url(busy.url).database
+    disconnect = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'".encode()
+    asked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND query LIKE %s".encode()
+    with psycopg.connect(connection_string(postgres), autocommit=True) as operator:
+
+        async def is_asked(for_what: str) -> bool:
+            return operator.execute(asked, [f"%{for_what}%"]).fetchone() != (0,)
+
+        operator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())  # a standby answers
+        operator.execute(disconnect)
+        busy.gate.set()
+        await until(lambda: is_asked("procrastinate_workers"))
+        await until(lambda: is_asked("procrastinate_finish_job"))
+        operator.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only".encode())
+        operator.execute(disconnect)
+    await until(busy.is_empty)
+    await until(busy.hears_of_the_worker)
+    await busy.order("the next one")
+    await until(busy.is_empty)
+
+    assert busy.done == ["hanging", "the next one"]
+
+
+async def test_a_worker_that_was_forgotten_while_it_stood_still_goes_on(busy: Office) -> None:
+    await busy.sql("DELETE FROM procrastinate_workers")
+
+    busy.gate.set()
+    await busy.order("the next one")
+    await until(lambda: busy.has_done("hanging", "the next one"))
 
 
 async def test_a_worker_that_lost_its_order_does_not_end_it_for_the_one_who_has_it(busy: Office) -> None:
