@@ -193,7 +193,8 @@ class ModelCaller:
         tries = Tries(patience_s=line.patience_s if line is not None else 0.0)
         while True:
             await self._ledger.write(Entry(reserve_usd=bound, reserve_calls=1, may_use_held=label.may_use_held))
-            if self._lost is not None:
+            if self._lost is not None:  # nothing is asked any more, so nothing is to be charged
+                await self._ledger.write(Entry(reserve_usd=-bound, reserve_calls=-1))
                 raise self._lost
             try:
                 answer = await self._attempt(provider, request, line)

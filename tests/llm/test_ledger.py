@@ -259,7 +259,8 @@ async def test_whoever_waits_for_an_entry_hears_of_any_error(database: Database,
 
 async def test_no_call_is_made_because_of_an_answer_that_was_lost(database: Database, owner: Person) -> None:
     provider = Counting()
-    caller, _ = caller_of(database, await budgeted(database, owner, calls=10), provider)
+    tenant = await budgeted(database, owner, calls=10)
+    caller, _ = caller_of(database, tenant, provider)
     unstorable = replace(LABEL, case_key="half an emoji \ud83d")
 
     await caller.ask_ahead(request("Hello?"), unstorable)
@@ -267,8 +268,11 @@ async def test_no_call_is_made_because_of_an_answer_that_was_lost(database: Data
         await caller.ask_ahead(request("And then?"), LABEL)
     with pytest.raises(Exception, match="surrogates"):
         await caller.stored()
+    with pytest.raises(Exception, match="surrogates"):
+        await caller.ask_ahead(request("And after that?"), LABEL)
 
     assert provider.asked == 1
+    assert (await budget_of(database, tenant)).reserved_calls == 1
 
 
 def test_ids_are_sortable_and_version_seven() -> None:
