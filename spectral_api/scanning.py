@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 
 from spectral_api.remote import Refused, expect, reason
 from spectral_platform.scans.states import SCAN, ScanStatus
+from spectral_platform.scans.verdicts.verdict import describe_need
 
 POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0
@@ -115,9 +116,9 @@ def conclusion(scan: Mapping[str, Any]) -> list[str]:
         bound = f"{effect['lower_bound']:+.3f} at {100 * (1 - effect['alpha']):.1f} %"
         lines.append(f"Effect {effect['estimate']:+.3f}, at least {bound}, on {effect['n_pairs']} sealed cases")
     lines += verdict["reasons"]
-    need = {name: count for name, count in (verdict["need"] or {}).items() if count is not None}
+    need = describe_need(verdict["need"])
     if need:
-        lines.append("To know more: " + ", ".join(f"{count} {name}" for name, count in need.items()))
+        lines.append(f"To know more: {need}")
     cost = "unknown, for want of prices" if scan["cost_usd"] is None else f"{scan['cost_usd']} USD"
     lines.append(f"Cost {cost}, {scan['progress']['done']} model calls")
     if scan["changeset_id"] is not None:

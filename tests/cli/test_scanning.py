@@ -46,7 +46,7 @@ async def test_a_scan_is_started_and_followed_to_its_verdict(
     lines = ended.stdout.splitlines()
     assert lines[0] == f"Scan {scan['id']}: insufficient_evidence (simulated)"
     assert lines[1 : 1 + len(verdict["reasons"])] == verdict["reasons"]
-    assert f"{verdict['need']['cases']} cases" in ended.stdout
+    assert f"{verdict['need']['cases']} sealed cases" in ended.stdout
     assert f"{scan['progress']['done']} model calls" in ended.stdout
     events = (await scannable.get(f"scans/{scan['id']}/events?limit=200"))["results"]
     told = ended.stderr.splitlines()

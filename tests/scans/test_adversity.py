@@ -104,7 +104,10 @@ async def test_an_agent_that_ignores_its_prompt_is_not_improved(
     verdict, report = await verdict_of(scannable, settings, database_url)
 
     assert verdict["outcome"] == "insufficient_evidence"
-    assert {candidate["fate"] for candidate in report["candidates"]} == {"no_gain"}
+    tried = report["candidates"]
+    assert {candidate["fate"] for candidate in tried} == {"no_gain"}
+    nobody = "No challenger was left to compare on the holdout."
+    assert verdict["reasons"][:2] == [nobody, f"Of {len(tried)} tried: {len(tried)} did not help."]
 
 
 async def test_a_change_that_lifts_the_rubric_and_breaks_the_standard_is_rejected_as_a_tradeoff(

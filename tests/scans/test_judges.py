@@ -115,9 +115,11 @@ async def test_a_judge_that_misbehaves_is_found_out_and_one_that_merely_stammers
 
     scan = await scannable.get(f"scans/{started['scan_id']}")
     events = (await scannable.get(f"scans/{started['scan_id']}/events?limit=200"))["results"]
-    (probed,) = [event["data"] for event in events if event["type"] == "judge_probed"]
+    ((probed, told),) = [(event["data"], event["message"]) for event in events if event["type"] == "judge_probed"]
     assert set(probed["failed"]) == failed
     assert probed["untrusted"] is bool(failed)
+    assert probed["without_verdict"] == (12 if judge is refuses else 0)
+    assert ("holds no verdict on any criterion" in told) is (judge is refuses)
     assert (scan["status"], scan["verdict"]["outcome"]) == ("completed", "insufficient_evidence")
     distrust = "The judge failed more than one canary, so its scores cannot decide."
     assert (distrust in scan["verdict"]["reasons"]) is bool(failed)

@@ -12,7 +12,9 @@ import pytest
 from httpx import AsyncClient
 from playwright.async_api import expect
 
+from spectral_platform.agents.diffs import DiffLine
 from spectral_platform.core.database import Database
+from spectral_platform.scans.reporting.changes import ShownChange, show_lines
 from spectral_platform.scans.reporting.figures import Axis, plot_amounts, plot_frontier
 from spectral_platform.scans.reporting.report import ReportPage
 from tests.fixtures.browser import Visit
@@ -73,9 +75,18 @@ async def test_a_completed_scan_leaves_its_report_and_its_figures(
     assert "| G1 |" in markdown.text
     assert "**Simulated.**" in markdown.text
 
+    proposed = (await scannable.get(f"changesets/{scan['changeset_id']}"))["items"][0]
+    added = [line for hunk in proposed["diff"]["template"][0]["hunks"] for line in hunk["lines"] if line["kind"] == "added"]
+    assert all(f"\n+{line['text']}\n" in markdown.text for line in added)
+    assert "\n| composite | " in markdown.text
+
     page = visit.page
     await page.goto(urlsplit(files["report.html"]["url"]).path)
     await expect(page.get_by_role("heading", level=1)).to_have_text("A change that helps")
+    assert await page.locator(".change .added").all_text_contents() == [line["text"] for line in added]
+    await page.set_viewport_size({"width": 390, "height": 800})
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
+    await page.set_viewport_size({"width": 1280, "height": 800})
     assert await page.get_by_role("img").count() >= 4
     outside = """pictures => pictures.flatMap(picture => [...picture.querySelectorAll("text, rect, circle")].filter(mark => {
         const whole = picture.getBoundingClientRect(), part = mark.getBoundingClientRect();
@@ -103,6 +114,17 @@ async def check_steps(scannable: Scannable, scan: dict[str, Any]) -> None:
     assert {line["phase"] for line in said} == {"detect"}
     nothing = await scannable.owner.client.get(f"{scannable.owner.w}/{path}/{scan['id']}")
     assert nothing.status_code == 404
+
+
+def test_of_a_changed_line_the_report_shows_which_words_changed() -> None:
+    texts = [("context", "a"), ("removed", "Be brief and kind."), ("removed", "Bye."), ("added", "Be brief, cite [1] and kind.")]
+    shown = show_lines([DiffLine.model_validate({"kind": kind, "text": text}) for kind, text in texts])
+    assert [(line.kind, line.before, line.own, line.after) for line in shown] == [
+        ("context", "a", "", ""),
+        ("removed", "Be ", "brief", " and kind."),
+        ("removed", "Bye.", "", ""),
+        ("added", "Be ", "brief, cite [1]", " and kind."),
+    ]
 
 
 async def test_links_that_are_not_ours_lead_nowhere(scannable: Scannable, client: AsyncClient) -> None:
@@ -153,18 +175,26 @@ def test_what_agents_and_models_say_is_no_markup_in_a_report() -> None:
         scan_id="1",
         outcome="insufficient_evidence",
         simulated=False,
-        verdict={"reasons": [HOSTILE], "effect": None, "gates": []},
+        verdict={"reasons": [HOSTILE], "effect": None, "gates": [], "need": {"cases": 120, "labels": None, "repeats": 3}},
+        change=ShownChange(
+            agent=HOSTILE, base_version=1, reason=HOSTILE, parts=(), parameters=(), unified=f"+````\n+{HOSTILE}\n"
+        ),
+        means=((HOSTILE, 1.0, None),),
         agents=(HOSTILE,),
         candidates=(),
-        clusters=({"label": HOSTILE, "agent": HOSTILE, "size": 3, "share": 0.5, "severity": 0.5},),
+        clusters=({"label": HOSTILE, "agent": HOSTILE, "size": 3, "share": 0.5, "severity": 0.5, "effect": None},),
         spending=(),
         framework={},
         pictures=(),
     )
 
     assert "<b>" not in page.as_html()
-    markdown = page.as_markdown()
+    markdown, fence = page.as_markdown(), "`" * 5
+    assert "To know more: 120 sealed cases or 3 runs of each case." in markdown
+    before, code, after = markdown.split(fence)
+    assert code.startswith("diff\n+````\n")
+    markdown = before + after
     assert not {"# Heading", "![x](https://example.org/x.png)"} & {line.strip() for line in markdown.splitlines()}
-    (row,) = [line for line in markdown.splitlines() if line.endswith("| 3 | 0.50 |")]
+    (row,) = [line for line in markdown.splitlines() if line.endswith("| 3 | 0.50 |  |")]
     said = r"$\\nosuchmacro$ costs $5 \| \\\| \<b\>\!\[x\](https://example.org/x.png) \# Heading"
-    assert row == f"| {said} ({said}) | 3 | 0.50 |"
+    assert row == f"| {said} ({said}) | 3 | 0.50 |  |"

@@ -97,6 +97,7 @@ async def _probe_judge(run: Run) -> bool:
     if not run.standard.judged:
         return False
     model = run.model(Purpose.SCORING)
+    troubles: dict[int, str] = {}
 
     async def sound(position: int) -> bool:
         canary = list_canaries()[position]
@@ -105,7 +106,8 @@ async def _probe_judge(run: Run) -> bool:
         try:
             paid = await run.caller.ask(request, label)
             return is_sound(canary, read_judgements(paid.answer.text, canary.criteria, canary.subject))
-        except (ProviderUnavailable, ProviderRejected, UnreadableJudgement):
+        except (ProviderUnavailable, ProviderRejected, UnreadableJudgement) as trouble:
+            troubles[position] = str(trouble).rstrip(".")
             return False
 
     outcomes = await settle(sound(position) for position in range(len(list_canaries())))
@@ -114,11 +116,13 @@ async def _probe_judge(run: Run) -> bool:
     await run.emit(
         "judge_probed",
         f"The judge passed {sum(outcomes)} of {len(outcomes)} canaries."
-        + (f" It failed: {', '.join(failed)}." if failed else ""),
+        + (f" It failed: {', '.join(failed)}." if failed else "")
+        + (f" {len(troubles)} gave no verdict at all, the first one because: {troubles[min(troubles)]}." if troubles else ""),
         level="warning" if untrusted else "info",
         passed=sum(outcomes),
         canaries=len(outcomes),
         failed=failed,
+        without_verdict=len(troubles),
         untrusted=untrusted,
     )
     return untrusted

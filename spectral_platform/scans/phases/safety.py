@@ -31,7 +31,7 @@ from spectral_platform.scans.trials import WITHOUT_SCORE
 from spectral_platform.scans.verdicts import explaining
 from spectral_platform.scans.verdicts.evidence import evidence_level
 from spectral_platform.scans.verdicts.gating import need
-from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Grounds, Verdict, decide
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Grounds, Need, Verdict, decide
 from spectral_platform.statistics.power import PRIOR_RUN_VARIANCE
 from spectral_platform.worlds.commands import record_exposure
 from spectral_platform.worlds.splits import Split
@@ -120,7 +120,7 @@ async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset
 
 def reach_verdict(run: Run) -> Verdict:
     """Compute every gate and decide."""
-    found, pairs = run.found, run.found.holdout
+    found = run.found
     gates: list[GateResult] = []
     statistics: dict[str, JsonValue] = {}
     effect = None
@@ -135,6 +135,7 @@ def reach_verdict(run: Run) -> Verdict:
             lacks_coverage=tuple(dict.fromkeys(lacks)),
             gates=tuple(gates),
             finalist_upper_bound=effect.upper_bound if effect else None,
+            why_no_finalist=explaining.why_no_finalist(run),
             is_search_adequate=is_search_adequate(found),
             baseline_failures=failures,
             observed_cases=_observed_cases(run),
@@ -145,27 +146,30 @@ def reach_verdict(run: Run) -> Verdict:
     statistics["seed"] = run.seed
     statistics["rigor"] = {"mode": run.settings.autonomy.value, **run.settings.rigor.model_dump()}
     statistics["judges"] = {key: _belief(judge) for key, judge in sorted(found.calibrations.items())}
-    variance = found.noise.run_variance if found.noise else PRIOR_RUN_VARIANCE
-    holdout = run.material.sealed_groups
     return Verdict(
         outcome=outcome,
         effect=effect,
         gates=tuple(gates),
         minimum_detectable_effect=run.readiness.minimum_detectable_effect,
-        need=need(
-            pairs.composite if pairs else (),
-            run_variance=variance,
-            cases=holdout,
-            rigor=run.settings.rigor,
-            labels=_labels_needed(statistics),
-            limit_cases=_limit_cases_needed(statistics),
-        )
-        if outcome is Outcome.INSUFFICIENT_EVIDENCE
-        else None,
+        need=_need(run, statistics) if outcome is Outcome.INSUFFICIENT_EVIDENCE else None,
         reasons=reasons,
         evidence_level=_evidence_level(run),
         simulated=run.simulated,
         statistics=statistics,
+    )
+
+
+def _need(run: Run, statistics: dict[str, JsonValue]) -> Need:
+    """What would make the evidence suffice. Scores of a judge that cannot be believed tell nothing of the agent's noise."""
+    found = run.found
+    noise = None if found.judge_untrusted else found.noise
+    return need(
+        found.holdout.composite if found.holdout else (),
+        run_variance=noise.run_variance if noise else PRIOR_RUN_VARIANCE,
+        cases=run.material.sealed_groups,
+        rigor=run.settings.rigor,
+        labels=_labels_needed(statistics),
+        limit_cases=_limit_cases_needed(statistics),
     )
 
 

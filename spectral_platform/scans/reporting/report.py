@@ -1,11 +1,12 @@
 """The report of a scan for people: what it decided, on which figures, and everything that it tried."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
 from typing import Any
+from uuid import UUID
 
 import re2
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
@@ -16,8 +17,9 @@ from spectral_platform.llm.queries import Spending
 from spectral_platform.scans.failures import case_of
 from spectral_platform.scans.pairing import pair_composites
 from spectral_platform.scans.reporting import figures
+from spectral_platform.scans.reporting.changes import ShownChange, describe_change
 from spectral_platform.scans.run import Contender, Run
-from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Verdict
+from spectral_platform.scans.verdicts.verdict import Gate, GateResult, Verdict, describe_need
 
 HEADLINES = {
     Outcome.IMPROVE: "A change that helps",
@@ -26,7 +28,10 @@ HEADLINES = {
     Outcome.INSUFFICIENT_EVIDENCE: "Not enough evidence",
 }
 OF_DIFFERENCES = {Gate.IMPROVEMENT, Gate.AUTHORITIES, Gate.DIMENSIONS}
+COMPOSITE = "composite"
 MOST_BARS = 20
+SMALL, SMALL_AMOUNT = 0.001, Decimal("0.001")
+"""What is smaller is shown by the digits that count."""
 _MARKDOWN_MARKS = re2.compile(r"([\\`*_\[\]<>|~!#&])")
 
 
@@ -44,6 +49,36 @@ _templates = Environment(
     lstrip_blocks=True,
 )
 _templates.filters["as_markdown"] = _as_markdown
+
+
+def _as_figure(value: float | None, *, is_signed: bool = False) -> str:
+    """A whole number as such, any other to three digits after the point, or to two that count where it is smaller."""
+    if value is None:
+        return "unknown"
+    sign = "+" if is_signed else ""
+    if 0 < abs(value) < SMALL:
+        return f"{value:{sign}.2g}"
+    return f"{value:,.0f}" if value == int(value) and not is_signed else f"{value:{sign},.3f}"
+
+
+def _as_measured(gate: Mapping[str, Any], name: str) -> str:
+    """What a gate measured, or its threshold: differences of scores with their sign, all else as the figure it is."""
+    return _as_figure(gate[name], is_signed=gate["gate"] in OF_DIFFERENCES)
+
+
+def _as_money(amount: Decimal | None) -> str:
+    if amount is None:
+        return "unknown"
+    return f"{amount:,.4f}" if amount == 0 or amount >= SMALL_AMOUNT else f"{amount:.2g}"
+
+
+def _fence(text: str) -> str:
+    """A fence for a block of code that nothing in the text can close."""
+    return "`" * (1 + max([2, *(len(run) for run in re2.findall("`+", text))]))
+
+
+_templates.filters |= {"as_figure": _as_figure, "as_money": _as_money, "fence": _fence}
+_templates.globals["as_measured"] = _as_measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +99,25 @@ class ReportPage:
     outcome: str
     simulated: bool
     verdict: dict[str, Any]
+    change: ShownChange | None
+    means: tuple[tuple[str, float | None, float | None], ...]
+    """Of the sealed cases: metric, mean of the baseline, mean of the finalist."""
     agents: tuple[str, ...]
     candidates: tuple[dict[str, Any], ...]
     clusters: tuple[dict[str, Any], ...]
     spending: tuple[dict[str, Any], ...]
     framework: dict[str, str]
     pictures: tuple[Picture, ...]
+
+    @property
+    def change_title(self) -> str:
+        """What to call the finalist's change: only one that helps is proposed."""
+        return "The change" if self.outcome == Outcome.IMPROVE else "What was tried on the sealed cases"
+
+    @property
+    def needs(self) -> str:
+        """What would make the evidence suffice, in words; empty where more of the same would not."""
+        return describe_need(self.verdict["need"])
 
     def as_html(self) -> str:
         """The report as one page that loads nothing."""
@@ -84,10 +132,12 @@ def write_report(run: Run, verdict: Verdict, by_model: Sequence[Spending]) -> Re
     """Write the report of a scan that has come to its verdict."""
     settings = run.settings
     names = {agent.agent_id: agent.name for agent in settings.agents}
+    effects = _effects(run)
     clusters = tuple(
         {
             "agent": names[agent_id],
             "label": cluster.label,
+            "effect": effects.get((agent_id, cluster.signature)),
             "size": len({case_of(key) for key in cluster.members}),
             "share": cluster.share,
             "severity": cluster.severity,
@@ -111,11 +161,17 @@ def write_report(run: Run, verdict: Verdict, by_model: Sequence[Spending]) -> Re
         outcome=verdict.outcome.value,
         simulated=run.simulated,
         verdict=verdict.model_dump(mode="json"),
+        change=describe_change(run),
+        means=tuple(_means(run)),
         agents=tuple(names.values()),
         candidates=tuple(_row(contender) for contender in run.found.contenders),
         clusters=clusters,
         spending=spending,
         framework={
+            "agents": ", ".join(f"{agent.name}, version {agent.base_version}" for agent in settings.agents),
+            "models": ", ".join(f"{purpose}: {model}" for purpose, model in sorted(settings.models.items())),
+            "traces": f"{settings.trace_since:%Y-%m-%d %H:%M} to {settings.trace_until:%Y-%m-%d %H:%M} UTC",
+            "evidence level": verdict.evidence_level.value,
             "world model": settings.world_model,
             "rubric": f"{settings.rubric_id}, version {settings.rubric_version}",
             "sample set version": str(settings.sample_set_version_id or "none"),
@@ -123,6 +179,22 @@ def write_report(run: Run, verdict: Verdict, by_model: Sequence[Spending]) -> Re
         },
         pictures=tuple(_pictures(run, verdict, clusters, spending)),
     )
+
+
+def _means(run: Run) -> Iterator[tuple[str, float | None, float | None]]:
+    """What was measured on the sealed cases, but for the single rules of the domain standard: of those there are many."""
+    pairs = run.found.holdout
+    if pairs is not None:
+        before, after = pairs.baseline_means, pairs.candidate_means
+        for metric in sorted(before.keys() | after.keys(), key=lambda name: (":" in name, name != COMPOSITE, name)):
+            if not metric.startswith("rule:"):
+                yield metric, before.get(metric), after.get(metric)
+
+
+def _effects(run: Run) -> dict[tuple[UUID, str], dict[str, Any]]:
+    """How many training cases of each cluster the finalist mends, breaks, and leaves as they are."""
+    finalist = run.found.finalist
+    return {(finalist.agent.agent_id, row["signature"]): row for row in run.found.attribution} if finalist else {}
 
 
 def _row(contender: Contender) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The explanation of a verdict: summary, decision log, evidence and limits, written from what the phases found."""
 
+from collections import Counter
 from datetime import datetime
 from uuid import UUID
 
@@ -26,6 +27,17 @@ FATES = {
     "out_of_budget": "was not raced to the end because the budget was spent",
     "breaks_constraint": "was dropped because it breaks a hard limit of the objective or the rubric",
     "proposed": "was not raced",
+}
+
+WHAT_THEY_DID = {
+    "no_gain": "did not help",
+    "harms_authority_a": "broke the domain standard",
+    "outranked": "came behind another",
+    "invalid": "could not be tried",
+    "out_of_budget": "were cut short by the budget",
+    "breaks_constraint": "broke a hard limit",
+    "proposed": "did not race",
+    "finalist": "became the finalist",
 }
 
 
@@ -78,7 +90,7 @@ def _summary(run: Run, verdict: Verdict) -> str:
     return what
 
 
-def _rationale(run: Run, finalist: Contender) -> str:
+def reasons_of(run: Run, finalist: Contender) -> tuple[str, ...]:
     """Why the finalist is as it is: the reasons of all edits that led to it, the first one first."""
     ancestors = {contender.candidate.key: contender for contender in run.found.contenders if contender.agent == finalist.agent}
     reasons: list[str] = []
@@ -86,7 +98,24 @@ def _rationale(run: Run, finalist: Contender) -> str:
     while step is not None:
         reasons.insert(0, step.candidate.rationale)
         step = ancestors.get(step.candidate.parent_key)
-    return " ".join(reasons)
+    return tuple(reasons)
+
+
+def _rationale(run: Run, finalist: Contender) -> str:
+    return " ".join(reasons_of(run, finalist))
+
+
+def why_no_finalist(run: Run) -> tuple[str, ...]:
+    """What became of the candidates where none was left, and of the proposals that made none."""
+    contenders, errors = run.found.contenders, run.found.proposer_errors
+    reasons = []
+    if contenders:
+        fates = Counter(contender.fate for contender in contenders).most_common()
+        reasons.append(f"Of {len(contenders)} tried: {', '.join(f'{count} {WHAT_THEY_DID[fate]}' for fate, count in fates)}.")
+    if errors:
+        times = "once" if errors == 1 else f"{errors} times"
+        reasons.append(f"The proposer gave nothing usable {times}: see the events `proposal_failed`.")
+    return tuple(reasons)
 
 
 def _evidence(run: Run, verdict: Verdict) -> tuple[Evidence, ...]:

@@ -262,6 +262,7 @@ def _doubt(pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
 def _authority(name: str, bounds: Bounds, strictness: Strictness) -> GateResult:
     margin = tolerance(bounds.n)
     words = name.replace("_", " ").replace(" a", " A").replace(" b", " B")
+    moved = "rose" if bounds.lower > 0 else "did not fall"
     return GateResult(
         gate=Gate.AUTHORITIES,
         name=f"{name}_lower_bound",
@@ -270,7 +271,7 @@ def _authority(name: str, bounds: Bounds, strictness: Strictness) -> GateResult:
         passed=bounds.lower > -margin,
         harm=bounds.upper < 0,
         detail=(
-            f"With {1 - strictness.alpha:.2%} confidence {words} did not fall by more than {max(0.0, -bounds.lower):.3f}; "
+            f"With {1 - strictness.alpha:.2%} confidence {words} {moved} by more than {abs(bounds.lower):.3f}; a fall by "
             f"{margin} is tolerated (estimate {bounds.mean:+.3f}, {bounds.n} pairs)."
         ),
     )

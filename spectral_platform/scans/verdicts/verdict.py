@@ -1,6 +1,8 @@
 """The verdict of a scan: a total function of the gates, with every statistic that it rests on."""
 
+from collections.abc import Mapping
 from enum import StrEnum
+from typing import Any
 
 from pydantic import Field, JsonValue
 
@@ -53,6 +55,15 @@ class Need(Value):
     repeats: int | None = Field(description="Runs of each case; null = more runs alone do not suffice.")
 
 
+def describe_need(need: Mapping[str, Any] | None) -> str:
+    """A verdict's need in words; empty where more of nothing would help. A single run of each case is what there was."""
+    wanted = need or {}
+    cases, labels, repeats = (wanted.get(name) for name in ("cases", "labels", "repeats"))
+    ways = [f"{cases} sealed cases"] if cases else []
+    ways += [f"{repeats} runs of each case"] if repeats and repeats > 1 else []
+    return " and ".join(filter(None, [" or ".join(ways), f"{labels} cases labelled by people" if labels else ""]))
+
+
 class Verdict(Value):
     """What the scan concluded, and why."""
 
@@ -84,6 +95,8 @@ class Grounds(Value):
     gates: tuple[GateResult, ...]
     finalist_upper_bound: float | None
     """Upper bound of the finalist's effect; None without a finalist."""
+    why_no_finalist: tuple[str, ...] = ()
+    """What became of those that might have been one."""
     is_search_adequate: bool
     baseline_failures: int
     observed_cases: int
@@ -116,5 +129,8 @@ def decide(grounds: Grounds) -> tuple[Outcome, tuple[str, ...]]:
         return Outcome.VALIDATED_NO_CHANGE, (
             f"The baseline failed none of {grounds.observed_cases} cases: there is nothing to improve that they can show.",
         )
-    reasons = tuple(gate.detail for gate in failed) or ("No challenger was left to compare on the holdout.",)
+    reasons = tuple(gate.detail for gate in failed) or (
+        "No challenger was left to compare on the holdout.",
+        *grounds.why_no_finalist,
+    )
     return Outcome.INSUFFICIENT_EVIDENCE, reasons
