@@ -16,6 +16,7 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
+from bench.evasions import report_evasions
 from bench.limits import report_amounts, report_ceilings, report_percentiles
 from bench.machine import Report
 from bench.simulating import DRAWS, Array, Judge, allowed, random_of, simulate
@@ -356,15 +357,17 @@ def main() -> None:
         "years": report_years,
         "reuse": report_reuse,
         "verdicts": report_verdicts,
+        "evasions": report_evasions,
         "amounts": report_amounts,
         "ceilings": report_ceilings,
         "percentiles": report_percentiles,
     }
     parser.add_argument("--scans", type=int, default=1_000, help="simulated scans of each scenario")
     parser.add_argument("--only", choices=tables, help="one table instead of all")
+    parser.add_argument("--processes", type=int, default=None, help="how many scans run at a time; by default one a processor")
     asked = parser.parse_args()
     scans, judge = asked.scans, Judge()
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(asked.processes) as pool:
         for name, table in tables.items():
             if asked.only in (None, name):
                 table(pool, scans, judge)

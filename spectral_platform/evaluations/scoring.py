@@ -147,20 +147,20 @@ def paired_composites(baseline: CaseScore, candidate: CaseScore, terms: Sequence
 
 
 def doubted_composites(
-    baseline: CaseScore, candidate: CaseScore, evaded: CaseScore, terms: Sequence[ObjectiveTerm]
+    baseline: CaseScore, candidate: CaseScore, evaded: CaseScore, terms: Sequence[ObjectiveTerm], *, unknown: float = 0.0
 ) -> tuple[float, float] | None:
-    """Give both composites with what is unknown in one arm alone at what speaks against the candidate.
+    """Give both composites with what is unknown in one arm alone as bad as can be for the candidate; with 1, as good.
 
-    ``evaded`` is the candidate's score with 0 in the dimensions that it evaded; a term on one of them is worth nothing, whichever
-    way it is better. Nor is an amount that only the candidate leaves out; one that only the baseline does is worth all. None
-    where nothing is unknown in one arm alone, or where ``paired_composites`` says nothing.
+    ``evaded`` is the candidate's score with ``unknown`` in the dimensions that it evaded; so much is a term on one of them worth,
+    whichever way it is better, and an amount that only the candidate leaves out. One that only the baseline does is worth the
+    rest of 1. None where nothing is unknown in one arm alone.
     """
     known = [{term.metric for term in terms if arm.terms.get(term.metric) is not None} for arm in (baseline, candidate, evaded)]
     untold = (known[0] ^ known[1]) & set(AMOUNTS)
     if not untold and evaded is candidate:
         return None
-    lost = dict.fromkeys((untold | known[2]) - known[1], 0.0)
-    gained = dict.fromkeys(untold - known[0], 1.0)
+    lost = dict.fromkeys((untold | known[2]) - known[1], unknown)
+    gained = dict.fromkeys(untold - known[0], 1 - unknown)
     return _paired(_with(baseline, gained), _with(evaded, lost), tuple(terms) or _QUALITY_ALONE)
 
 

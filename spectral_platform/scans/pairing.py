@@ -2,17 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from statistics import fmean
 
 from pydantic import Field
 
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.subjects import Evaluation
-from spectral_platform.evaluations.scoring import CaseScore, References, doubted_composites, paired_composites
+from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
 from spectral_platform.evaluations.terms import AMOUNTS, Statistic
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
+from spectral_platform.scans.unknowns import (
+    AT_BEST,
+    AT_WORST,
+    Arm,
+    dimension_changes,
+    doubted_runs,
+    fill,
+    known_mean,
+    means_of,
+    run_composites,
+    scores_of,
+)
 
 SEVERE_LOSS = -0.5
 """A case that loses so much was broken, not merely changed."""
@@ -20,27 +30,25 @@ MUST_PASS = "must_pass"
 """The tag of samples that no change may break."""
 MUST_PASS_FAILURES = 2
 
-EVADED = Evaluation.failure("unknown@1", "It is not known whether the answer meets it.")
-"""What a dimension is at worst that applied to the baseline's answer and, it is said, not to the candidate's."""
-
-Arm = Sequence[tuple[Trial, CaseScore | None]]
-
 
 class Pairs(Value):
     """Differences candidate − baseline, one for each content group: repeats are averaged within the case, near-duplicates within
     their group, because neither are independent evidence (Miller 2024, arXiv 2411.00640).
 
     The composite and authority B are over samples, the customer's own traffic; authority A is over samples and stimuli. What the
-    candidate leaves open cannot help it: a case that could not be scored, or where it says nothing and the baseline does, enters
+    candidate leaves open cannot help it: a run that could not be scored, or where it says nothing and the baseline does, enters
     the composite at its worst, the baseline's score against 0, and likewise both authorities where it is the candidate that was
-    not scored; in authority B a dimension that applied to the baseline's answer alone counts 0. Such samples are counted in
-    ``unscored``, such stimuli in ``unscored_stimuli``. ``doubted`` are the differences with such dimensions at 0 and amounts
-    that are unknown in one arm alone at their worst, and empty where there are none; ``doubtful`` counts the cases that have
-    some. ``dimensions`` are over the samples that both arms scored, by key; one with a minimum also counts as lost where the
-    candidate alone has no score. ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
+    not scored; in authority B a dimension that applied to the baseline's answer alone counts 0. ``unscored`` are such samples,
+    each by the share of its runs, ``unscored_stimuli`` such stimuli. ``doubted`` are the differences with such dimensions at 0
+    and amounts that are unknown in one arm alone at their worst, and empty where there are none; ``doubtful`` counts the cases
+    that have some. ``dimensions`` are over the samples that both arms scored, by key; in one with a minimum, what the candidate
+    alone leaves open counts 0. ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
     `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one; ``must_pass_unknown``
     those that it may have failed so often, because runs were not scored, or not in every dimension. ``lengths`` are those of the
     answers that the composites are of, in characters.
+
+    ``if_best`` are the same pairs with all of that at its best for the candidate, None where nothing is left open: the unknown is
+    no evidence of harm, nor of there being nothing to gain. The truth lies between both (Horowitz and Manski 2000, JASA 95(449)).
 
     ``candidate_amounts`` are what the candidate took on the samples, by metric: money, time and tokens. None is what is unknown,
     and ``candidate_ceilings`` are the most that an answer could take, by its request, where that is known of all and was kept.
@@ -58,9 +66,9 @@ class Pairs(Value):
     slices: dict[str, tuple[float, ...]] = Field(default_factory=dict)
     must_pass_lost: int = 0
     must_pass_unknown: int = 0
-    unscored: int
+    unscored: float
     stimuli: int
-    unscored_stimuli: int
+    unscored_stimuli: float
     critical_worsened: int
     critical_mended: int
     baseline_means: dict[str, float]
@@ -71,6 +79,12 @@ class Pairs(Value):
     candidate_ceilings: dict[str, float] = Field(default_factory=dict)
     baseline_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     candidate_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    if_best: "Pairs | None" = None
+
+    @property
+    def at_best(self) -> "Pairs":
+        """These pairs with what the candidate leaves open at its best."""
+        return self.if_best or self
 
     @property
     def composite(self) -> tuple[float, ...]:
@@ -106,50 +120,58 @@ class Groups:
 
 def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standard, references: References) -> Pairs:
     """Pair two arms that ran the same cases."""
-    arms = [_by_case(arm, standard, references) for arm in only_covered(baseline, candidate)]
+    first, second = (_by_case(arm, standard, references) for arm in only_covered(baseline, candidate))
+    pairs = _pair(first, second, standard, references, AT_WORST)
+    if not (pairs.doubtful or pairs.unscored or pairs.unscored_stimuli):
+        return pairs
+    return pairs.model_copy(update={"if_best": _pair(first, second, standard, references, AT_BEST)})
+
+
+def _pair(
+    baseline: Mapping[str, Arm], candidate: Mapping[str, Arm], standard: Standard, references: References, unknown: float
+) -> Pairs:
     before, after = Groups(), Groups()
     lengths = Groups(), Groups()
-    doubted, doubtful = Groups(), set[str]()
+    doubted, doubtful, unscored = Groups(), set[str](), Groups()
     differences = {"a": Groups(), "b": Groups()}
     dimensions: dict[str, Groups] = defaultdict(Groups)
     slices: dict[str, Groups] = defaultdict(Groups)
     costs: list[tuple[float, float]] = []
-    unscored: set[str] = set()
-    stimuli = unscored_stimuli = worsened = mended = lost = unsure = 0
-    for key in sorted(arms[0].keys() & arms[1].keys()):
-        base, other = arms[0][key], arms[1][key]
+    stimuli = worsened = mended = lost = unsure = 0
+    unscored_stimuli = 0.0
+    for key in sorted(baseline.keys() & candidate.keys()):
+        base, other = baseline[key], candidate[key]
         case = base[0][0].case
         group = case.content_group
-        doubted_other = _at_worst(base, other, standard, references)
+        filled = fill(base, other, standard, references, unknown)
         if case.kind == "sample":
-            compared, is_scored = _composites(base, other, standard)
-            if not is_scored:
-                unscored.add(group)
-            if compared is not None:
+            runs, is_open = run_composites(base, other, standard, unknown)
+            if (compared := means_of(runs)) is not None:
                 before.add(group, compared[0])
                 after.add(group, compared[1])
-                worst = _doubted(base, other, doubted_other, standard) if is_scored else None
-                doubted.add(group, (worst or compared)[1] - (worst or compared)[0])
-                doubtful.update([group] if worst else [])
+                unscored.add(group, fmean(is_open))
+                doubts = doubted_runs(base, other, filled, standard, unknown, is_open)
+                in_doubt = means_of([doubt or run for doubt, run in zip(doubts, runs, strict=True)]) or compared
+                doubted.add(group, in_doubt[1] - in_doubt[0])
+                doubtful.update([group] if any(doubts) else [])
                 for written, arm in zip(lengths, (base, other), strict=True):
                     written.add(group, fmean(len(trial.output) for trial, _ in arm))
                 for tag in case.tags:
                     slices[tag].add(group, compared[1] - compared[0])
-            for name, change in _dimension_changes(base, other, standard).items():
+            for name, change in dimension_changes(base, other, filled, standard, unknown).items():
                 dimensions[name].add(group, change)
             lost += _loses_must_pass(base, other, unknown=False)
-            unsure += _loses_must_pass(base, doubted_other, unknown=True)
+            unsure += _loses_must_pass(base, filled, unknown=True)
             if (costs_of := _costs(base, other)) is not None:
                 costs.append(costs_of)
         else:
             stimuli += 1
-            unscored_stimuli += any(score is None for arm in (base, other) for _, score in arm)
+            unscored_stimuli += fmean(None in scores for scores in scores_of(base, other))
         for name, attribute in (("a", "authority_a"), ("b", "authority_b")):
-            means = [_mean(getattr(score, attribute) for _, score in arm if score is not None) for arm in (base, doubted_other)]
-            if any(score is None for _, score in other):  # what the candidate leaves open
-                means[1] = 0.0
-            if means[0] is not None and means[1] is not None:
-                differences[name].add(group, means[1] - means[0])
+            known = known_mean(getattr(score, attribute) for _, score in base if score is not None)
+            found = known_mean(unknown if score is None else getattr(score, attribute) for _, score in filled)
+            if known is not None and found is not None:
+                differences[name].add(group, found - known)
         broke = [any(score.critical for _, score in arm if score is not None) for arm in (base, other)]
         worsened += broke[1] and not broke[0]
         mended += broke[0] and not broke[1]
@@ -164,19 +186,19 @@ def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standa
         slices={tag: found.means for tag, found in sorted(slices.items())},
         must_pass_lost=lost,
         must_pass_unknown=unsure - lost,
-        unscored=len(unscored),
+        unscored=sum(unscored.means),
         stimuli=stimuli,
         unscored_stimuli=unscored_stimuli,
         critical_worsened=worsened,
         critical_mended=mended,
-        baseline_means=_means(arms[0], before.means),
-        candidate_means=_means(arms[1], after.means),
+        baseline_means=_means(baseline, before.means),
+        candidate_means=_means(candidate, after.means),
         baseline_costs=tuple(cost for cost, _ in costs),
         candidate_costs=tuple(cost for _, cost in costs),
-        candidate_amounts=_amounts(arms[1]),
-        candidate_ceilings=_ceilings(arms[1]),
-        baseline_answers=_answers(arms[0], standard),
-        candidate_answers=_answers(arms[1], standard),
+        candidate_amounts=_amounts(candidate),
+        candidate_ceilings=_ceilings(candidate),
+        baseline_answers=_answers(baseline, standard),
+        candidate_answers=_answers(candidate, standard),
     )
 
 
@@ -188,7 +210,7 @@ def pair_composites(
     before, after = Groups(), Groups()
     for key in sorted(first.keys() & second.keys()):
         case = first[key][0][0].case
-        compared = _composites(first[key], second[key], standard)[0] if case.kind == "sample" else None
+        compared = means_of(run_composites(first[key], second[key], standard, AT_WORST)[0]) if case.kind == "sample" else None
         if compared is not None:
             before.add(case.content_group, compared[0])
             after.add(case.content_group, compared[1])
@@ -196,20 +218,20 @@ def pair_composites(
 
 
 def only_covered(baseline: Iterable[Trial], candidate: Iterable[Trial]) -> tuple[list[Trial], list[Trial]]:
-    """Both arms without the cases in which the baseline asked a tool for what no recording answers.
+    """Both arms without the runs in which the baseline asked a tool for what no recording answers.
 
-    Which those are is nothing that a change could choose. Where the candidate alone does so, the case is one that could not be
+    Which those are is nothing that a change could choose. Where the candidate alone does so, the run is one that could not be
     scored: were it left out, a change could hide what it breaks behind calls that nobody ever made.
     """
     arms = list(baseline), list(candidate)
-    left_out = uncovered_cases(arms[0])
-    first, second = ([trial for trial in arm if trial.case.key not in left_out] for arm in arms)
+    left_out = uncovered_runs(arms[0])
+    first, second = ([trial for trial in arm if (trial.case.key, trial.repeat) not in left_out] for arm in arms)
     return first, second
 
 
-def uncovered_cases(arm: Iterable[Trial]) -> set[str]:
-    """The keys of the cases in which a tool was asked for what no recording answers."""
-    return {trial.case.key for trial in arm if trial.status is TrialStatus.UNCOVERED}
+def uncovered_runs(arm: Iterable[Trial]) -> set[tuple[str, int]]:
+    """The runs, by case and repeat, in which a tool was asked for what no recording answers."""
+    return {(trial.case.key, trial.repeat) for trial in arm if trial.status is TrialStatus.UNCOVERED}
 
 
 def trial_composites(first: Trial, second: Trial, standard: Standard, references: References) -> tuple[float, float] | None:
@@ -261,72 +283,6 @@ def _by_case(trials: Iterable[Trial], standard: Standard, references: References
     return {key: tuple(sorted(entries, key=lambda entry: entry[0].repeat)) for key, entries in grouped.items()}
 
 
-def _composites(base: Arm, other: Arm, standard: Standard) -> tuple[tuple[float, float] | None, bool]:
-    """A sample's composites in both arms and whether it was really scored; None where the baseline's answers say nothing."""
-    known = _mean(score.composite for _, score in base if score is not None)
-    said = []
-    for (_, first), (_, second) in zip(base, other, strict=True):
-        compared = None if first is None or second is None else paired_composites(first, second, standard.terms)
-        if compared is not None:
-            said.append(compared)
-        elif first is None or second is None or first.composite is not None:
-            return (1.0 if known is None else known, 0.0), False
-    if not said:
-        return None, True
-    return (fmean(first for first, _ in said), fmean(second for _, second in said)), True
-
-
-def _at_worst(base: Arm, other: Arm, standard: Standard, references: References) -> Arm:
-    """The candidate's arm with 0 in every dimension that it evaded: that applied to what the baseline answered."""
-    if all(found.evaluation.score is not None for trial, _ in other for found in trial.dimensions):
-        return other
-    worst = []
-    for (first, _), (trial, score) in zip(base, other, strict=True):
-        answered = first.dimensions if first.status is TrialStatus.ANSWERED else ()  # an error fails what does not apply, too
-        applied = {found.key for found in answered if found.evaluation.score is not None}
-        dimensions = tuple(
-            found.model_copy(update={"evaluation": EVADED}) if found.evaluation.score is None and found.key in applied else found
-            for found in trial.dimensions
-        )
-        if score is not None and dimensions != trial.dimensions:
-            trial = replace(trial, dimensions=dimensions)
-            score = trial.score(standard, references)
-        worst.append((trial, score))
-    return tuple(worst)
-
-
-def _doubted(base: Arm, other: Arm, worst: Arm, standard: Standard) -> tuple[float, float] | None:
-    """A sample's composites with what one arm alone leaves open at its worst for the candidate; None where nothing is."""
-    found, is_doubtful = [], False
-    for (_, first), (_, second), (_, evaded) in zip(base, other, worst, strict=True):
-        if first is not None and second is not None and evaded is not None:
-            doubted = doubted_composites(first, second, evaded, standard.terms)
-            is_doubtful |= doubted is not None
-            found.append(doubted or paired_composites(first, second, standard.terms))
-    said = [composites for composites in found if composites is not None]
-    return (fmean(first for first, _ in said), fmean(second for _, second in said)) if is_doubtful and said else None
-
-
-def _dimension_changes(base: Arm, other: Arm, standard: Standard) -> dict[str, float]:
-    """The change of every dimension that both arms have a score in; one with a minimum is lost where only the baseline has."""
-    means = [
-        {
-            key: _mean(score.dimensions.get(key) for _, score in arm if score is not None)
-            for key in {key for _, score in arm if score is not None for key in score.dimensions}
-        }
-        for arm in (base, other)
-    ]
-    must_hold = {dimension.key for dimension in standard.dimensions if dimension.minimum is not None}
-    changes = {}
-    for key, before in means[0].items():
-        after = means[1].get(key)
-        if after is None and key in must_hold:
-            after = 0.0
-        if before is not None and after is not None:
-            changes[key] = after - before
-    return changes
-
-
 def _loses_must_pass(base: Arm, other: Arm, *, unknown: bool) -> bool:
     """Whether the candidate fails what must pass; with ``unknown``, also where its runs could not be scored."""
     if MUST_PASS not in base[0][0].case.tags:
@@ -345,7 +301,7 @@ def _fails(trial: Trial) -> bool:
 
 
 def _costs(base: Arm, other: Arm) -> tuple[float, float] | None:
-    means = [_mean(trial.measures.cost_usd for trial, _ in arm) for arm in (base, other)]
+    means = [known_mean(trial.measures.cost_usd for trial, _ in arm) for arm in (base, other)]
     return None if means[0] is None or means[1] is None else (means[0], means[1])
 
 
@@ -388,11 +344,6 @@ def _answers(arm: Mapping[str, Arm], standard: Standard) -> dict[str, tuple[floa
             firsts.setdefault(trial.case.content_group, trial)
     found = {metric: tuple(getattr(trial.measures, metric) for trial in firsts.values()) for metric in sorted(metrics)}
     return {metric: amounts for metric, amounts in found.items() if any(amount is not None for amount in amounts)}
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
 
 
 def _add(values: dict[str, list[float]], name: str, value: float | None) -> None:

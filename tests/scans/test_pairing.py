@@ -23,6 +23,7 @@ from spectral_platform.worlds.splits import Split
 
 DIMENSION = Dimension(key="says", name="Says", description="Says it.", weight=1, evaluator=Contains(value="x"))
 STANDARD = Standard(world=load_world("general-agent-conduct@1.0.0"), dimensions=(DIMENSION,), terms=(), constraints=())
+GUARDED = replace(STANDARD, dimensions=(DIMENSION.model_copy(update={"minimum": 0.5}),))
 
 
 def trial(
@@ -340,32 +341,66 @@ def test_a_dimension_with_a_minimum_is_lost_where_only_the_candidate_has_no_scor
 
 
 SCORES = st.sampled_from((0.0, 0.5, 1.0))
+RUNS = st.tuples(SCORES, SCORES, st.booleans())
 
 
 @settings(max_examples=40)
 @given(
-    st.lists(st.tuples(SCORES, SCORES, st.booleans()), min_size=1, max_size=8),
+    st.integers(1, 3).flatmap(lambda runs: st.lists(st.lists(RUNS, min_size=runs, max_size=runs), min_size=1, max_size=8)),
     st.sampled_from((TrialStatus.UNCOVERED, TrialStatus.UNSCORED)),
 )
-def test_whatever_a_candidate_leaves_open_never_helps_it(cases: list[tuple[float, float, bool]], status: TrialStatus) -> None:
-    """It stands as if it had failed there: in the composite, in either authority, in what must pass, and in what it took."""
+def test_whatever_a_candidate_leaves_open_neither_helps_nor_convicts_it(
+    cases: list[list[tuple[float, float, bool]]], status: TrialStatus
+) -> None:
+    """It stands as if it had failed in those runs, where a change is to be shown, and as if it had not, where harm is."""
 
-    def compared(how: TrialStatus) -> Pairs:
-        open_ended = replace(trial("", 0.0, a=0.0, status=how), measures=Measures())
-        baseline = [trial(f"s{number}", before, tags=(MUST_PASS,)) for number, (before, _, _) in enumerate(cases)]
-        candidate = [
-            replace(open_ended, case=base.case) if is_open else trial(base.case.key, after, tags=(MUST_PASS,))
-            for base, (_, after, is_open) in zip(baseline, cases, strict=True)
-        ]
-        return pair(baseline, candidate, STANDARD, References())
+    def compared(fill: Trial) -> Pairs:
+        baseline, candidate = [], []
+        for number, runs in enumerate(cases):
+            for repeat, (before, after, is_open) in enumerate(runs):
+                baseline.append(trial(f"s{number}", before, tags=(MUST_PASS,), repeat=repeat))
+                known = trial(f"s{number}", after, tags=(MUST_PASS,), repeat=repeat)
+                candidate.append(replace(fill, case=known.case, repeat=repeat) if is_open else known)
+        return pair(baseline, candidate, GUARDED, References())
 
-    failed, left = compared(TrialStatus.AGENT_ERROR), compared(status)
+    failure = replace(trial("", 0.0, a=0.0, status=TrialStatus.AGENT_ERROR), measures=Measures())
+    left, failed = compared(replace(failure, status=status, rules=(), dimensions=())), compared(failure)
+    perfect = compared(trial("", 1.0))
 
-    assert left.composite == failed.composite
-    assert (left.authority_a, left.authority_b) == (failed.authority_a, failed.authority_b)
+    for found, standing in ((left, failed), (left.at_best, perfect)):
+        assert found.composite == standing.composite
+        assert (found.authority_a, found.authority_b) == (standing.authority_a, standing.authority_b)
+        assert found.dimensions == standing.dimensions
+    assert left.must_pass_lost == perfect.must_pass_lost
     assert left.must_pass_lost + left.must_pass_unknown == failed.must_pass_lost
     assert left.candidate_amounts == failed.candidate_amounts
-    assert left.unscored == sum(is_open for *_, is_open in cases)
+    assert left.unscored == pytest.approx(sum(sum(is_open for *_, is_open in runs) / len(runs) for runs in cases))
+
+
+@pytest.mark.parametrize("evaded", [0, 40, 80])
+def test_what_is_unknown_of_a_change_is_no_evidence_of_harm(evaded: int) -> None:
+    """Half or all of the answers evade the rubric, and one sample in ten was not scored: none of it is known to be worse."""
+    keys = [f"s{number}" for number in range(80)]
+    baseline = [trial(key, 0.9, tags=("vip",)) for key in keys]
+    candidate = [replace(trial(key, 0.95), rules=trial(key, 1.0).rules) for key in keys[evaded:]]
+    candidate += [replace(silent(trial(key, 0.0)), rules=trial(key, 1.0).rules) for key in keys[:evaded]]
+    candidate[:8] = [trial(found.case.key, 0.0, status=TrialStatus.UNSCORED) for found in candidate[:8]]
+
+    gates = conclude(pair(baseline, candidate, GUARDED, References()), GUARDED, seed=1, draws=2000).gates
+
+    assert not [gate.name for gate in gates if gate.harm]
+    assert {"authority_a_lower_bound", "authority_b_lower_bound"} <= {gate.name for gate in gates if not gate.passed}
+
+
+def test_what_nobody_recorded_of_one_run_leaves_the_others_of_its_case() -> None:
+    baseline = [trial("s1", 0.5, repeat=0, status=TrialStatus.UNCOVERED), *(trial("s1", 0.5, repeat=run) for run in (1, 2))]
+    candidate = [trial("s1", 1.0, repeat=0), trial("s1", 1.0, repeat=1), trial("s1", 1.0, repeat=2, status=TrialStatus.UNCOVERED)]
+
+    pairs = pair(baseline, candidate, STANDARD, References())
+
+    assert pairs.composites == ((0.75, 0.5),)
+    assert pairs.at_best.composites == ((0.75, 1.0),)
+    assert (pairs.unscored, pairs.authority_b) == (0.5, (0.0,))
 
 
 def test_what_the_baseline_could_not_be_asked_is_left_out_of_both_arms() -> None:

@@ -156,7 +156,7 @@ async def test_an_agent_with_tools_is_compared_on_runs_that_recordings_answer(
     assert 0.8 <= replay["coverage"]["baseline"] == replay["coverage"]["candidate"] < 1
     passed = {gate["name"] for gate in verdict["gates"] if gate["passed"]}
     assert {"tool_coverage", "tool_coverage_difference", "stimulus_coverage_difference", "covered_samples_difference"} <= passed
-    assert replay["excluded_samples_by_arm"] == [replay["excluded_samples"]] * 2
+    assert replay["excluded_sample_runs_by_arm"] == [replay["exclusion_rate"] * replay["sample_runs"]] * 2
     cost = await scannable.get(f"scans/{started['scan_id']}/cost")
     assert cost["by_model"][0]["calls"] <= scan["readiness"]["quote"]["model_calls"]
     tools = next(body["tools"] for body in model_server.bodies)
@@ -262,9 +262,11 @@ def test_coverage_must_be_high_and_alike_in_both_arms() -> None:
             **dict(zip(("baseline", "candidate", "baseline_stimuli", "candidate_stimuli"), uses, strict=True)),
             samples=10,
             excluded_samples=max(by_arm),
-            excluded_samples_by_arm=by_arm,
+            sample_runs=10,
+            excluded_sample_runs_by_arm=by_arm,
             stimuli=10,
             excluded_stimuli=0,
+            stimulus_runs=10,
         )
         return [gate.name for gate in coverage_gates(coverage) if not gate.passed]
 

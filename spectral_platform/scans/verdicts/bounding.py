@@ -86,6 +86,8 @@ class Bounding:
     seed: int
     strictness: Strictness
     differences: Mapping[str, Sequence[float]]
+    if_best: Mapping[str, Sequence[float]] | None = None
+    """The same where what the candidate leaves open speaks for it; None where it leaves nothing open."""
     draws: int = DRAWS
 
     @cached_property
@@ -93,13 +95,20 @@ class Bounding:
         draws = draws_at(min(self.strictness.alpha, self.strictness.harm_alpha), self.draws)
         return resample(self.differences, seed=derive(self.seed, "bound"), draws=draws)
 
+    @cached_property
+    def _resampled_if_best(self) -> dict[str, Resampled]:
+        if self.if_best is None:
+            return self._resampled
+        draws = draws_at(self.strictness.harm_alpha, self.draws)
+        return resample(self.if_best, seed=derive(self.seed, "bound"), draws=draws)
+
     def bound(self, name: str) -> Bounds:
-        """Mean, lower bound at ``alpha`` and upper bound at ``harm_alpha``."""
-        differences, resampled = self.differences[name], self._resampled[name]
+        """Mean, lower bound at ``alpha``, and upper bound at ``harm_alpha`` with the unknown at its best."""
+        differences = self.differences[name]
         return Bounds(
             mean=fmean(differences) if differences else 0.0,
-            lower=resampled.lower_bound(self.strictness.alpha),
-            upper=resampled.upper_bound(self.strictness.harm_alpha),
+            lower=self._resampled[name].lower_bound(self.strictness.alpha),
+            upper=self._resampled_if_best[name].upper_bound(self.strictness.harm_alpha),
             n=len(differences),
         )
 
@@ -119,6 +128,10 @@ class Bounding:
         """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""
         return max(0.0, 1 - self.strictness.looks * self._resampled[name].rise_p_value())
 
-    def harm_p_value(self, name: str) -> float:
-        """One-sided p-value that the differences lie below 0."""
+    def seeming_p_value(self, name: str) -> float:
+        """One-sided p-value that the differences lie below 0, with the unknown at its worst."""
         return self._resampled[name].fall_p_value()
+
+    def harm_p_value(self, name: str) -> float:
+        """The same with the unknown at its best: what is not known is no evidence of harm."""
+        return self._resampled_if_best[name].fall_p_value()

@@ -6,7 +6,7 @@ from spectral_platform.changesets.states import EvidenceLevel
 LIMITS = {
     EvidenceLevel.L1: "The agent has tools, and Spectral does not call them: its next turn is compared (level L1), not its whole "
     "runs. Give it an endpoint of its own (execution of kind http) to compare those.",
-    EvidenceLevel.L2: "The agent's tools are not called: recordings of its traces answer them (level L2), and cases in which "
+    EvidenceLevel.L2: "The agent's tools are not called: recordings of its traces answer them (level L2), and runs in which "
     "its baseline asks for what nobody recorded are left out of both arms. What its tools would do today is not seen.",
 }
 """What a level does not show, for people."""

@@ -73,7 +73,12 @@ def missing_evidence(pairs: Pairs, *, minimum: int, judge_untrusted: bool) -> tu
             harm=False,
             detail=f"{pairs.cases} holdout pairs; the workspace's autonomy asks for {minimum}.",
         ),
-        _scored("unscored_share", pairs.unscored, pairs.cases, "pairs could not be scored; they count at their worst."),
+        _scored(
+            "unscored_share",
+            pairs.unscored,
+            pairs.cases,
+            "pairs (each by the share of its runs) could not be scored; they count at their worst.",
+        ),
         _scored("unscored_stimuli_share", pairs.unscored_stimuli, pairs.stimuli, "stimuli could not be scored."),
         GateResult(
             gate=Gate.EVIDENCE,
@@ -87,7 +92,7 @@ def missing_evidence(pairs: Pairs, *, minimum: int, judge_untrusted: bool) -> tu
     )
 
 
-def _scored(name: str, unscored: int, of: int, words: str) -> GateResult:
+def _scored(name: str, unscored: float, of: int, words: str) -> GateResult:
     share = unscored / of if of else 0.0
     return GateResult(
         gate=Gate.EVIDENCE,
@@ -96,7 +101,7 @@ def _scored(name: str, unscored: int, of: int, words: str) -> GateResult:
         threshold=MOST_UNSCORED,
         passed=share <= MOST_UNSCORED,
         harm=False,
-        detail=f"{unscored} of {of} {words}",
+        detail=f"{unscored:.4g} of {of} {words}",
     )
 
 
@@ -120,7 +125,10 @@ def conclude(
     recordings answered, where they answer the agent's tools.
     """
     strictness = strictness or only_look(pairs.cases)
-    bounding = Bounding(seed=seed, strictness=strictness, differences=_differences(pairs), draws=draws)
+    if_best = None if pairs.if_best is None else _differences(pairs.if_best)
+    if if_best is not None:
+        if_best["composite"] = if_best["doubted"] or if_best["composite"]
+    bounding = Bounding(seed=seed, strictness=strictness, differences=_differences(pairs), if_best=if_best, draws=draws)
     effect = bounding.bound("composite")
     authorities = {name: bounding.bound(name) for name in ("authority_a", "authority_b")}
     divergence = authorities["authority_b"].mean - authorities["authority_a"].mean

@@ -1,6 +1,7 @@
 """The gates against losses that a mean hides: single dimensions, single cases and groups of cases.
 
-What must not be seen to get worse passes where no harm is seen at ``HARM_ALPHA``; it is called harm at the look's own level.
+What must not be seen to get worse passes where no harm is seen at ``HARM_ALPHA``; it is called harm at the look's own level, and
+where it is harm even if whatever the candidate leaves open speaks for it.
 """
 
 from spectral_platform.scans.pairing import MUST_PASS, SEVERE_LOSS, Pairs
@@ -54,7 +55,7 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
     """
     tolerated = min(1.0, MOST_SEVERE + noise / 2)
     upper = clopper_pearson_upper(pairs.severe, pairs.cases, strictness.harm_alpha) if pairs.cases else 1.0
-    lower = clopper_pearson_lower(pairs.severe, pairs.cases, strictness.harm_alpha)
+    lower = clopper_pearson_lower(pairs.at_best.severe, pairs.cases, strictness.harm_alpha)
     return [
         GateResult(
             gate=Gate.SEVERE_REGRESSIONS,
@@ -88,9 +89,9 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
 def slice_gates(pairs: Pairs, bounding: Bounding) -> list[GateResult]:
     """Gate G6: no group of samples with the same tag gets worse, all groups together at one level (Holm)."""
     slices = {tag: differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE}
-    p_values = {tag: bounding.harm_p_value(f"slice:{tag}") for tag in slices}
+    p_values = {tag: bounding.seeming_p_value(f"slice:{tag}") for tag in slices}
     seeming = holm(p_values, HARM_ALPHA)
-    worse = holm(p_values, bounding.strictness.harm_alpha)
+    worse = holm({tag: bounding.harm_p_value(f"slice:{tag}") for tag in slices}, bounding.strictness.harm_alpha)
     return [
         GateResult(
             gate=Gate.SLICES,

@@ -41,8 +41,13 @@ class Effect(Value):
     """The finalist against the baseline on the holdout."""
 
     estimate: float = Field(description="Mean paired difference of the composite score.")
-    lower_bound: float = Field(description="Lower bound of its mean at level alpha.")
-    upper_bound: float = Field(description="Upper bound of its mean, at the level of the look that decided; .05 for all looks.")
+    lower_bound: float = Field(
+        description="Lower bound of its mean at level alpha, with runs that could not be scored at their worst."
+    )
+    upper_bound: float = Field(
+        description="Upper bound of its mean, with whatever is unknown of the finalist at its best; at the level of the look "
+        "that decided, .05 for all looks."
+    )
     alpha: float = Field(description="One-sided level of the lower bound.")
     n_pairs: int = Field(description="Paired cases.")
 
