@@ -8,7 +8,7 @@ from pydantic import Field
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
-from spectral_platform.evaluations.terms import AMOUNTS, Statistic
+from spectral_platform.evaluations.terms import AMOUNTS, DIMENSION_PREFIX, Statistic
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.unknowns import (
@@ -18,6 +18,7 @@ from spectral_platform.scans.unknowns import (
     dimension_changes,
     doubted_runs,
     fill,
+    filled_dimensions,
     known_mean,
     means_of,
     run_composites,
@@ -50,10 +51,10 @@ class Pairs(Value):
     ``if_best`` are the same pairs with all of that at its best for the candidate, None where nothing is left open: the unknown is
     no evidence of harm, nor of there being nothing to gain. The truth lies between both (Horowitz and Manski 2000, JASA 95(449)).
 
-    ``candidate_amounts`` are what the candidate took on the samples, by metric: money, time and tokens. None is what is unknown,
-    and ``candidate_ceilings`` are the most that an answer could take, by its request, where that is known of all and was kept.
-    ``baseline_answers`` and ``candidate_answers`` are what the first run of each sample took where a limit is on a percentile of
-    answers, which no mean of several keeps.
+    ``filled_means`` are the candidate's means of the dimensions, with what it leaves open. ``candidate_amounts`` are what it took
+    on the samples, by metric: money, time and tokens. None is what is unknown, and ``candidate_ceilings`` are the most that an
+    answer could take, by its request, where that is known of all and was kept. ``baseline_answers`` and ``candidate_answers`` are
+    what the first run of each sample took where a limit is on a percentile of answers, which no mean of several keeps.
     """
 
     composites: tuple[tuple[float, float], ...]
@@ -79,6 +80,7 @@ class Pairs(Value):
     candidate_ceilings: dict[str, float] = Field(default_factory=dict)
     baseline_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     candidate_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    filled_means: dict[str, float] = Field(default_factory=dict)
     if_best: "Pairs | None" = None
 
     @property
@@ -137,6 +139,7 @@ def _pair(
     dimensions: dict[str, Groups] = defaultdict(Groups)
     slices: dict[str, Groups] = defaultdict(Groups)
     costs: list[tuple[float, float]] = []
+    filled_means: dict[str, list[float]] = defaultdict(list)
     stimuli = worsened = mended = lost = unsure = 0
     unscored_stimuli = 0.0
     for key in sorted(baseline.keys() & candidate.keys()):
@@ -158,6 +161,8 @@ def _pair(
                     written.add(group, fmean(len(trial.output) for trial, _ in arm))
                 for tag in case.tags:
                     slices[tag].add(group, compared[1] - compared[0])
+            for name, score in filled_dimensions(base, filled, unknown):
+                filled_means[f"{DIMENSION_PREFIX}{name}"].append(score)
             for name, change in dimension_changes(base, other, filled, standard, unknown).items():
                 dimensions[name].add(group, change)
             lost += _loses_must_pass(base, other, unknown=False)
@@ -197,6 +202,7 @@ def _pair(
         candidate_costs=tuple(cost for _, cost in costs),
         candidate_amounts=_amounts(candidate),
         candidate_ceilings=_ceilings(candidate),
+        filled_means={name: fmean(scores) for name, scores in filled_means.items()},
         baseline_answers=_answers(baseline, standard),
         candidate_answers=_answers(candidate, standard),
     )

@@ -98,6 +98,15 @@ def dimension_changes(base: Arm, other: Arm, filled: Arm, standard: Standard, un
     return changes
 
 
+def filled_dimensions(base: Arm, filled: Arm, unknown: float) -> Iterator[tuple[str, float]]:
+    """The candidate's score in every dimension, run by run; one that is left open counts where the baseline's has one."""
+    for (_, first), (_, second) in zip(base, filled, strict=True):
+        said = first if second is None else second
+        for key, score in said.dimensions.items() if said is not None else ():
+            if score is not None:
+                yield key, unknown if second is None else score
+
+
 def known_mean(values: Iterable[float | None]) -> float | None:
     """The mean of what is known; None where nothing is."""
     known = [value for value in values if value is not None]

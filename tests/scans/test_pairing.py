@@ -392,6 +392,19 @@ def test_what_is_unknown_of_a_change_is_no_evidence_of_harm(evaded: int) -> None
     assert {"authority_a_lower_bound", "authority_b_lower_bound"} <= {gate.name for gate in gates if not gate.passed}
 
 
+def test_a_minimum_is_not_kept_by_evading_it_nor_broken() -> None:
+    keys = [f"s{number}" for number in range(80)]
+    baseline = [trial(key, 0.6) for key in keys]
+    evasive = [replace(silent(trial(key, 0.0)), rules=trial(key, 1.0).rules) for key in keys[:20]]
+
+    pairs = pair(baseline, [*evasive, *(trial(key, 0.6) for key in keys[20:])], GUARDED, References())
+
+    assert (pairs.candidate_means["dimension:says"], pairs.filled_means["dimension:says"]) == pytest.approx((0.6, 0.45))
+    (kept,) = [gate for gate in conclude(pairs, GUARDED, seed=1, draws=2000).gates if gate.name == "minimum:says"]
+    assert (kept.passed, kept.harm) == (False, False)
+    assert kept.value == pytest.approx(0.45)
+
+
 def test_what_nobody_recorded_of_one_run_leaves_the_others_of_its_case() -> None:
     baseline = [trial("s1", 0.5, repeat=0, status=TrialStatus.UNCOVERED), *(trial("s1", 0.5, repeat=run) for run in (1, 2))]
     candidate = [trial("s1", 1.0, repeat=0), trial("s1", 1.0, repeat=1), trial("s1", 1.0, repeat=2, status=TrialStatus.UNCOVERED)]

@@ -93,7 +93,7 @@ def missing_evidence(pairs: Pairs, *, minimum: int, judge_untrusted: bool) -> tu
 
 
 def _scored(name: str, unscored: float, of: int, words: str) -> GateResult:
-    share = unscored / of if of else 0.0
+    share = round(unscored / of, 9) if of else 0.0
     return GateResult(
         gate=Gate.EVIDENCE,
         name=name,

@@ -85,6 +85,11 @@ def _mean_limit(check: LimitCheck, pairs: Pairs, bounding: Bounding) -> GateResu
             held = bounding.highest_mean([amount for amount in at_most if amount is not None], constraint.metric, ceiling=ceiling)
             detail += f"{unknown}: at most {ceiling:.4g} each." if unknown else ""
             detail += f" With {1 - bounding.strictness.alpha:.2%} confidence it is at most {held:.4g}."
+    elif constraint.metric in pairs.filled_means:
+        lowest, highest = (found.filled_means[constraint.metric] for found in (pairs, pairs.at_best))
+        held, at_best = (lowest, highest) if constraint.operator == ">=" else (highest, lowest)
+        harm = harm and not constraint.holds(at_best)
+        detail += f" With what it leaves open at its worst it is {held:.4g}." if lowest < highest else ""
     return GateResult(
         gate=Gate.HARD_CONSTRAINTS,
         name=check.limit.name,
