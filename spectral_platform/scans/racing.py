@@ -131,10 +131,11 @@ class Race:
             contender.drop("breaks_constraint", broken)
 
     def _harm(self, contender: Contender, pairs: Pairs) -> str | None:
-        if len(pairs.authority_a) >= HARM_CASES:
-            mean = fmean(pairs.authority_a)
-            if mean < HARMFUL_MEAN or self._is_below(contender, "authority_a", pairs.authority_a):
-                return f"On {len(pairs.authority_a)} dev cases authority A changes by {mean:+.3f}."
+        known = pairs.at_best.authority_a
+        if len(known) >= HARM_CASES:
+            mean = fmean(known)
+            if mean < HARMFUL_MEAN or self._is_below(contender, "authority_a", known):
+                return f"On {len(known)} dev cases authority A changes by {mean:+.3f}."
         if pairs.critical_worsened and mcnemar_exact(pairs.critical_worsened, pairs.critical_mended) < RACE_ALPHA:
             return f"It newly breaks critical rules on {pairs.critical_worsened} dev cases and mends {pairs.critical_mended}."
         return None
