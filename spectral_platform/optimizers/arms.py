@@ -12,10 +12,10 @@ MASSES = (0.8, 0.95)
 FACTORS = (0.5, 2.0)
 
 
-def list_arms(config: AgentConfig) -> tuple[Candidate, ...]:
-    """The arms of a config. A simulated agent may run on any simulated model; others keep theirs."""
-    models = AGENT_MODELS if is_simulated(config.hyperparameters.model) else ()
-    return propose_arms(config, models=models)
+def list_arms(config: AgentConfig, models: Sequence[str] = ()) -> tuple[Candidate, ...]:
+    """The arms of a config, which may run on these models too; a simulated agent for which none is named on all of its kind."""
+    simulated = AGENT_MODELS if is_simulated(config.hyperparameters.model) else ()
+    return propose_arms(config, models=models or simulated)
 
 
 def propose_arms(

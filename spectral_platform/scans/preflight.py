@@ -1,7 +1,7 @@
 """What a scan would do, found out before it starts and by arithmetic alone: choices made, versions pinned, readiness, quote."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
@@ -88,6 +88,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
     strategies = tuple(dict.fromkeys(asked.strategies or DEFAULT_STRATEGIES))
     if SearchStrategy.GEPA in strategies and not is_installed():
         raise ScanNotPossible("The strategy gepa needs its package: install spectral-api[gepa].", missing=["gepa"])
+    agent_models = tuple(dict.fromkeys(asked.agent_models or ())) if SearchStrategy.ARMS in strategies else ()
     judges = [dimension for dimension in rubric.dimensions if isinstance(dimension.evaluator, LlmJudge)]
     configs = [config for _, config in agents]
     await open_secret_headers(session, caller.workspace, server.seal, configs)  # better refused now than when the scan runs
@@ -97,6 +98,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         server,
         configs,
         judged=bool(judges),
+        agent_models=agent_models,
         proposes=not PROPOSING.isdisjoint(strategies),
         compares=compares_by_meaning(rubric.dimensions),
     )
@@ -117,6 +119,7 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         budget=asked.budget or Budget(),
         max_candidates=asked.max_candidates or DEFAULT_CANDIDATES,
         strategies=strategies,
+        agent_models=agent_models,
         explore=bool(asked.explore),
         seed=secrets.randbelow(SEEDS) if asked.seed is None else asked.seed,
         is_seed_given=asked.seed is not None,
@@ -132,7 +135,9 @@ async def plan_scan(session: AsyncSession, caller: Caller, server: Settings, req
         warnings.append("Agents behind endpoints of their own cost what they report; the quote counts one model call for each.")
     levels = {evidence_level(config, is_replayed=agent.agent_id in turns) for agent, config in agents}
     warnings += [LIMITS[level] for level in sorted(levels & LIMITS.keys())]
-    warnings += _family_warnings(models.get(Purpose.SCORING), configs)
+    warnings += _family_warnings(models.get(Purpose.SCORING), [*_models_of(configs), *agent_models])
+    if asked.agent_models and not agent_models:
+        warnings.append("Other models for the agents are tried by the strategy arms alone, which was not asked for.")
     own = await find_policy(session, caller.workspace, Prices)
 
     def price(model: str, input_tokens: int, output_tokens: int) -> Decimal | None:
@@ -243,12 +248,13 @@ async def _choose_models(
     server: Settings,
     configs: list[AgentConfig],
     *,
+    agent_models: Sequence[str],
     judged: bool,
     proposes: bool,
     compares: bool,
 ) -> dict[Purpose, str]:
     """The model of every purpose that the scan has. The simulator comes in only where an agent or the workspace names it."""
-    agents = [config.hyperparameters.model for config in configs]
+    agents = [*_models_of(configs), *agent_models]
     chosen = await find_profile(session, caller.workspace)
     if chosen is None:
         real = server.usual_model or agents[0]
@@ -266,8 +272,8 @@ async def _choose_models(
     if len({is_simulated(model) for model in every}) > 1:
         raise MixedSimulation(every)
     asked = {execution_purpose(config): config.hyperparameters.model for config in reversed(configs)}
-    called = [config.hyperparameters.model for config in configs if execution_purpose(config) is Purpose.AGENT_TURN]
-    require_providers(server, dict.fromkeys([*called, *models.values()]))
+    called = _models_of(config for config in configs if execution_purpose(config) is Purpose.AGENT_TURN)
+    require_providers(server, dict.fromkeys([*called, *(agent_models if called else ()), *models.values()]))
     return {**asked, **models}
 
 
@@ -306,7 +312,9 @@ async def _shape(
         has_proposer=Purpose.REASONING in settings.models,
         has_gepa=SearchStrategy.GEPA in settings.strategies,
         comparisons=int(Purpose.EMBEDDING in settings.models),
-        arms=max(len(list_arms(config)) for config in configs) if SearchStrategy.ARMS in settings.strategies else 0,
+        arms=max(len(list_arms(config, settings.agent_models)) for config in configs)
+        if SearchStrategy.ARMS in settings.strategies
+        else 0,
         has_labels=bool(judges)
         and await has_labelled_pairs(
             session, caller.workspace, rubric_id=settings.rubric_id, rubric_version=settings.rubric_version
@@ -315,12 +323,16 @@ async def _shape(
     return shape, warnings
 
 
-def _family_warnings(judge: str | None, configs: list[AgentConfig]) -> list[str]:
-    """A judge of the agent's own family likes what its relatives write."""
+def _models_of(configs: Iterable[AgentConfig]) -> list[str]:
+    return [config.hyperparameters.model for config in configs]
+
+
+def _family_warnings(judge: str | None, agents: Iterable[str]) -> list[str]:
+    """A judge of the family of a model that an agent may run on likes what its relatives write."""
     if judge is None or is_simulated(judge):
         return []
     family = model_family(judge)
-    if family not in {model_family(config.hyperparameters.model) for config in configs}:
+    if family not in map(model_family, agents):
         return []
     return [f"Judge and agent are both of the family {family}; a judge of another family has other blind spots."]
 

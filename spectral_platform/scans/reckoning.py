@@ -103,8 +103,8 @@ def reckon(
 
 
 def _prices(settings: ResolvedSettings, configs: Sequence[AgentConfig], price: Price) -> CallPrices:
-    """What a call of each kind costs, as far as anybody knows; for agents, the mean over them."""
-    agents = [_agent_price(config, price) for config in configs]
+    """What a call of each kind costs, as far as anybody knows; for agents, the mean over them, each on its dearest model."""
+    agents = [_agent_price(config, settings.agent_models, price) for config in configs]
     known = [found for found in agents if found is not None]
 
     def of(purpose: Purpose, tokens: tuple[int, int]) -> Decimal | None:
@@ -119,15 +119,17 @@ def _prices(settings: ResolvedSettings, configs: Sequence[AgentConfig], price: P
     )
 
 
-def _agent_price(config: AgentConfig, price: Price) -> Decimal | None:
+def _agent_price(config: AgentConfig, others: Sequence[str], price: Price) -> Decimal | None:
     prompt = len(config.template.base_prompt.encode()) + sum(
         len(example.input.encode()) + len(example.output.encode()) for example in config.template.examples
     )
-    return price(
-        config.hyperparameters.model,
+    tokens = (
         (prompt + USUAL_INPUT_BYTES) // BYTES_PER_TOKEN,
         min(USUAL_ANSWER_TOKENS, config.hyperparameters.max_output_tokens or USUAL_ANSWER_TOKENS),
     )
+    prices = [price(model, *tokens) for model in (config.hyperparameters.model, *others)]
+    known = [found for found in prices if found is not None]
+    return max(known) if len(known) == len(prices) else None
 
 
 def _usd(cost: Decimal | None) -> str | None:

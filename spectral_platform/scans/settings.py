@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import EmailStr, Field, model_validator
@@ -116,6 +117,16 @@ class ScanSettings(Value):
         min_length=1,
         description="How candidates are found; absent = reflective and arms. `gepa` needs its package on the server.",
     )
+    agent_models: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=8,
+        description=(
+            "Models that `arms` may run the agents on instead of their own, such as a cheaper one. Absent = none; agents on the "
+            "simulator try all of its models."
+        ),
+        examples=[["gpt-5-mini", "claude-haiku-4-5"]],
+    )
     explore: bool | None = Field(
         default=None, description="Search even where the evidence cannot suffice; the verdict stays insufficient."
     )
@@ -149,6 +160,9 @@ class ResolvedSettings(Value):
     budget: Budget = Field(description="What the scan may spend.")
     max_candidates: int = Field(description="At most so many candidates.")
     strategies: tuple[SearchStrategy, ...] = Field(description="How candidates are found.")
+    agent_models: tuple[str, ...] = Field(
+        default=(), description="Models that `arms` may run the agents on instead of their own."
+    )
     explore: bool = Field(description="Whether to search where the evidence cannot suffice.")
     seed: int = Field(description="What everything random derives from; repeat it to repeat the scan.")
     is_seed_given: bool = Field(description="Whether the request gave the seed.")

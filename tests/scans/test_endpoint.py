@@ -17,7 +17,7 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.worker.runner import run_worker
 from spectral_platform.worlds.readings import Reading, confine
 from tests.fixtures.callers import Person
-from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
+from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, SMALL_AGENT, ModelServer
 from tests.scans.workspaces import Scannable, make_scannable
 
 CONCURRENCY = 8
@@ -187,3 +187,44 @@ def runs(content: str) -> set[tuple[str, ...]]:
     """Every run of eight words."""
     words = "".join(letter if letter.isalnum() else " " for letter in content.lower()).split()
     return {tuple(words[start : start + 8]) for start in range(len(words) - 7)}
+
+
+async def test_arms_run_an_agent_on_the_models_that_the_scan_names_and_the_quote_knows_the_dearest(
+    scannable: Scannable, settings: Settings, database_url: str, owner: Person
+) -> None:
+    prices = {AGENT: 2, SMALL_AGENT: 1, JUDGE: 1, PROPOSER: 1}
+    book = [{"model": model, "input_usd": str(usd), "output_usd": str(usd)} for model, usd in prices.items()]
+    assert (await owner.client.put(f"{owner.w}/prices", json={"prices": book})).status_code == 200
+    wanted: dict[str, Any] = {"explore": True, "max_candidates": 2, "strategies": ["arms"], "seed": 1}
+
+    async def quoted(*models: str) -> float:
+        body = {**wanted, **({"agent_models": models} if models else {})}
+        answer = await owner.client.post(f"{owner.w}/scans/quote", json=body)
+        return float(answer.json()["quote"]["max_usd"])
+
+    alone, with_small = await quoted(), await quoted(SMALL_AGENT)
+    book[1] |= {"input_usd": "9", "output_usd": "9"}
+    assert (await owner.client.put(f"{owner.w}/prices", json={"prices": book})).status_code == 200
+    assert alone < with_small * 1.5 < await quoted(SMALL_AGENT)
+
+    started = await scannable.start(**wanted, agent_models=[SMALL_AGENT, AGENT, SMALL_AGENT])
+    assert started["settings"]["agent_models"] == [SMALL_AGENT, AGENT]
+    await run_worker(settings, database_url, until_idle=True)
+
+    path = f"scans/{started['scan_id']}"
+    events = (await scannable.get(f"{path}/events?limit=200"))["results"]
+    (halved,) = [event["data"]["arms"] for event in events if event["type"] == "arms_halved"]
+    assert [arm["arm"] for arm in halved if "Run on" in arm["arm"]] == [f"Run on {SMALL_AGENT} instead of {AGENT}."]
+    spent = {entry["model"]: entry for entry in (await scannable.get(f"{path}/cost"))["by_model"]}
+    assert spent[SMALL_AGENT]["calls"] > 0
+    assert float(spent[SMALL_AGENT]["cost_usd"]) > 0
+
+
+async def test_no_arm_mixes_the_simulator_with_real_models_and_without_arms_no_other_model_is_tried(scannable: Scannable) -> None:
+    body = {"explore": True, "strategies": ["arms"], "agent_models": ["sim/mini"]}
+    refused = await scannable.owner.client.post(f"{scannable.owner.w}/scans", json=body)
+    assert refused.status_code == 400
+    assert "mix both: test-agent, sim/mini" in refused.json()["detail"]
+
+    unused = await scannable.owner.client.post(f"{scannable.owner.w}/scans/quote", json={**body, "strategies": ["rules"]})
+    assert any("arms alone" in warning for warning in unused.json()["warnings"])

@@ -16,7 +16,7 @@ from spectral_platform.scans.trials import Trial, TrialPlan
 
 async def race_arms(search: Search, slots: int) -> int:
     """Halve the arms until the best are left, and let those into the race that do better than the baseline; how many did."""
-    arms = {arm.key: arm for arm in list_arms(search.base)}
+    arms = {arm.key: arm for arm in list_arms(search.base, search.run.settings.agent_models)}
     cases = _cases(search)
     measured: dict[str, dict[str, Trial]] = {key: {} for key in arms}
     gains: dict[str, float] = {}
