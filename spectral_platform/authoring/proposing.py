@@ -83,27 +83,33 @@ def proposal_request(
         ),
         max_output_tokens=MOST_OUTPUT_TOKENS,
         temperature=0.2,
-        json_schema=_Proposal.model_json_schema() | {"properties": _Proposal.model_json_schema()["properties"] | _SHAPE},
+        json_schema=_SCHEMA,
     )
 
 
-_SHAPE = {
-    "dimensions": {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "properties": {
-                "name": {"type": "string"},
-                "description": {"type": "string"},
-                "weight": {"type": "number"},
-                "criteria": {"type": "array", "items": {"type": "string"}},
-                "reason": {"type": "string"},
-            },
-            "required": ["name", "description", "weight", "criteria", "reason"],
-            "additionalProperties": False,
-        },
-    }
+_DIMENSION = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "weight": {"type": "number"},
+        "criteria": {"type": "array", "items": {"type": "string"}},
+        "reason": {"type": "string"},
+    },
+    "required": ["name", "description", "weight", "criteria", "reason"],
+    "additionalProperties": False,
 }
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "dimensions": {"type": "array", "items": _DIMENSION},
+    },
+    "required": ["name", "description", "dimensions"],
+    "additionalProperties": False,
+}
+"""What is asked for; an answer is read as far as it can be."""
 
 
 class Proposal(BaseModel):

@@ -90,6 +90,28 @@ class _Proposal(Value):
     rationale: StorableText = Field(min_length=1)
 
 
+_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "component": {"type": "string", "enum": [component.value for component in Component]},
+        "text": {"type": ["string", "null"]},
+        "edits": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"find": {"type": "string"}, "replace": {"type": "string"}},
+                "required": ["find", "replace"],
+                "additionalProperties": False,
+            },
+        },
+        "rationale": {"type": "string"},
+    },
+    "required": ["component", "text", "edits", "rationale"],
+    "additionalProperties": False,
+}
+"""What is asked for; an answer without ``edits`` or ``text`` is read all the same."""
+
+
 def reflection_request(
     parent: AgentConfig,
     *,
@@ -121,7 +143,7 @@ def reflection_request(
         max_output_tokens=max_output_tokens,
         temperature=temperature,
         seed=seed,
-        json_schema=_Proposal.model_json_schema(),
+        json_schema=_SCHEMA,
     )
 
 
@@ -132,7 +154,7 @@ def parse_proposal(text: str, parent: AgentConfig) -> Edit:
     except (ValueError, ValidationError) as error:
         raise ProposalUnreadable("The proposer's answer is not the JSON object that was asked for.") from error
     new_text = proposal.text
-    if new_text is None:
+    if new_text is None or (not new_text and proposal.edits):
         new_text = component_text(parent, proposal.component)
         for replacement in proposal.edits:
             if new_text.count(replacement.find) != 1:

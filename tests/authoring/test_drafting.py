@@ -8,6 +8,7 @@ from spectral_platform.agents.configuration import OutputFormat, PromptTemplate
 from spectral_platform.authoring.drafting import Comment, Exchange, Observed, draft_dimensions, slug
 from spectral_platform.authoring.proposing import ProposalUnreadable, proposal_request, read_proposal
 from spectral_platform.evaluations.dimensions import Dimension
+from spectral_platform.llm.providers.openai_compatible import is_strict
 from spectral_platform.worlds.rules import load_world
 
 WORLD = load_world("general-agent-conduct@1.0.0")
@@ -154,6 +155,7 @@ def test_a_model_is_shown_what_programs_check_and_writes_the_rest() -> None:
 
     proposal = read_proposal(answer, rules)
 
+    assert is_strict(request.json_schema)
     assert '"Answer in at most 80 words."' in request.messages[1].content
     assert [item.dimension.key for item in proposal.drafted] == ["warmth", "length"]
     assert evaluator(proposal.drafted[0].dimension)["criteria"] == [{"id": "c1", "text": "Greets."}]

@@ -195,6 +195,30 @@ async def test_structured_output_steps_down_until_the_endpoint_takes_it(
     assert asked == ["json_schema", "json_object", None, None]
 
 
+CLOSED = {**SCHEMA, "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (CLOSED, True),
+        ({**CLOSED, "properties": {"answer": {"anyOf": [{"type": "string"}, {"type": "null"}]}}}, True),
+        (SCHEMA, False),
+        ({**CLOSED, "required": []}, False),
+        ({**CLOSED, "properties": {"answer": {"type": "string", "default": ""}}}, False),
+        ({**CLOSED, "properties": {"answer": {"type": "array", "items": SCHEMA}}}, False),
+        ({"type": "object"}, False),
+        ({"type": "object", "properties": ["answer"]}, False),
+    ],
+)
+async def test_only_a_schema_that_lists_and_requires_everything_is_held_to_strictly(
+    schema: dict[str, Any], strict: bool, provider: OpenAICompatibleProvider, model_server: ModelServer
+) -> None:
+    await provider.complete(request(json_schema=schema))
+
+    assert model_server.bodies[-1]["response_format"]["json_schema"] == {"name": "answer", "schema": schema, "strict": strict}
+
+
 async def test_an_answer_without_usage_is_still_counted(provider: OpenAICompatibleProvider, model_server: ModelServer) -> None:
     message = {"role": "assistant", "content": "We open at nine."}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}

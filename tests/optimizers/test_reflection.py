@@ -5,6 +5,7 @@ import pytest
 
 from spectral_platform.agents.configuration import AgentConfig, Hyperparameters, PromptTemplate
 from spectral_platform.llm.messages import ModelRequest
+from spectral_platform.llm.providers.openai_compatible import is_strict
 from spectral_platform.llm.providers.simulator import SimulatorProvider
 from spectral_platform.optimizers.edits import Component, Edit, edit_problems
 from spectral_platform.optimizers.errors import ProposalUnreadable
@@ -50,6 +51,10 @@ def test_the_request_shows_the_component_the_failures_and_what_was_tried() -> No
     assert shown["cluster"]["signature"] == "s1"
 
 
+def test_providers_can_hold_the_answer_to_its_schema() -> None:
+    assert is_strict(request().json_schema)
+
+
 def test_the_simulated_proposer_makes_instructions_of_the_feedback() -> None:
     edit = proposed()
     assert edit.component is Component.BASE_PROMPT
@@ -85,6 +90,8 @@ def test_a_temptation_that_was_found_out_is_not_offered_again() -> None:
         'Here you are:\n```json\n{"component": "base_prompt", "text": "New.", "rationale": "Why.",}\n```\nEnjoy!',
         'Sure! {"component": "base_prompt", "text": "New.", "rationale": "Why."} Hope it helps.',
         '{"component": "base_prompt", "rationale": "Why.", "edits": [{"find": "You help the customers of a shop.", '
+        '"replace": "New."}]}',
+        '{"component": "base_prompt", "rationale": "Why.", "text": "", "edits": [{"find": "You help the customers of a shop.", '
         '"replace": "New."}]}',
     ],
 )

@@ -18,6 +18,12 @@ from spectral_platform.llm.providers.refusals import refusal, unreachable, unrea
 
 WITHOUT_KEY = "none"
 RESERVED = frozenset({"model", "messages", "max_tokens", "max_completion_tokens", "n", "best_of", "stream", "stream_options"})
+STRICT_KEYWORDS = (
+    {"$defs", "$ref", "additionalProperties", "anyOf", "const", "description", "enum", "exclusiveMaximum"}
+    | {"exclusiveMinimum", "format", "items", "maxItems", "maximum", "minItems", "minimum", "multipleOf", "pattern", "properties"}
+    | {"required", "title", "type"}
+)
+"""What a schema may say that answers are held to strictly."""
 NEWER_LIMIT = "max_completion_tokens"
 """How reasoning models want the limit of their output to be called; they refuse the older name."""
 
@@ -171,4 +177,24 @@ def _response_format(request: ModelRequest, rung: Rung) -> Any:
         return omit
     if rung is Rung.JSON_OBJECT:
         return {"type": "json_object"}
-    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": request.json_schema, "strict": True}}
+    schema = {"name": "answer", "schema": request.json_schema, "strict": is_strict(request.json_schema)}
+    return {"type": "json_schema", "json_schema": schema}
+
+
+def is_strict(schema: Any) -> bool:
+    """Whether a schema is one that OpenAI can hold every answer to; asked to do so by any other, it refuses the request.
+
+    Each object lists all that it may have, and requires it: https://platform.openai.com/docs/guides/structured-outputs
+    """
+    if not isinstance(schema, dict) or not schema.keys() <= STRICT_KEYWORDS:
+        return False
+    properties, definitions = schema.get("properties", {}), schema.get("$defs", {})
+    required, choices = schema.get("required", []), schema.get("anyOf", [])
+    if not all(isinstance(part, dict) for part in (properties, definitions)):
+        return False  # nobody has checked what a config asks for
+    if not all(isinstance(part, list) for part in (required, choices)):
+        return False
+    is_closed = schema.get("additionalProperties") is False and all(name in required for name in properties)
+    is_object = "properties" in schema or schema.get("type") in ("object", ["object", "null"])
+    inner = [*properties.values(), *definitions.values(), *choices, *([schema["items"]] if "items" in schema else [])]
+    return (is_closed or not is_object) and all(map(is_strict, inner))
