@@ -25,7 +25,7 @@ from spectral_api import scanning, server
 from spectral_api.app import create_app
 from spectral_api.demonstration import DemoAccess, ensure_demo
 from spectral_api.otel.rpc import ExtraMissing
-from spectral_api.remote import Refused, only_workspace, open_server
+from spectral_api.remote import Refused, address_of, only_workspace, open_server
 from spectral_platform.accounts import commands as accounts
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core import embedded, schema
@@ -158,7 +158,7 @@ def demo(
     with server.open_database(settings) as database:
         schema.upgrade(database)
         access = asyncio.run(ensure_demo(settings, database))
-    url = (settings.public_url or f"http://localhost:{settings.port}").rstrip("/")
+    url = server.known_url(settings)
     if export:
         export_demo(url, access)
     else:
@@ -380,7 +380,7 @@ def main(arguments: list[str] | None = None) -> None:
             raise
         refuse(f"{error.filename or 'the data directory'}: {error.strerror}", FAILED)
     except httpx.HTTPError as error:
-        refuse(f"the server does not answer: {error or type(error).__name__}", FAILED)
+        refuse(f"{address_of(error)} does not answer: {error or type(error).__name__}", FAILED)
     except (EmbeddedPostgresError, server.AddressUnavailable, ExtraMissing, Refused, SigningKeysUnusable, SpectralError) as error:
         refuse(str(error), FAILED)
 

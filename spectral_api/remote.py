@@ -78,6 +78,15 @@ def expect(answer: httpx.Response, doing: str) -> dict[str, Any]:
     return body
 
 
+def address_of(error: httpx.HTTPError) -> str:
+    """Whom the request was for, as far as that is known."""
+    try:
+        url = error.request.url
+    except RuntimeError:
+        return "the server"
+    return f"{url.scheme}://{url.netloc.decode()}"
+
+
 def reason(answer: httpx.Response) -> str:
     """Why an answer is not what was hoped for, in its own words where it has some."""
     try:

@@ -32,6 +32,8 @@ from spectral_platform.traces.partitions import make_partitions
 logger = structlog.get_logger(__name__)
 
 WORKER_COMMAND = [sys.executable, "-m", "spectral_platform.worker"]
+ADDRESS_FILE = "server.url"
+"""In the data directory: where the server was reached when it last started."""
 DRAIN_SECONDS = 20
 WORKER_STOP_SECONDS = 30
 LONGEST_BACKOFF_SECONDS = 60
@@ -107,6 +109,22 @@ def reachable_url(settings: Settings, listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
 
 
+def keep_address(settings: Settings, url: str) -> None:
+    """Let commands beside the server find it; one that may not write here does without."""
+    with suppress(OSError):
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        (settings.data_dir / ADDRESS_FILE).write_text(url)
+
+
+def known_url(settings: Settings) -> str:
+    """Where the server of these settings is reached, or was when it last ran."""
+    try:
+        kept = (settings.data_dir / ADDRESS_FILE).read_text()
+    except OSError:
+        kept = f"http://localhost:{settings.port}"
+    return (settings.public_url or kept).rstrip("/")
+
+
 @contextmanager
 def open_database(settings: Settings) -> Iterator[str]:
     """The URL of the configured database; without one, of the embedded Postgres, which runs until the end of the block."""
@@ -143,7 +161,9 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
             timeout_keep_alive=IDLE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
-        server = Server(config, lambda: announce(reachable_url(settings, listener), access), app.state.watch.close)
+        found_at = reachable_url(settings, listener)
+        keep_address(settings, found_at)
+        server = Server(config, lambda: announce(found_at, access), app.state.watch.close)
 
         async def run() -> None:
             async with worker_processes(settings, url):

@@ -91,7 +91,7 @@ async def test_an_interrupted_watcher_leaves_the_scan_running(scannable: Scannab
         (["--workspace", "00000000-0000-0000-0000-000000000000"], "starting the scan failed: 404"),
         (["--password", "another"], "logging in failed: 401"),
         (["--url", "http://[::1"], "http://[::1 is no address"),
-        (["--url", "http://127.0.0.1:1"], "the server does not answer"),
+        (["--url", "http://127.0.0.1:1"], "http://127.0.0.1:1 does not answer"),
         (["--cancel"], "--cancel needs the scan that it stops"),
         (["--expect", "improve"], "--expect needs --watch"),
         (["--email", ""], "give --api-key, or --email and --password"),

@@ -79,6 +79,8 @@ def test_the_demo_can_be_entered_with_what_is_printed_and_is_made_once(empty_dat
     for _ in range(2):
         with serving(*options, SPECTRAL_DATABASE_URL=empty_database) as (url, process):
             printed.append(demo_lines(process))
+            told = spectral("demo", "--export", "--data-dir", str(tmp_path), SPECTRAL_DATABASE_URL=empty_database).stdout
+            assert f"export SPECTRAL_URL={url}\n" in told  # whatever free port it took
             login = {"email": printed[-1]["Demo login"], "password": printed[-1]["Password"]}
             token = httpx.post(f"{url}/api/v1/auth/login", json=login).json()["access_token"]
             workspace = f"{url}/api/v1/workspaces/{printed[-1]['Workspace']}"
