@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from fastapi import Query
+from fastapi import Depends, Query
 from pydantic import Field
 
 from spectral_api.schemas import Output
@@ -46,3 +46,6 @@ async def page_request(
 ) -> PageRequest:
     """The page of a collection that is ordered by time alone."""
     return PageRequest(limit=limit, offset=offset, sort=sort)
+
+
+PageByTime = Annotated[PageRequest, Depends(page_request)]

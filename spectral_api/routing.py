@@ -12,23 +12,8 @@ from starlette.exceptions import HTTPException
 
 from spectral_api.idempotency import answer_once, read_key, takes_key
 from spectral_api.ratelimits import limit_address
-from spectral_api.security import (
-    access_cookie,
-    admit,
-    authenticate,
-    authenticate_by_header,
-    authenticate_restorer,
-    authenticate_sender,
-    authenticate_trigger,
-    bearer,
-    presented,
-    within,
-    within_schedule,
-)
-from spectral_platform.auth.commands import note_visit
+from spectral_api.security import Entrance, access_cookie, authenticate_by_header, authenticate_sender, bearer, presented
 from spectral_platform.core.database import Database
-
-ENTRANCES = {authenticate, authenticate_by_header, authenticate_restorer, authenticate_sender, authenticate_trigger}
 
 
 def query_parameters(dependant: Dependant) -> set[str]:
@@ -42,16 +27,10 @@ def query_parameters(dependant: Dependant) -> set[str]:
 
 def gate(dependant: Dependant) -> Dependant | None:
     """The dependency that lets callers in; None for a public route."""
-    if dependant.call in ENTRANCES:
+    if isinstance(dependant.call, Entrance) or dependant.call is authenticate_sender:
         return dependant
     found = (gate(dependency) for dependency in dependant.dependencies)
     return next((each for each in found if each is not None), None)
-
-
-def required_scopes(dependant: Dependant) -> list[str] | None:
-    """The scopes of which a route needs one; None for a public route."""
-    found = gate(dependant)
-    return None if found is None else list(found.own_oauth_scopes or [])
 
 
 class StrictRoute(APIRoute):
@@ -103,20 +82,13 @@ def refuse_unknown_parameters(request: Request, known: set[str]) -> None:
         )
 
 
-async def check_caller(request: Request, entrance: Dependant) -> None:
+async def check_caller(request: Request, found: Dependant) -> None:
     """Raise the refusal that comes before any word about the request's shape, if there is one."""
     credential = await presented(request, await bearer(request), await access_cookie(request))
+    entrance = found.call if isinstance(found.call, Entrance) else authenticate_by_header
     holder: Database = request.app.state.database
     async with holder.transaction() as session:
-        resolve = within(request, session, even_deleted=entrance.call is authenticate_restorer)
-        caller = await admit(
-            request,
-            credential,
-            list(entrance.own_oauth_scopes or []),
-            within_schedule(request, session) if entrance.call is authenticate_trigger else resolve,
-            names_workspace_by_header=entrance.call in {authenticate_by_header, authenticate_sender},
-        )
-        await note_visit(session, caller)
+        await entrance.examine(request, session, credential, list(found.own_oauth_scopes or []))
 
 
 class Router(APIRouter):

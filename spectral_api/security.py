@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -120,69 +121,39 @@ async def presented(
 Credential = Annotated[Presented | None, Depends(presented)]
 
 
-async def authenticate(
-    request: Request,
-    required: SecurityScopes,
-    session: Database,
-    credential: Credential,
-) -> Caller:
-    """The caller of an endpoint, inside the workspace that the path names. Any one of the required scopes is enough."""
-    caller = await admit(request, credential, required.scopes, within(request, session))
-    await note_visit(session, caller)
-    await hold_request(request, session, caller)
-    return caller
+@dataclass(frozen=True, slots=True)
+class Entrance:
+    """A dependency by which callers come in. Any one of the scopes that an endpoint asks of it is enough.
 
-
-async def authenticate_by_header(
-    request: Request,
-    required: SecurityScopes,
-    session: Database,
-    credential: Credential,
-) -> Caller:
-    """The caller of an endpoint whose path names no workspace, inside the one that the API key or the header names.
-
-    Any one of the required scopes is enough.
+    ``resolving`` makes what tells who holds a credential. The workspace is the one that the path names, if it names one, or the
+    one that the API key or the header names.
     """
-    caller = await admit(request, credential, required.scopes, within(request, session), names_workspace_by_header=True)
-    await note_visit(session, caller)
-    await hold_request(request, session, caller)
-    return caller
+
+    resolving: Callable[[Request, AsyncSession], Resolve]
+    names_workspace_by_header: bool = False
+
+    async def __call__(self, request: Request, required: SecurityScopes, session: Database, credential: Credential) -> Caller:
+        """The caller of an endpoint, whose request is carried out once."""
+        caller = await self.examine(request, session, credential, required.scopes)
+        await hold_request(request, session, caller)
+        return caller
+
+    async def examine(self, request: Request, session: AsyncSession, credential: Presented | None, required: list[str]) -> Caller:
+        """Who asks, if they may. Raises what refuses them."""
+        resolve = self.resolving(request, session)
+        caller = await admit(request, credential, required, resolve, names_workspace_by_header=self.names_workspace_by_header)
+        await note_visit(session, caller)
+        return caller
 
 
 async def authenticate_sender(request: Request, required: SecurityScopes) -> Caller:
-    """The same where requests come by the thousand: who presents the same credential at the same time is verified together.
+    """The same by header where requests come by the thousand: who presents the same credential at once is verified together.
 
     It has no dependencies of its own, each of which takes the framework as long as decoding a span.
     """
     verifier: Verifier = request.app.state.verifier
     credential = await presented(request, await bearer(request), await access_cookie(request))
     return await admit(request, credential, required.scopes, verifier.resolve, names_workspace_by_header=True)
-
-
-async def authenticate_trigger(
-    request: Request,
-    required: SecurityScopes,
-    session: Database,
-    credential: Credential,
-) -> Caller:
-    """The caller of a schedule's trigger: anybody who has one of the scopes, or the holder of the schedule's own token."""
-    caller = await admit(request, credential, required.scopes, within_schedule(request, session))
-    await note_visit(session, caller)
-    await hold_request(request, session, caller)
-    return caller
-
-
-async def authenticate_restorer(
-    request: Request,
-    required: SecurityScopes,
-    session: Database,
-    credential: Credential,
-) -> Caller:
-    """The caller of an endpoint that a workspace can be reached by after it was deleted. Any one of the scopes is enough."""
-    caller = await admit(request, credential, required.scopes, within(request, session, even_deleted=True))
-    await note_visit(session, caller)
-    await hold_request(request, session, caller)
-    return caller
 
 
 def within(request: Request, session: AsyncSession, *, even_deleted: bool = False) -> Resolve:
@@ -208,6 +179,14 @@ def within_schedule(request: Request, session: AsyncSession) -> Resolve:
         return await resolve_person(credential, workspace_id)
 
     return resolve
+
+
+authenticate = Entrance(within)
+authenticate_by_header = Entrance(within, names_workspace_by_header=True)
+authenticate_restorer = Entrance(partial(within, even_deleted=True))
+"""By which a workspace can be reached after it was deleted."""
+authenticate_trigger = Entrance(within_schedule)
+"""For anybody who has one of the scopes, and for the holder of the schedule's own token."""
 
 
 def let_in_again(request: Request, credential: Presented | None, workspace_id: UUID) -> Callable[[], Awaitable[Caller]]:

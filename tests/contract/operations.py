@@ -8,7 +8,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from spectral_api.app import create_app
-from spectral_api.routing import required_scopes
+from spectral_api.routing import gate
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Environment, Settings
 
@@ -52,13 +52,14 @@ def operations_of(app: FastAPI) -> list[Operation]:
     for context in iter_route_contexts(app.routes):
         documented = isinstance(context.original_route, APIRoute)
         dependant = context.dependant if documented else None
+        entrance = gate(dependant) if dependant else None
         for method in sorted((context.methods or set()) - {"HEAD"}):
             found.append(
                 Operation(
                     method=method,
                     path=str(context.path).replace(":path}", "}"),  # as the document has it
                     is_documented=documented and context.include_in_schema,
-                    scopes=required_scopes(dependant) if dependant else None,
+                    scopes=list(entrance.own_oauth_scopes or []) if entrance else None,
                     dependant=dependant,
                 )
             )

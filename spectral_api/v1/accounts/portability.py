@@ -1,19 +1,16 @@
 """Endpoints that take the account out whole, and that end it."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated
 
-from fastapi import Request, Response, Security
+from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from spectral_api.dependencies import CurrentSettings, Database
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
 from spectral_api.streaming import NDJSON, TooManyStreams, stream
-from spectral_api.v1.refusals import IN_ACCOUNT
+from spectral_api.v1.callers import AccountAdmin
+from spectral_api.v1.refusals import account_problems
 from spectral_platform.audit.commands import record
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.portability import commands
 from spectral_platform.portability.exporting import export_account as export_lines
 from spectral_platform.portability.exporting import seal_of
@@ -21,17 +18,16 @@ from spectral_platform.portability.exporting import seal_of
 CHUNK_BYTES = 65_536
 
 router = Router()
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
 
 
 @router.get(
     "/export",
     summary="Export the account",
     response_class=StreamingResponse,
-    responses=problems(*IN_ACCOUNT, TooManyStreams)
+    responses=account_problems(TooManyStreams)
     | {200: {"description": "Lines of JSON.", "content": {NDJSON: {"schema": {"type": "string"}}}}},
 )
-async def export_account(request: Request, caller: Admin, database: Database, settings: CurrentSettings) -> Response:
+async def export_account(request: Request, caller: AccountAdmin, database: Database, settings: CurrentSettings) -> Response:
     """Stream everything of the account as lines of JSON, in one consistent snapshot.
 
     The first line tells of which schema the rows are, each further one is a row, `{"table", "row"}`, and the last one is
@@ -56,8 +52,8 @@ async def _chunks(lines: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
     yield bytes(piece)
 
 
-@router.delete("", status_code=204, summary="Delete the account", responses=problems(*IN_ACCOUNT))
-async def delete_account(caller: Admin, database: Database) -> None:
+@router.delete("", status_code=204, summary="Delete the account", responses=account_problems())
+async def delete_account(caller: AccountAdmin, database: Database) -> None:
     """Erase the account and everything in it, for good: nothing brings it back.
 
     From now on all its tokens and API keys are refused and its people are gone; a worker erases the rest, the audit log included.

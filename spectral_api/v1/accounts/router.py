@@ -7,37 +7,33 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Query, Request, Security
+from fastapi import Depends, Query, Request
 from fastapi.responses import StreamingResponse
 
 from spectral_api.dependencies import Database, DatabaseHolder
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import PeopleOnly, authenticate, person
+from spectral_api.security import PeopleOnly, person
 from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.accounts import schemas
-from spectral_api.v1.refusals import IN_ACCOUNT
+from spectral_api.v1.callers import AccountAdmin, AnyCaller
+from spectral_api.v1.refusals import account_problems
 from spectral_platform.accounts import commands
 from spectral_platform.accounts import queries as accounts
 from spectral_platform.audit import queries
-from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.values import Moment
 
 router = Router()
-AnyCaller = Annotated[Caller, Security(authenticate)]
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
 
 
-@router.get("", response_model=schemas.Account, summary="Get the account", responses=problems(*IN_ACCOUNT, PeopleOnly))
+@router.get("", response_model=schemas.Account, summary="Get the account", responses=account_problems(PeopleOnly))
 async def get_account(caller: AnyCaller, database: Database) -> Any:
     """Show the caller's own account; every member may see it."""
     return await accounts.get_account(database, person(caller))
 
 
-@router.patch("", response_model=schemas.Account, summary="Rename the account", responses=problems(*IN_ACCOUNT))
-async def update_account(body: schemas.AccountUpdate, caller: Admin, database: Database) -> Any:
+@router.patch("", response_model=schemas.Account, summary="Rename the account", responses=account_problems())
+async def update_account(body: schemas.AccountUpdate, caller: AccountAdmin, database: Database) -> Any:
     """Give the account another name."""
     return await commands.update_account(database, caller, name=body.name)
 
@@ -63,12 +59,9 @@ async def audit_filter(
     )
 
 
-@router.get("/audit-log", response_model=Results[schemas.AuditEntry], summary="Audit log", responses=problems(*IN_ACCOUNT))
+@router.get("/audit-log", response_model=Results[schemas.AuditEntry], summary="Audit log", responses=account_problems())
 async def list_audit_log(
-    caller: Admin,
-    database: Database,
-    filter: Annotated[queries.AuditFilter, Depends(audit_filter)],
-    page: Annotated[PageRequest, Depends(page_request)],
+    caller: AccountAdmin, database: Database, filter: Annotated[queries.AuditFilter, Depends(audit_filter)], page: PageByTime
 ) -> Any:
     """List who changed what in this account, newest first.
 
@@ -78,12 +71,9 @@ async def list_audit_log(
 
 
 @router.get(
-    "/audit-log/verify",
-    response_model=schemas.AuditVerification,
-    summary="Verify the audit log",
-    responses=problems(*IN_ACCOUNT),
+    "/audit-log/verify", response_model=schemas.AuditVerification, summary="Verify the audit log", responses=account_problems()
 )
-async def verify_audit_log(caller: Admin, database: Database) -> Any:
+async def verify_audit_log(caller: AccountAdmin, database: Database) -> Any:
     """Recompute the chain of hashes and tell whether an entry was changed, removed or reordered."""
     return await queries.verify_audit_log(database, caller)
 
@@ -93,11 +83,11 @@ async def verify_audit_log(caller: Admin, database: Database) -> Any:
     response_class=StreamingResponse,
     summary="Export the audit log",
     responses={
-        **problems(*IN_ACCOUNT, TooManyStreams),
+        **account_problems(TooManyStreams),
         200: {"description": "One entry a line, then the end of the chain.", "content": {NDJSON: {"schema": {"type": "string"}}}},
     },
 )
-async def export_audit_log(request: Request, caller: Admin, holder: DatabaseHolder) -> StreamingResponse:
+async def export_audit_log(request: Request, caller: AccountAdmin, holder: DatabaseHolder) -> StreamingResponse:
     """Stream the whole log as JSON Lines, oldest first, so that an auditor can check the chain without this server.
 
     The last line is `{"complete": true, "rows": N, "sequence": N, "entry_hash": "…"}`: without it the export was cut off. Keep

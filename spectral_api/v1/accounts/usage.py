@@ -4,24 +4,21 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Security
+from fastapi import Query
 from pydantic import Field
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.schemas import Output, Usd
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_ACCOUNT
-from spectral_platform.core.access import Caller, Scope
+from spectral_api.v1.callers import AccountAdmin
+from spectral_api.v1.refusals import account_problems
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.values import Day
 from spectral_platform.dashboard import queries
 from spectral_platform.dashboard.errors import UsageTooLong
 
 router = Router()
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
 
 
 class UsageDay(Output):
@@ -38,9 +35,9 @@ class UsageDay(Output):
     )
 
 
-@router.get("/usage", response_model=Results[UsageDay], summary="Usage", responses=problems(*IN_ACCOUNT, UsageTooLong))
+@router.get("/usage", response_model=Results[UsageDay], summary="Usage", responses=account_problems(UsageTooLong))
 async def list_usage(
-    caller: Admin,
+    caller: AccountAdmin,
     database: Database,
     since: Annotated[Day | None, Query(description="The first day; by default 30 days before `until`.")] = None,
     until: Annotated[Day | None, Query(description="The day after the last; by default tomorrow.")] = None,

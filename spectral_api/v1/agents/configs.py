@@ -3,16 +3,15 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Header, Path, Query, Response, Security
+from fastapi import Header, Path, Query, Response
 
 from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
 from spectral_api.v1.agents import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import AgentReader, Approver, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.agents import commands, queries
 from spectral_platform.agents.diffs import ConfigDiff, diff_configs, unified_text
 from spectral_platform.agents.errors import (
@@ -28,18 +27,13 @@ from spectral_platform.agents.rendering import render_request
 from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.agents.versions import Label
 from spectral_platform.agents.watching import wait_for_config
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.outbound import OutboundRefused
-from spectral_platform.core.paging import PageRequest
 
 DIFF_MEDIA_TYPE = "text/x-diff"
 LARGEST_VERSION = 2_147_483_647
 LONGEST_WAIT_SECONDS = 30
 
 router = Router(prefix="/{agent_id}")
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
-Approver = Annotated[Caller, Security(authenticate, scopes=[Scope.APPROVE_AGENTS])]
 
 
 Version = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version, counted from 1.")]
@@ -49,13 +43,13 @@ Version = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version
     "/config",
     response_model=schemas.Config,
     summary="Get the config to run with",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigNotLabelled)
+    responses=workspace_problems(AgentNotFound, ConfigNotLabelled)
     | {304: {"description": "The caller holds the current config already."}},
 )
 async def get_config(
     workspace_id: UUID,
     agent_id: UUID,
-    caller: Reader,
+    caller: AgentReader,
     database: Database,
     holder: DatabaseHolder,
     watch: CurrentWatch,
@@ -85,14 +79,10 @@ async def get_config(
     "/config/versions",
     response_model=Results[schemas.ConfigVersion],
     summary="List config versions",
-    responses=problems(*IN_WORKSPACE, AgentNotFound),
+    responses=workspace_problems(AgentNotFound),
 )
 async def list_config_versions(
-    workspace_id: UUID,
-    agent_id: UUID,
-    caller: Reader,
-    database: Database,
-    page: Annotated[PageRequest, Depends(page_request)],
+    workspace_id: UUID, agent_id: UUID, caller: AgentReader, database: Database, page: PageByTime
 ) -> Any:
     """List the immutable config versions of an agent, the newest first."""
     return envelope(await queries.list_config_versions(database, caller, agent_id, page=page))
@@ -103,8 +93,7 @@ async def list_config_versions(
     status_code=201,
     response_model=schemas.ConfigVersion,
     summary="Add a config version",
-    responses=problems(
-        *IN_WORKSPACE,
+    responses=workspace_problems(
         AgentNotFound,
         ConfigChanged,
         ManagedTemplateUnknown,
@@ -137,10 +126,10 @@ async def create_config_version(
     "/config/versions/{version}",
     response_model=schemas.ConfigVersion,
     summary="Get a config version",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigVersionNotFound),
+    responses=workspace_problems(AgentNotFound, ConfigVersionNotFound),
 )
 async def get_config_version(
-    workspace_id: UUID, agent_id: UUID, version: Version, caller: Reader, database: Database, response: Response
+    workspace_id: UUID, agent_id: UUID, version: Version, caller: AgentReader, database: Database, response: Response
 ) -> Any:
     """Show one config version and the labels that it carries."""
     found = await queries.get_config_version(database, caller, agent_id, version)
@@ -152,7 +141,7 @@ async def get_config_version(
     "/config/versions/{version}/promote",
     response_model=schemas.ConfigVersion,
     summary="Promote a config version",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigVersionNotFound),
+    responses=workspace_problems(AgentNotFound, ConfigVersionNotFound),
 )
 async def promote_config_version(
     workspace_id: UUID,
@@ -170,13 +159,13 @@ async def promote_config_version(
     "/config/diff",
     response_model=ConfigDiff,
     summary="Compare two config versions",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigVersionNotFound)
+    responses=workspace_problems(AgentNotFound, ConfigVersionNotFound)
     | {200: {"content": {DIFF_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
 async def get_config_diff(
     workspace_id: UUID,
     agent_id: UUID,
-    caller: Reader,
+    caller: AgentReader,
     database: Database,
     before: Annotated[int, Query(alias="from", ge=1, le=LARGEST_VERSION, description="The old version.")],
     after: Annotated[int, Query(alias="to", ge=1, le=LARGEST_VERSION, description="The new version.")],
@@ -195,10 +184,10 @@ async def get_config_diff(
     "/render",
     response_model=schemas.Rendering,
     summary="Render the messages for an input",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ConfigNotLabelled, ConfigVersionNotFound, PromptTooLong),
+    responses=workspace_problems(AgentNotFound, ConfigNotLabelled, ConfigVersionNotFound, PromptTooLong),
 )
 async def render_agent(
-    workspace_id: UUID, agent_id: UUID, body: schemas.RenderRequest, caller: Reader, database: Database
+    workspace_id: UUID, agent_id: UUID, body: schemas.RenderRequest, caller: AgentReader, database: Database
 ) -> Any:
     """Show the exact messages that the agent's model would get for an input. No model is called; scans render the same way.
 

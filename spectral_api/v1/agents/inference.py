@@ -3,18 +3,16 @@
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import Query, Security
+from fastapi import Query
 from pydantic import ConfigDict, Field, model_validator
 
 from spectral_api.dependencies import ReleasedDatabase
-from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.schemas import Input, Output
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.agents.configuration import PromptTemplate
 from spectral_platform.agents.errors import AgentNotFound
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.values import Moment
 from spectral_platform.inference import commands
 from spectral_platform.inference.errors import InferenceInterrupted, ScanWithoutAgent, TemplateNotInferred
@@ -28,7 +26,6 @@ CONFIDENCE = (
 )
 
 router = Router(prefix="/{agent_id}")
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
 class InferenceRequest(Input):
@@ -116,7 +113,7 @@ class InferredTemplate(FoundTemplate):
     "/infer-template",
     response_model=InferredTemplate,
     summary="Infer the template behind an agent's prompts",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, ScanNotFound, ScanWithoutAgent, TemplateNotInferred, InferenceInterrupted),
+    responses=workspace_problems(AgentNotFound, ScanNotFound, ScanWithoutAgent, TemplateNotInferred, InferenceInterrupted),
 )
 async def infer_template(
     workspace_id: UUID,

@@ -3,16 +3,15 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Query, Response, Security
+from fastapi import Depends, Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
 from spectral_api.v1.agents import configs, inference, schemas
 from spectral_api.v1.agents.templates import router as templates
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import AgentReader, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.agents import commands, queries
 from spectral_platform.agents.errors import (
     AgentBeingScanned,
@@ -28,14 +27,11 @@ from spectral_platform.agents.errors import (
 )
 from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.core.paging import PageRequest
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
 async def agent_filter(
@@ -50,10 +46,10 @@ async def agent_filter(
     return queries.AgentFilter(origin=origin, status=status, search=search)
 
 
-@router.get("", response_model=Results[schemas.Agent], summary="List agents", responses=problems(*IN_WORKSPACE))
+@router.get("", response_model=Results[schemas.Agent], summary="List agents", responses=workspace_problems())
 async def list_agents(
     workspace_id: UUID,
-    caller: Reader,
+    caller: AgentReader,
     database: Database,
     filter: Annotated[queries.AgentFilter, Depends(agent_filter)],
     limit: Limit = 20,
@@ -72,8 +68,7 @@ async def list_agents(
     status_code=201,
     response_model=schemas.Agent,
     summary="Declare an agent",
-    responses=problems(
-        *IN_WORKSPACE,
+    responses=workspace_problems(
         AgentNameTaken,
         DependencyUnknown,
         DependencyCycle,
@@ -108,8 +103,8 @@ async def create_agent(
     return agent
 
 
-@router.get("/graph", response_model=schemas.AgentGraph, summary="Get the agent graph", responses=problems(*IN_WORKSPACE))
-async def get_agent_graph(workspace_id: UUID, caller: Reader, database: Database) -> Any:
+@router.get("/graph", response_model=schemas.AgentGraph, summary="Get the agent graph", responses=workspace_problems())
+async def get_agent_graph(workspace_id: UUID, caller: AgentReader, database: Database) -> Any:
     """Show which agent needs which, and an order in which each comes after those that it needs."""
     return await queries.get_agent_graph(database, caller)
 
@@ -117,8 +112,8 @@ async def get_agent_graph(workspace_id: UUID, caller: Reader, database: Database
 router.include_router(templates.router)  # before /{agent_id}
 
 
-@router.get("/{agent_id}", response_model=schemas.Agent, summary="Get an agent", responses=problems(*IN_WORKSPACE, AgentNotFound))
-async def get_agent(workspace_id: UUID, agent_id: UUID, caller: Reader, database: Database) -> Any:
+@router.get("/{agent_id}", response_model=schemas.Agent, summary="Get an agent", responses=workspace_problems(AgentNotFound))
+async def get_agent(workspace_id: UUID, agent_id: UUID, caller: AgentReader, database: Database) -> Any:
     """Show one agent."""
     return await queries.get_agent(database, caller, agent_id)
 
@@ -127,7 +122,7 @@ async def get_agent(workspace_id: UUID, agent_id: UUID, caller: Reader, database
     "/{agent_id}",
     response_model=schemas.Agent,
     summary="Change an agent",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, AgentNameTaken, DependencyUnknown, DependencyCycle),
+    responses=workspace_problems(AgentNotFound, AgentNameTaken, DependencyUnknown, DependencyCycle),
 )
 async def update_agent(workspace_id: UUID, agent_id: UUID, body: schemas.AgentUpdate, caller: Writer, database: Database) -> Any:
     """Change the named fields; the others stay as they are. What the agent runs with changes by new config versions."""
@@ -135,7 +130,7 @@ async def update_agent(workspace_id: UUID, agent_id: UUID, body: schemas.AgentUp
 
 
 @router.delete(
-    "/{agent_id}", status_code=204, summary="Delete an agent", responses=problems(*IN_WORKSPACE, AgentNotFound, AgentMerged)
+    "/{agent_id}", status_code=204, summary="Delete an agent", responses=workspace_problems(AgentNotFound, AgentMerged)
 )
 async def delete_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> None:
     """Remove an agent with its aliases, and its place in the graph.
@@ -149,7 +144,7 @@ async def delete_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, datab
     "/{agent_id}/confirm",
     response_model=schemas.Agent,
     summary="Confirm an inferred agent",
-    responses=problems(*IN_WORKSPACE, AgentNotFound, InvalidTransitionError),
+    responses=workspace_problems(AgentNotFound, InvalidTransitionError),
 )
 async def confirm_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> Any:
     """Take in an agent that was seen on spans: from now on it may be scanned."""
@@ -160,8 +155,7 @@ async def confirm_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, data
     "/{agent_id}/merge",
     response_model=schemas.Agent,
     summary="Merge an agent into another",
-    responses=problems(
-        *IN_WORKSPACE,
+    responses=workspace_problems(
         AgentNotFound,
         AgentMerged,
         MergeIntoItself,

@@ -3,15 +3,16 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Body, Depends, Request, Response, Security
+from fastapi import Body, Request, Response
 
 from spectral_api.cookies import REFRESH_COOKIE, CookiesWanted, CsrfTokenWrong, check_csrf, clear_cookies, handed_out
 from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder, ReleasedDatabase
-from spectral_api.paging import Results, envelope, page_request
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.problems import problems, render
 from spectral_api.routing import Router
-from spectral_api.security import PeopleOnly, authenticate, person
+from spectral_api.security import PeopleOnly, person
 from spectral_api.v1.auth import schemas
+from spectral_api.v1.callers import AnyCaller
 from spectral_platform.accounts.errors import AccountSuspended, EmailTaken, LastOwner
 from spectral_platform.auth import commands, queries
 from spectral_platform.auth.errors import (
@@ -27,13 +28,11 @@ from spectral_platform.auth.errors import (
 from spectral_platform.auth.lockout.errors import TooManyAttempts
 from spectral_platform.auth.passwords import commands as passwords
 from spectral_platform.auth.passwords.errors import PasswordWrong, ResetTokenInvalid
-from spectral_platform.core.access import Caller
-from spectral_platform.core.paging import Page, PageRequest
+from spectral_platform.core.paging import Page
 from spectral_platform.invites.errors import InviteRefused
 from spectral_platform.mail.errors import MailUnconfigured
 
 router = Router()
-AnyCaller = Annotated[Caller, Security(authenticate)]
 REFUSALS = (CredentialMissing, CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended)
 
 
@@ -164,9 +163,7 @@ async def logout(caller: AnyCaller, database: Database, settings: CurrentSetting
 @router.get(
     "/sessions", response_model=Results[schemas.Session], summary="List sessions", responses=problems(*REFUSALS, PeopleOnly)
 )
-async def list_sessions(
-    caller: AnyCaller, database: Database, page: Annotated[PageRequest, Depends(page_request)]
-) -> dict[str, Any]:
+async def list_sessions(caller: AnyCaller, database: Database, page: PageByTime) -> dict[str, Any]:
     """List where you are logged in: every session of yours that still goes on."""
     found = await queries.list_sessions(database, person(caller), page=page)
     sessions = [schemas.Session.of(each, current=each.id == caller.session_id) for each in found.results]

@@ -3,34 +3,30 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Response, Security
+from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
 from spectral_api.etags import ConditionalWrite, etag
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
 from spectral_api.v1.authoring import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Reader, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.agents.errors import AgentNotFound
 from spectral_platform.authoring import commands, queries
 from spectral_platform.authoring.errors import SuggestionDecided, SuggestionNotFound
 from spectral_platform.authoring.suggestions import SuggestionStatus
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import Page
 from spectral_platform.evaluations.rubrics.errors import DimensionInUse, RubricChanged, RubricNotFound
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
 @router.post(
     "/generate",
     response_model=schemas.RubricDraft,
     summary="Draft a rubric for an agent",
-    responses=problems(*IN_WORKSPACE, AgentNotFound)
+    responses=workspace_problems(AgentNotFound)
     | {201: {"model": schemas.RubricDraft, "description": "With `save=true`: the rubric was created."}},
 )
 async def generate_rubric(
@@ -63,7 +59,7 @@ async def generate_rubric(
     "/{rubric_id}/suggestions",
     response_model=Results[schemas.Suggestion],
     summary="List suggestions for a rubric",
-    responses=problems(*IN_WORKSPACE, RubricNotFound),
+    responses=workspace_problems(RubricNotFound),
 )
 async def list_suggestions(
     workspace_id: UUID,
@@ -96,7 +92,7 @@ async def list_suggestions(
     "/{rubric_id}/suggestions/{suggestion_id}/accept",
     response_model=schemas.Suggestion,
     summary="Accept a suggestion",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, SuggestionNotFound, SuggestionDecided, DimensionInUse, RubricChanged),
+    responses=workspace_problems(RubricNotFound, SuggestionNotFound, SuggestionDecided, DimensionInUse, RubricChanged),
 )
 async def accept_suggestion(
     workspace_id: UUID,
@@ -120,7 +116,7 @@ async def accept_suggestion(
     "/{rubric_id}/suggestions/{suggestion_id}/dismiss",
     response_model=schemas.Suggestion,
     summary="Dismiss a suggestion",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, SuggestionNotFound, SuggestionDecided),
+    responses=workspace_problems(RubricNotFound, SuggestionNotFound, SuggestionDecided),
 )
 async def dismiss_suggestion(workspace_id: UUID, rubric_id: UUID, suggestion_id: UUID, caller: Writer, database: Database) -> Any:
     """Say that the suggestion is not wanted. It stays dismissed, however much more evidence comes."""

@@ -4,15 +4,14 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Response, Security
+from fastapi import Depends, Query, Response
 
 from spectral_api.dependencies import Database
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import Approver, Reader, Writer
 from spectral_api.v1.changesets import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.agents.errors import AgentNotFound
 from spectral_platform.changesets import commands, queries
 from spectral_platform.changesets.autonomy import commands as autonomy
@@ -30,15 +29,10 @@ from spectral_platform.changesets.errors import (
 )
 from spectral_platform.changesets.exporting import diff_of, environment_of
 from spectral_platform.changesets.states import ChangesetStatus
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
-from spectral_platform.core.paging import PageRequest
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
-Approver = Annotated[Caller, Security(authenticate, scopes=[Scope.APPROVE_AGENTS])]
-DECISION = (*IN_WORKSPACE, ChangesetNotFound, AgentNotFound, InvalidTransitionError, StaleChangeset)
+DECISION = (ChangesetNotFound, AgentNotFound, InvalidTransitionError, StaleChangeset)
 
 
 class ExportFormat(StrEnum):
@@ -58,18 +52,13 @@ async def changeset_filter(
     return queries.ChangesetFilter(status=status, scan_id=scan_id, agent_id=agent_id)
 
 
-@router.get(
-    "",
-    response_model=Results[schemas.ChangesetSummary],
-    summary="List changesets",
-    responses=problems(*IN_WORKSPACE),
-)
+@router.get("", response_model=Results[schemas.ChangesetSummary], summary="List changesets", responses=workspace_problems())
 async def list_changesets(
     workspace_id: UUID,
     caller: Reader,
     database: Database,
     filter: Annotated[queries.ChangesetFilter, Depends(changeset_filter)],
-    page: Annotated[PageRequest, Depends(page_request)],
+    page: PageByTime,
 ) -> Any:
     """List what scans have handed over for a decision, the newest first."""
     return envelope(await queries.list_changesets(database, caller, filter=filter, page=page))
@@ -79,7 +68,7 @@ async def list_changesets(
     "/{changeset_id}",
     response_model=schemas.Changeset,
     summary="Get a changeset",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound),
+    responses=workspace_problems(ChangesetNotFound),
 )
 async def get_changeset(workspace_id: UUID, changeset_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one changeset: what is proposed, why, on which evidence, and what has become of it."""
@@ -90,7 +79,7 @@ async def get_changeset(workspace_id: UUID, changeset_id: UUID, caller: Reader, 
     "/{changeset_id}/accept",
     response_model=schemas.Changeset,
     summary="Accept a changeset",
-    responses=problems(*DECISION, AutonomyForbids, ReplayedEvidence, SimulatedEvidence, ApprovalNotCounted),
+    responses=workspace_problems(*DECISION, AutonomyForbids, ReplayedEvidence, SimulatedEvidence, ApprovalNotCounted),
 )
 async def accept_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Approve of a changeset. With the last of the approvals that the workspace asks for (`required_approvals`), it is accepted.
@@ -106,7 +95,7 @@ async def accept_changeset(workspace_id: UUID, changeset_id: UUID, caller: Appro
     "/{changeset_id}/withdraw",
     response_model=schemas.Changeset,
     summary="Withdraw an approval",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound, NoApprovalToWithdraw),
+    responses=workspace_problems(ChangesetNotFound, NoApprovalToWithdraw),
 )
 async def withdraw_approval(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Take your own approval back while it waits for others. What was accepted already is rejected or rolled back instead."""
@@ -117,7 +106,7 @@ async def withdraw_approval(workspace_id: UUID, changeset_id: UUID, caller: Appr
     "/{changeset_id}/reject",
     response_model=schemas.Changeset,
     summary="Reject a changeset",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound, InvalidTransitionError),
+    responses=workspace_problems(ChangesetNotFound, InvalidTransitionError),
 )
 async def reject_changeset(
     workspace_id: UUID, changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database
@@ -130,7 +119,7 @@ async def reject_changeset(
     "/{changeset_id}/apply",
     response_model=schemas.Changeset,
     summary="Apply a changeset",
-    responses=problems(*DECISION, AutonomyForbids, EvidenceForbids, JudgeUncalibrated),
+    responses=workspace_problems(*DECISION, AutonomyForbids, EvidenceForbids, JudgeUncalibrated),
 )
 async def apply_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Label the accepted versions `production`: from now on agents fetch them.
@@ -144,7 +133,7 @@ async def apply_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approv
     "/{changeset_id}/rollback",
     response_model=schemas.Changeset,
     summary="Roll a changeset back",
-    responses=problems(*DECISION),
+    responses=workspace_problems(*DECISION),
 )
 async def rollback_changeset(
     workspace_id: UUID, changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database
@@ -157,7 +146,7 @@ async def rollback_changeset(
     "/{changeset_id}/watch/stop",
     response_model=schemas.Changeset,
     summary="Stop watching production",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound, NotWatched),
+    responses=workspace_problems(ChangesetNotFound, NotWatched),
 )
 async def stop_watch(workspace_id: UUID, changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database) -> Any:
     """Keep what the system applied under `bounded_auto`, whatever production shows from here on."""
@@ -168,7 +157,7 @@ async def stop_watch(workspace_id: UUID, changeset_id: UUID, body: schemas.Reaso
     "/{changeset_id}/comments",
     response_model=schemas.Changeset,
     summary="Comment on a changeset",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound),
+    responses=workspace_problems(ChangesetNotFound),
 )
 async def comment_on_changeset(
     workspace_id: UUID, changeset_id: UUID, body: schemas.Comment, caller: Writer, database: Database
@@ -181,7 +170,7 @@ async def comment_on_changeset(
     "/{changeset_id}/export",
     response_model=schemas.Export,
     summary="Export a changeset",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound)
+    responses=workspace_problems(ChangesetNotFound)
     | {200: {"content": {"text/x-diff": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}}},
 )
 async def export_changeset(

@@ -1,26 +1,22 @@
 """Endpoints of invites."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Depends, Response, Security
+from fastapi import Response
 
 from spectral_api.dependencies import CurrentSettings, Database
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import AccountAdmin
 from spectral_api.v1.invites import schemas
-from spectral_api.v1.refusals import IN_ACCOUNT
-from spectral_platform.core.access import Caller, Scope
+from spectral_api.v1.refusals import account_problems
 from spectral_platform.core.errors import InvalidTransitionError
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.invites import commands, queries
 from spectral_platform.invites.errors import InInvitedAccount, InvitedWorkspaceUnknown, InviteNotFound, InvitePending
 from spectral_platform.invites.models import Invite, WorkspaceGrant
 
 router = Router()
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
 
 
 def issued(invite: Invite, token: str) -> schemas.IssuedInvite:
@@ -28,8 +24,8 @@ def issued(invite: Invite, token: str) -> schemas.IssuedInvite:
     return schemas.IssuedInvite.model_validate(invite).model_copy(update={"token": token})
 
 
-@router.get("", response_model=Results[schemas.Invite], summary="List invites", responses=problems(*IN_ACCOUNT))
-async def list_invites(caller: Admin, database: Database, page: Annotated[PageRequest, Depends(page_request)]) -> Any:
+@router.get("", response_model=Results[schemas.Invite], summary="List invites", responses=account_problems())
+async def list_invites(caller: AccountAdmin, database: Database, page: PageByTime) -> Any:
     """List the invites into the account, whatever became of them. Tokens are never shown again."""
     return envelope(await queries.list_invites(database, caller, page=page))
 
@@ -38,10 +34,10 @@ async def list_invites(caller: Admin, database: Database, page: Annotated[PageRe
     "",
     status_code=201,
     summary="Invite somebody",
-    responses=problems(*IN_ACCOUNT, InInvitedAccount, InvitePending, InvitedWorkspaceUnknown),
+    responses=account_problems(InInvitedAccount, InvitePending, InvitedWorkspaceUnknown),
 )
 async def create_invite(
-    body: schemas.InviteCreate, caller: Admin, database: Database, settings: CurrentSettings, response: Response
+    body: schemas.InviteCreate, caller: AccountAdmin, database: Database, settings: CurrentSettings, response: Response
 ) -> schemas.IssuedInvite:
     """Invite somebody into the account: whoever has the token joins by registering with it, once and within seven days.
 
@@ -59,10 +55,8 @@ async def create_invite(
     return issued(invite, token)
 
 
-@router.get(
-    "/{invite_id}", response_model=schemas.Invite, summary="Get an invite", responses=problems(*IN_ACCOUNT, InviteNotFound)
-)
-async def get_invite(invite_id: UUID, caller: Admin, database: Database) -> Any:
+@router.get("/{invite_id}", response_model=schemas.Invite, summary="Get an invite", responses=account_problems(InviteNotFound))
+async def get_invite(invite_id: UUID, caller: AccountAdmin, database: Database) -> Any:
     """Show what became of an invite."""
     return await queries.get_invite(database, caller, invite_id)
 
@@ -71,18 +65,18 @@ async def get_invite(invite_id: UUID, caller: Admin, database: Database) -> Any:
     "/{invite_id}",
     status_code=204,
     summary="Revoke an invite",
-    responses=problems(*IN_ACCOUNT, InviteNotFound, InvalidTransitionError),
+    responses=account_problems(InviteNotFound, InvalidTransitionError),
 )
-async def revoke_invite(invite_id: UUID, caller: Admin, database: Database) -> None:
+async def revoke_invite(invite_id: UUID, caller: AccountAdmin, database: Database) -> None:
     """Let nobody in with this invite from now on."""
     await commands.revoke_invite(database, caller, invite_id)
 
 
 @router.post(
-    "/{invite_id}/resend",
-    summary="Send an invite again",
-    responses=problems(*IN_ACCOUNT, InviteNotFound, InvalidTransitionError),
+    "/{invite_id}/resend", summary="Send an invite again", responses=account_problems(InviteNotFound, InvalidTransitionError)
 )
-async def resend_invite(invite_id: UUID, caller: Admin, database: Database, settings: CurrentSettings) -> schemas.IssuedInvite:
+async def resend_invite(
+    invite_id: UUID, caller: AccountAdmin, database: Database, settings: CurrentSettings
+) -> schemas.IssuedInvite:
     """Give an invite that waits, or waited too long, a new token and seven more days. The old token is void."""
     return issued(*await commands.resend_invite(database, caller, settings, invite_id))

@@ -1,40 +1,29 @@
 """Endpoints of API keys."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Depends, Response, Security
+from fastapi import Response
 
 from spectral_api.dependencies import Database
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import Admin
 from spectral_api.v1.keys import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import PageRequest
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.keys import commands, queries
 from spectral_platform.keys.errors import KeyExpiryInPast, KeyNotFound, KeyScopeRefused
 
 router = Router()
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
 
 
-@router.get("", response_model=Results[schemas.Key], summary="List API keys", responses=problems(*IN_WORKSPACE))
-async def list_keys(
-    workspace_id: UUID, caller: Admin, database: Database, page: Annotated[PageRequest, Depends(page_request)]
-) -> Any:
+@router.get("", response_model=Results[schemas.Key], summary="List API keys", responses=workspace_problems())
+async def list_keys(workspace_id: UUID, caller: Admin, database: Database, page: PageByTime) -> Any:
     """List the keys of the workspace, revoked ones too. Secrets are never shown again."""
     return envelope(await queries.list_keys(database, caller, page=page))
 
 
-@router.post(
-    "",
-    status_code=201,
-    summary="Issue an API key",
-    responses=problems(*IN_WORKSPACE, KeyScopeRefused, KeyExpiryInPast),
-)
+@router.post("", status_code=201, summary="Issue an API key", responses=workspace_problems(KeyScopeRefused, KeyExpiryInPast))
 async def create_key(
     workspace_id: UUID, body: schemas.KeyCreate, caller: Admin, database: Database, response: Response
 ) -> schemas.IssuedKey:
@@ -45,7 +34,7 @@ async def create_key(
     return schemas.IssuedKey(**shown.model_dump(exclude={"key_id"}), key=secret)
 
 
-@router.delete("/{key_id}", status_code=204, summary="Revoke an API key", responses=problems(*IN_WORKSPACE, KeyNotFound))
+@router.delete("/{key_id}", status_code=204, summary="Revoke an API key", responses=workspace_problems(KeyNotFound))
 async def revoke_key(workspace_id: UUID, key_id: UUID, caller: Admin, database: Database) -> None:
     """Refuse the key from now on, in every process at once."""
     await commands.revoke_key(database, caller, key_id)

@@ -1,21 +1,19 @@
 """Endpoints of the people of the account, and of those of a workspace."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Depends, Response, Security
+from fastapi import Response
 
 from spectral_api.dependencies import Database
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import PeopleOnly, authenticate, person
+from spectral_api.security import PeopleOnly, person
+from spectral_api.v1.callers import AccountAdmin, Admin, AnyCaller, Reader
 from spectral_api.v1.members import schemas
-from spectral_api.v1.refusals import IN_ACCOUNT, IN_WORKSPACE
+from spectral_api.v1.refusals import account_problems, workspace_problems
 from spectral_platform.accounts import queries
 from spectral_platform.accounts.errors import LastOwner, MemberNotFound, OperationsReserved
-from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.members import commands
 from spectral_platform.workspaces import commands as workspaces
 from spectral_platform.workspaces.errors import AlreadyMember, PersonUnknown, WorkspaceMemberNotFound
@@ -23,17 +21,12 @@ from spectral_platform.workspaces.queries import list_workspace_members as list_
 
 router = Router()
 workspace_router = Router()
-AnyCaller = Annotated[Caller, Security(authenticate)]
-AccountAdmin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
-PageQuery = Annotated[PageRequest, Depends(page_request)]
 
 
 @router.get(
-    "", response_model=Results[schemas.Member], summary="List the account's members", responses=problems(*IN_ACCOUNT, PeopleOnly)
+    "", response_model=Results[schemas.Member], summary="List the account's members", responses=account_problems(PeopleOnly)
 )
-async def list_members(caller: AnyCaller, database: Database, page: PageQuery) -> Any:
+async def list_members(caller: AnyCaller, database: Database, page: PageByTime) -> Any:
     """List the people of the account; every member may see them."""
     return envelope(await queries.list_members(database, person(caller), page=page))
 
@@ -42,7 +35,7 @@ async def list_members(caller: AnyCaller, database: Database, page: PageQuery) -
     "/{user_id}",
     response_model=schemas.Member,
     summary="Change a member of the account",
-    responses=problems(*IN_ACCOUNT, MemberNotFound, LastOwner, OperationsReserved),
+    responses=account_problems(MemberNotFound, LastOwner, OperationsReserved),
 )
 async def update_member(user_id: UUID, body: schemas.MemberUpdate, caller: AccountAdmin, database: Database) -> Any:
     """Change somebody's role, or shut them out (`revoked`) and let them in again (`active`), from their next request on.
@@ -56,7 +49,7 @@ async def update_member(user_id: UUID, body: schemas.MemberUpdate, caller: Accou
     "/{user_id}",
     status_code=204,
     summary="Remove a member from the account",
-    responses=problems(*IN_ACCOUNT, MemberNotFound, LastOwner, OperationsReserved),
+    responses=account_problems(MemberNotFound, LastOwner, OperationsReserved),
 )
 async def remove_member(user_id: UUID, caller: AccountAdmin, database: Database) -> None:
     """Erase somebody from the account: their login, their sessions and their roles end at once, and what they made stays.
@@ -67,9 +60,9 @@ async def remove_member(user_id: UUID, caller: AccountAdmin, database: Database)
 
 
 @workspace_router.get(
-    "", response_model=Results[schemas.WorkspaceMember], summary="List the workspace's members", responses=problems(*IN_WORKSPACE)
+    "", response_model=Results[schemas.WorkspaceMember], summary="List the workspace's members", responses=workspace_problems()
 )
-async def list_workspace_members(workspace_id: UUID, caller: Reader, database: Database, page: PageQuery) -> Any:
+async def list_workspace_members(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List who was given a role in the workspace. The account's owners reach it without one."""
     return envelope(await list_people(database, caller, page=page))
 
@@ -79,7 +72,7 @@ async def list_workspace_members(workspace_id: UUID, caller: Reader, database: D
     status_code=201,
     response_model=schemas.WorkspaceMember,
     summary="Add a member to the workspace",
-    responses=problems(*IN_WORKSPACE, PersonUnknown, AlreadyMember),
+    responses=workspace_problems(PersonUnknown, AlreadyMember),
 )
 async def add_workspace_member(
     workspace_id: UUID, body: schemas.WorkspaceMemberCreate, caller: Admin, database: Database, response: Response
@@ -94,7 +87,7 @@ async def add_workspace_member(
     "/{user_id}",
     response_model=schemas.WorkspaceMember,
     summary="Change a member of the workspace",
-    responses=problems(*IN_WORKSPACE, WorkspaceMemberNotFound),
+    responses=workspace_problems(WorkspaceMemberNotFound),
 )
 async def update_workspace_member(
     workspace_id: UUID, user_id: UUID, body: schemas.WorkspaceMemberUpdate, caller: Admin, database: Database
@@ -107,7 +100,7 @@ async def update_workspace_member(
     "/{user_id}",
     status_code=204,
     summary="Remove a member from the workspace",
-    responses=problems(*IN_WORKSPACE, WorkspaceMemberNotFound),
+    responses=workspace_problems(WorkspaceMemberNotFound),
 )
 async def remove_workspace_member(workspace_id: UUID, user_id: UUID, caller: Admin, database: Database) -> None:
     """Take somebody's role in the workspace away; they stay in the account."""

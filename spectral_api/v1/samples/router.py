@@ -5,22 +5,19 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Path, Query, Request, Response, Security
+from fastapi import Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from spectral_api.dependencies import Database, DatabaseHolder
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
 from spectral_api.streaming import CSV, NDJSON, TooManyStreams, stream
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Reader, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.samples import schemas
 from spectral_api.v1.samples.uploads import REQUEST_BODY, SamplesMediaTypeUnsupported, received
 from spectral_platform.core import database as platform_database
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import PayloadTooLargeError
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.samples import commands, queries
 from spectral_platform.samples.errors import (
     SampleDuplicated,
@@ -36,21 +33,18 @@ from spectral_platform.traces.errors import SearchTooBroad
 LARGEST_NUMBER = 2**31 - 1
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
-NewestFirst = Annotated[PageRequest, Depends(page_request)]
 
 Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the version.")]
 
 
-@router.get("/sets", response_model=Results[schemas.SampleSet], summary="List sample sets", responses=problems(*IN_WORKSPACE))
-async def list_sample_sets(workspace_id: UUID, caller: Reader, database: Database, page: NewestFirst) -> Any:
+@router.get("/sets", response_model=Results[schemas.SampleSet], summary="List sample sets", responses=workspace_problems())
+async def list_sample_sets(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the sample sets of the workspace."""
     return envelope(await queries.list_sample_sets(database, caller, page=page))
 
 
 @router.post(
-    "/sets", status_code=201, response_model=schemas.SampleSet, summary="Create a sample set", responses=problems(*IN_WORKSPACE)
+    "/sets", status_code=201, response_model=schemas.SampleSet, summary="Create a sample set", responses=workspace_problems()
 )
 async def create_sample_set(
     workspace_id: UUID, body: schemas.SampleSetCreate, caller: Writer, database: Database, response: Response
@@ -65,7 +59,7 @@ async def create_sample_set(
     "/sets/{sample_set_id}",
     response_model=schemas.SampleSet,
     summary="Get a sample set",
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+    responses=workspace_problems(SampleSetNotFound),
 )
 async def get_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one sample set."""
@@ -76,7 +70,7 @@ async def get_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Reader
     "/sets/{sample_set_id}",
     response_model=schemas.SampleSet,
     summary="Change a sample set",
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+    responses=workspace_problems(SampleSetNotFound),
 )
 async def update_sample_set(
     workspace_id: UUID, sample_set_id: UUID, body: schemas.SampleSetUpdate, caller: Writer, database: Database
@@ -87,10 +81,7 @@ async def update_sample_set(
 
 
 @router.delete(
-    "/sets/{sample_set_id}",
-    status_code=204,
-    summary="Delete a sample set",
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+    "/sets/{sample_set_id}", status_code=204, summary="Delete a sample set", responses=workspace_problems(SampleSetNotFound)
 )
 async def delete_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Writer, database: Database) -> None:
     """Erase the set, its samples and its published versions. Scans that used them keep their verdicts."""
@@ -101,9 +92,9 @@ async def delete_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Wri
     "/sets/{sample_set_id}/samples",
     response_model=Results[schemas.Sample],
     summary="List the samples of a set",
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+    responses=workspace_problems(SampleSetNotFound),
 )
-async def list_samples(workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: NewestFirst) -> Any:
+async def list_samples(workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the samples that the set has now; published versions may differ."""
     found = await queries.list_samples(database, caller, sample_set_id, page=page)
     return {**envelope(found), "results": [schemas.Sample.of(row) for row in found.results]}
@@ -115,7 +106,7 @@ async def list_samples(workspace_id: UUID, sample_set_id: UUID, caller: Reader, 
     response_model=schemas.Addition,
     summary="Add samples to a set",
     openapi_extra={"requestBody": REQUEST_BODY},
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound, SampleFileUnreadable, PayloadTooLargeError, SamplesMediaTypeUnsupported),
+    responses=workspace_problems(SampleSetNotFound, SampleFileUnreadable, PayloadTooLargeError, SamplesMediaTypeUnsupported),
 )
 async def add_samples(
     workspace_id: UUID,
@@ -143,7 +134,7 @@ async def add_samples(
     "/sets/{sample_set_id}/curate",
     status_code=201,
     summary="Make samples of traces",
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound, SearchTooBroad),
+    responses=workspace_problems(SampleSetNotFound, SearchTooBroad),
 )
 async def curate_samples(
     workspace_id: UUID,
@@ -172,7 +163,7 @@ async def curate_samples(
     response_model=schemas.SampleSetVersion,
     summary="Publish a sample set",
     responses={
-        **problems(*IN_WORKSPACE, SampleSetNotFound, SampleSetEmpty),
+        **workspace_problems(SampleSetNotFound, SampleSetEmpty),
         200: {"model": schemas.SampleSetVersion, "description": "Nothing has changed: the newest version."},
     },
 )
@@ -193,10 +184,10 @@ async def publish_sample_set(
     "/sets/{sample_set_id}/versions",
     response_model=Results[schemas.SampleSetVersion],
     summary="List the versions of a sample set",
-    responses=problems(*IN_WORKSPACE, SampleSetNotFound),
+    responses=workspace_problems(SampleSetNotFound),
 )
 async def list_sample_set_versions(
-    workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: NewestFirst
+    workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: PageByTime
 ) -> Any:
     """List what was published of the set."""
     return envelope(await queries.list_sample_set_versions(database, caller, sample_set_id, page=page))
@@ -206,7 +197,7 @@ async def list_sample_set_versions(
     "/sets/{sample_set_id}/versions/{number}",
     response_model=schemas.SampleSetVersion,
     summary="Get a version of a sample set",
-    responses=problems(*IN_WORKSPACE, SampleSetVersionNotFound),
+    responses=workspace_problems(SampleSetVersionNotFound),
 )
 async def get_sample_set_version(
     workspace_id: UUID, sample_set_id: UUID, number: Number, caller: Reader, database: Database
@@ -220,7 +211,7 @@ async def get_sample_set_version(
     response_class=StreamingResponse,
     summary="Export a sample set",
     responses={
-        **problems(*IN_WORKSPACE, SampleSetNotFound, SampleSetVersionNotFound, TooManyStreams),
+        **workspace_problems(SampleSetNotFound, SampleSetVersionNotFound, TooManyStreams),
         200: {
             "description": "One sample a line, or a row.",
             "content": {NDJSON: {"schema": {"type": "string"}}, CSV: {"schema": {"type": "string"}}},
@@ -264,9 +255,7 @@ async def export_sample_set(
     return await stream(request, parts(), {"Content-Disposition": f'attachment; filename="{name}"'}, media_type=media_type)
 
 
-@router.get(
-    "/{sample_id}", response_model=schemas.Sample, summary="Get a sample", responses=problems(*IN_WORKSPACE, SampleNotFound)
-)
+@router.get("/{sample_id}", response_model=schemas.Sample, summary="Get a sample", responses=workspace_problems(SampleNotFound))
 async def get_sample(workspace_id: UUID, sample_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one sample as it is now."""
     return schemas.Sample.of(await queries.get_sample(database, caller, sample_id))
@@ -276,7 +265,7 @@ async def get_sample(workspace_id: UUID, sample_id: UUID, caller: Reader, databa
     "/{sample_id}",
     response_model=schemas.Sample,
     summary="Change a sample",
-    responses=problems(*IN_WORKSPACE, SampleNotFound, SampleDuplicated),
+    responses=workspace_problems(SampleNotFound, SampleDuplicated),
 )
 async def update_sample(
     workspace_id: UUID, sample_id: UUID, body: schemas.SampleUpdate, caller: Writer, database: Database
@@ -286,7 +275,7 @@ async def update_sample(
     return schemas.Sample.of(await commands.update_sample(database, caller, sample_id, changes=changes))
 
 
-@router.delete("/{sample_id}", status_code=204, summary="Delete a sample", responses=problems(*IN_WORKSPACE, SampleNotFound))
+@router.delete("/{sample_id}", status_code=204, summary="Delete a sample", responses=workspace_problems(SampleNotFound))
 async def delete_sample(workspace_id: UUID, sample_id: UUID, caller: Writer, database: Database) -> None:
     """Take the sample out of its set. Published versions keep it."""
     await commands.delete_sample(database, caller, sample_id)

@@ -3,16 +3,15 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Request, Security
+from fastapi import Query, Request
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Reader
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.scans import schemas
-from spectral_platform.core.access import Caller, Scope
+from spectral_platform.core.access import Caller
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.settings import Settings
 from spectral_platform.scans import queries
@@ -21,14 +20,10 @@ from spectral_platform.scans.links import ArtifactLink
 from spectral_platform.scans.models import ScanArtifact
 
 router = Router(prefix="/{scan_id}/artifacts")
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
 
 
 @router.get(
-    "",
-    response_model=Results[schemas.Artifact],
-    summary="List a scan's files",
-    responses=problems(*IN_WORKSPACE, ScanNotFound),
+    "", response_model=Results[schemas.Artifact], summary="List a scan's files", responses=workspace_problems(ScanNotFound)
 )
 async def list_scan_artifacts(
     workspace_id: UUID,
@@ -51,7 +46,7 @@ async def list_scan_artifacts(
     return {**found, "results": [_shown(artifact, caller, settings, request) for artifact in found["results"]]}
 
 
-@router.get("/{artifact_id}", summary="Get a scan's file", responses=problems(*IN_WORKSPACE, ScanNotFound, ArtifactNotFound))
+@router.get("/{artifact_id}", summary="Get a scan's file", responses=workspace_problems(ScanNotFound, ArtifactNotFound))
 async def get_scan_artifact(
     workspace_id: UUID,
     scan_id: UUID,

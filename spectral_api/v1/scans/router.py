@@ -3,21 +3,20 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response, Security
+from fastapi import Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 
 from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
 from spectral_api.files import HTML, MARKDOWN, file_response
-from spectral_api.paging import Limit, Offset, Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import Limit, Offset, PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import Credential, authenticate, let_in_again
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.security import Credential, let_in_again
+from spectral_api.v1.callers import Reader, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.scans import artifacts, schemas, steps
 from spectral_api.v1.scans.schedules.router import router as schedules
 from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, TooManyFollowers, bound_stream, stream_events
 from spectral_platform.agents.errors import SecretHeadersUnreadable
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.core.values import Moment
@@ -41,10 +40,7 @@ router = Router()
 router.include_router(schedules)  # before /scans/{scan_id}
 router.include_router(artifacts.router)
 router.include_router(steps.router)
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 PLANNING = (
-    *IN_WORKSPACE,
     ScanNotPossible,
     BudgetTooSmall,
     MixedSimulation,
@@ -73,7 +69,7 @@ def _located(view: queries.ScanView, workspace_id: UUID, response: Response) -> 
     return schemas.Scan.of(view)
 
 
-@router.post("", status_code=202, summary="Start a scan", responses=problems(*PLANNING, ScanAlreadyActive))
+@router.post("", status_code=202, summary="Start a scan", responses=workspace_problems(*PLANNING, ScanAlreadyActive))
 async def create_scan(
     workspace_id: UUID,
     body: schemas.ScanCreate,
@@ -92,7 +88,7 @@ async def create_scan(
     return _located(view, workspace_id, response)
 
 
-@router.post("/quote", summary="Quote a scan", responses=problems(*PLANNING))
+@router.post("/quote", summary="Quote a scan", responses=workspace_problems(*PLANNING))
 async def quote_scan(
     workspace_id: UUID, body: schemas.ScanCreate, caller: Writer, database: Database, settings: CurrentSettings
 ) -> Readiness:
@@ -100,20 +96,20 @@ async def quote_scan(
     return await commands.quote_scan(database, caller, settings, request=body.settings())
 
 
-@router.get("", response_model=Results[schemas.Scan], summary="List scans", responses=problems(*IN_WORKSPACE))
+@router.get("", response_model=Results[schemas.Scan], summary="List scans", responses=workspace_problems())
 async def list_scans(
     workspace_id: UUID,
     caller: Reader,
     database: Database,
     filter: Annotated[queries.ScanFilter, Depends(scan_filter)],
-    page: Annotated[PageRequest, Depends(page_request)],
+    page: PageByTime,
 ) -> Any:
     """List the scans of the workspace, newest first."""
     found = envelope(await queries.list_scans(database, caller, filter=filter, page=page))
     return {**found, "results": [schemas.Scan.of(view) for view in found["results"]]}
 
 
-@router.get("/{scan_id}", summary="Get a scan", responses=problems(*IN_WORKSPACE, ScanNotFound))
+@router.get("/{scan_id}", summary="Get a scan", responses=workspace_problems(ScanNotFound))
 async def get_scan(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.Scan:
     """Show one scan: its status, progress and, once it is decided, its verdict."""
     return schemas.Scan.of(await queries.get_scan(database, caller, scan_id))
@@ -123,7 +119,7 @@ async def get_scan(workspace_id: UUID, scan_id: UUID, caller: Reader, database: 
     "/{scan_id}/cancel",
     status_code=202,
     summary="Cancel a scan",
-    responses=problems(*IN_WORKSPACE, ScanNotFound, InvalidTransitionError),
+    responses=workspace_problems(ScanNotFound, InvalidTransitionError),
 )
 async def cancel_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
     """Stop a scan within two seconds. Calls in flight are abandoned and charged; what was measured stays readable."""
@@ -134,7 +130,7 @@ async def cancel_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, databas
     "/{scan_id}/retry",
     status_code=202,
     summary="Try a scan again",
-    responses=problems(*IN_WORKSPACE, ScanNotFound, RetryNotPossible, ScanNotPossible, ScanAlreadyActive),
+    responses=workspace_problems(ScanNotFound, RetryNotPossible, ScanNotPossible, ScanAlreadyActive),
 )
 async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
     """Start a new scan with the settings of one that failed or was cancelled; what that one was answered is not asked again."""
@@ -145,7 +141,7 @@ async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database
     "/{scan_id}/events",
     response_model=Results[schemas.ScanEvent],
     summary="List a scan's events",
-    responses=problems(*IN_WORKSPACE, ScanNotFound, TooManyRequests, TooManyFollowers)
+    responses=workspace_problems(ScanNotFound, TooManyRequests, TooManyFollowers)
     | {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
 )
 async def list_scan_events(
@@ -182,7 +178,7 @@ async def list_scan_events(
     return envelope(await queries.list_scan_events(database, caller, scan_id, page=page))
 
 
-@router.get("/{scan_id}/cost", summary="Get a scan's cost", responses=problems(*IN_WORKSPACE, ScanNotFound))
+@router.get("/{scan_id}/cost", summary="Get a scan's cost", responses=workspace_problems(ScanNotFound))
 async def get_scan_cost(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.ScanCost:
     """Show what a scan has cost by model, by phase and by purpose, and how its budget stands."""
     return schemas.ScanCost.of(await queries.get_scan_cost(database, caller, scan_id))
@@ -192,7 +188,7 @@ async def get_scan_cost(workspace_id: UUID, scan_id: UUID, caller: Reader, datab
     "/{scan_id}/report",
     response_model=schemas.ScanReport,
     summary="Get a scan's report",
-    responses=problems(*IN_WORKSPACE, ScanNotFound, ArtifactNotFound)
+    responses=workspace_problems(ScanNotFound, ArtifactNotFound)
     | {200: {"content": {HTML: {"schema": {"type": "string"}}, MARKDOWN: {"schema": {"type": "string"}}}}},
 )
 async def get_scan_report(

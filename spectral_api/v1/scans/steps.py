@@ -3,26 +3,23 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Security
+from fastapi import Query
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Reader
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.scans import schemas
 from spectral_api.v1.scans.streaming import LARGEST_SEQUENCE
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.scans import queries
 from spectral_platform.scans.errors import ScanNotFound, StepNotFound
 from spectral_platform.scans.steps import Step
 
 router = Router(prefix="/{scan_id}/steps")
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
 
 
-@router.get("", response_model=Results[Step], summary="List a scan's steps", responses=problems(*IN_WORKSPACE, ScanNotFound))
+@router.get("", response_model=Results[Step], summary="List a scan's steps", responses=workspace_problems(ScanNotFound))
 async def list_scan_steps(
     workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
 ) -> Any:
@@ -34,7 +31,7 @@ async def list_scan_steps(
     }
 
 
-@router.get("/{step_id}", summary="Get a scan's step", responses=problems(*IN_WORKSPACE, ScanNotFound, StepNotFound))
+@router.get("/{step_id}", summary="Get a scan's step", responses=workspace_problems(ScanNotFound, StepNotFound))
 async def get_scan_step(workspace_id: UUID, scan_id: UUID, step_id: UUID, caller: Reader, database: Database) -> Step:
     """Show one step."""
     return await queries.get_scan_step(database, caller, scan_id, step_id)
@@ -44,7 +41,7 @@ async def get_scan_step(workspace_id: UUID, scan_id: UUID, step_id: UUID, caller
     "/{step_id}/logs",
     response_model=schemas.StepLog,
     summary="Read a step's log",
-    responses=problems(*IN_WORKSPACE, ScanNotFound, StepNotFound),
+    responses=workspace_problems(ScanNotFound, StepNotFound),
 )
 async def list_step_logs(
     workspace_id: UUID,

@@ -10,19 +10,18 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
 from spectral_api.otel.receiving import CurrentIntake, hold_memory
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
 from spectral_api.security import authenticate
 from spectral_api.streaming import NDJSON, TooManyStreams, stream
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Reader, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.traces import export, parameters, schemas
 from spectral_api.v1.traces.sessions.router import router as sessions
 from spectral_api.v1.traces.tree import write
 from spectral_platform.changesets.clusters.errors import ClusterNotFound
 from spectral_platform.changesets.clusters.queries import list_cluster_traces
 from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.traces import commands, exporting, queries
 from spectral_platform.traces.errors import Busy, SearchTooBroad, SpanNotFound, StorageFull, TraceNotFound
 from spectral_platform.traces.links import FeedbackLink
@@ -30,17 +29,12 @@ from spectral_platform.traces.reports import rejection_of_report, spans_of_repor
 
 router = Router()
 router.include_router(sessions, prefix="/sessions")
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 Sender = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
 TraceId = Annotated[schemas.HexTraceId, Path(description="The trace.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])]
 
 
 @router.get(
-    "",
-    response_model=schemas.TraceResults,
-    summary="List traces",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound, SearchTooBroad),
+    "", response_model=schemas.TraceResults, summary="List traces", responses=workspace_problems(ClusterNotFound, SearchTooBroad)
 )
 async def list_traces(
     workspace_id: UUID, caller: Reader, database: Database, query: Annotated[parameters.TraceQuery, Query()]
@@ -85,7 +79,7 @@ async def _examples(database: AsyncSession, caller: Caller, cluster_id: UUID | N
     response_class=StreamingResponse,
     summary="Export traces",
     responses={
-        **problems(*IN_WORKSPACE, ClusterNotFound, TooManyStreams),
+        **workspace_problems(ClusterNotFound, TooManyStreams),
         200: {"description": "Lines of JSON.", "content": {NDJSON: {"schema": {"type": "string"}}}},
     },
 )
@@ -109,7 +103,7 @@ async def stream_traces(
     "",
     status_code=202,
     summary="Ingest traces (JSON)",
-    responses=problems(*IN_WORKSPACE, Busy, StorageFull),
+    responses=workspace_problems(Busy, StorageFull),
     dependencies=[Depends(hold_memory)],
 )
 async def create_traces(
@@ -138,12 +132,7 @@ async def create_traces(
     )
 
 
-@router.get(
-    "/{trace_id}",
-    response_model=schemas.TraceDetail,
-    summary="Get a trace",
-    responses=problems(*IN_WORKSPACE, TraceNotFound),
-)
+@router.get("/{trace_id}", response_model=schemas.TraceDetail, summary="Get a trace", responses=workspace_problems(TraceNotFound))
 async def get_trace(
     workspace_id: UUID,
     trace_id: TraceId,
@@ -163,7 +152,7 @@ async def get_trace(
     return Response(write(trace, *texts[trace_id], spans, pagination), media_type="application/json")
 
 
-@router.delete("/{trace_id}", status_code=204, summary="Erase a trace", responses=problems(*IN_WORKSPACE, TraceNotFound))
+@router.delete("/{trace_id}", status_code=204, summary="Erase a trace", responses=workspace_problems(TraceNotFound))
 async def delete_trace(workspace_id: UUID, trace_id: TraceId, caller: Writer, database: Database) -> None:
     """Erase one trace for good: its spans, its feedback, and everything that can be found of it by search.
 
@@ -180,7 +169,7 @@ async def delete_trace(workspace_id: UUID, trace_id: TraceId, caller: Writer, da
     response_model=schemas.Feedback,
     status_code=201,
     summary="Give feedback",
-    responses=problems(*IN_WORKSPACE, TraceNotFound, SpanNotFound),
+    responses=workspace_problems(TraceNotFound, SpanNotFound),
 )
 async def create_feedback(
     workspace_id: UUID,
@@ -209,7 +198,7 @@ async def create_feedback(
     "/{trace_id}/feedback-link",
     status_code=201,
     summary="Make a feedback link",
-    responses=problems(*IN_WORKSPACE, TraceNotFound, SpanNotFound),
+    responses=workspace_problems(TraceNotFound, SpanNotFound),
 )
 async def create_feedback_link(
     workspace_id: UUID,
@@ -238,14 +227,8 @@ async def create_feedback_link(
     "/{trace_id}/feedback",
     response_model=Results[schemas.Feedback],
     summary="List feedback",
-    responses=problems(*IN_WORKSPACE, TraceNotFound),
+    responses=workspace_problems(TraceNotFound),
 )
-async def list_feedback(
-    workspace_id: UUID,
-    trace_id: TraceId,
-    caller: Reader,
-    database: Database,
-    page: Annotated[PageRequest, Depends(page_request)],
-) -> Any:
+async def list_feedback(workspace_id: UUID, trace_id: TraceId, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List what was thought of a trace and its spans, newest first."""
     return envelope(await queries.list_feedback(database, caller, trace_id, page=page))

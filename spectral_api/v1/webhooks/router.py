@@ -5,38 +5,31 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Query, Response, Security
+from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Admin, Reader
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.webhooks import schemas
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.outbound import OutboundRefused
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.webhooks import commands, queries
 from spectral_platform.webhooks.errors import DeliveryNotFound, TooManyWebhooks, WebhookIsDisabled, WebhookNotFound
 from spectral_platform.webhooks.events import EventType
 from spectral_platform.webhooks.states import DeliveryStatus
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
 
 
-@router.get("", response_model=Results[schemas.Webhook], summary="List webhooks", responses=problems(*IN_WORKSPACE))
-async def list_webhooks(
-    workspace_id: UUID, caller: Reader, database: Database, page: Annotated[PageRequest, Depends(page_request)]
-) -> Any:
+@router.get("", response_model=Results[schemas.Webhook], summary="List webhooks", responses=workspace_problems())
+async def list_webhooks(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the webhooks of the workspace, disabled ones too. Secrets are never shown again."""
     return envelope(await queries.list_webhooks(database, caller, page=page))
 
 
-@router.post("", status_code=201, summary="Create a webhook", responses=problems(*IN_WORKSPACE, OutboundRefused, TooManyWebhooks))
+@router.post("", status_code=201, summary="Create a webhook", responses=workspace_problems(OutboundRefused, TooManyWebhooks))
 async def create_webhook(
     workspace_id: UUID,
     body: schemas.WebhookCreate,
@@ -69,7 +62,7 @@ async def create_webhook(
     "/deliveries/{delivery_id}",
     response_model=schemas.DeliveryWithPayload,
     summary="Get a delivery",
-    responses=problems(*IN_WORKSPACE, DeliveryNotFound),
+    responses=workspace_problems(DeliveryNotFound),
 )
 async def get_delivery(workspace_id: UUID, delivery_id: UUID, caller: Reader, database: Database) -> Any:
     """Get a delivery with its message and its tries. Deliveries are kept for thirty days."""
@@ -82,7 +75,7 @@ async def get_delivery(workspace_id: UUID, delivery_id: UUID, caller: Reader, da
     "/deliveries/{delivery_id}/replay",
     response_model=schemas.Delivery,
     summary="Deliver a message again",
-    responses=problems(*IN_WORKSPACE, DeliveryNotFound, WebhookIsDisabled, InvalidTransitionError),
+    responses=workspace_problems(DeliveryNotFound, WebhookIsDisabled, InvalidTransitionError),
 )
 async def replay_delivery(workspace_id: UUID, delivery_id: UUID, caller: Admin, database: Database) -> Any:
     """Deliver a message that was delivered or given up once more, under its own `webhook-id`, with all tries from the start."""
@@ -90,10 +83,7 @@ async def replay_delivery(workspace_id: UUID, delivery_id: UUID, caller: Admin, 
 
 
 @router.get(
-    "/{webhook_id}",
-    response_model=schemas.Webhook,
-    summary="Get a webhook",
-    responses=problems(*IN_WORKSPACE, WebhookNotFound),
+    "/{webhook_id}", response_model=schemas.Webhook, summary="Get a webhook", responses=workspace_problems(WebhookNotFound)
 )
 async def get_webhook(workspace_id: UUID, webhook_id: UUID, caller: Reader, database: Database) -> Any:
     """Get a webhook, without its secret."""
@@ -104,7 +94,7 @@ async def get_webhook(workspace_id: UUID, webhook_id: UUID, caller: Reader, data
     "/{webhook_id}",
     response_model=schemas.Webhook,
     summary="Change a webhook",
-    responses=problems(*IN_WORKSPACE, WebhookNotFound, OutboundRefused),
+    responses=workspace_problems(WebhookNotFound, OutboundRefused),
 )
 async def update_webhook(
     workspace_id: UUID,
@@ -119,17 +109,13 @@ async def update_webhook(
     return await commands.update_webhook(database, caller, settings, webhook_id, changes=changes)
 
 
-@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=problems(*IN_WORKSPACE, WebhookNotFound))
+@router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=workspace_problems(WebhookNotFound))
 async def delete_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, database: Database) -> None:
     """Delete a webhook and the log of what was delivered to it."""
     await commands.delete_webhook(database, caller, webhook_id)
 
 
-@router.post(
-    "/{webhook_id}/rotate-secret",
-    summary="Rotate a webhook's secret",
-    responses=problems(*IN_WORKSPACE, WebhookNotFound),
-)
+@router.post("/{webhook_id}/rotate-secret", summary="Rotate a webhook's secret", responses=workspace_problems(WebhookNotFound))
 async def rotate_webhook_secret(
     workspace_id: UUID,
     webhook_id: UUID,
@@ -149,7 +135,7 @@ async def rotate_webhook_secret(
     status_code=202,
     response_model=schemas.Delivery,
     summary="Send a test message",
-    responses=problems(*IN_WORKSPACE, WebhookNotFound),
+    responses=workspace_problems(WebhookNotFound),
 )
 async def test_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, database: Database, response: Response) -> Any:
     """Send a `webhook.test` message, also to a webhook that is disabled. Poll the answered delivery for what became of it."""
@@ -162,14 +148,14 @@ async def test_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, data
     "/{webhook_id}/deliveries",
     response_model=Results[schemas.Delivery],
     summary="List deliveries",
-    responses=problems(*IN_WORKSPACE, WebhookNotFound),
+    responses=workspace_problems(WebhookNotFound),
 )
 async def list_deliveries(
     workspace_id: UUID,
     webhook_id: UUID,
     caller: Reader,
     database: Database,
-    page: Annotated[PageRequest, Depends(page_request)],
+    page: PageByTime,
     status: Annotated[DeliveryStatus | None, Query(description="Only those that stand there.")] = None,
     event: Annotated[EventType | None, Query(description="Only those that tell this.")] = None,
 ) -> Any:

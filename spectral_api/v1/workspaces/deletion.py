@@ -6,21 +6,20 @@ from uuid import UUID
 from fastapi import Security
 
 from spectral_api.dependencies import Database
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate, authenticate_restorer
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.security import authenticate_restorer
+from spectral_api.v1.callers import Admin
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.workspaces import schemas
 from spectral_platform.core.access import Caller, Scope
 from spectral_platform.portability import commands as portability
 from spectral_platform.workspaces import commands
 
 router = Router()
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
 Restorer = Annotated[Caller, Security(authenticate_restorer, scopes=[Scope.ADMIN_WORKSPACE])]
 
 
-@router.delete("/{workspace_id}", status_code=204, summary="Delete a workspace", responses=problems(*IN_WORKSPACE))
+@router.delete("/{workspace_id}", status_code=204, summary="Delete a workspace", responses=workspace_problems())
 async def delete_workspace(workspace_id: UUID, caller: Admin, database: Database) -> None:
     """Take the workspace and everything under it away: from now on it answers 404 to everybody, its API keys included.
 
@@ -30,10 +29,7 @@ async def delete_workspace(workspace_id: UUID, caller: Admin, database: Database
 
 
 @router.post(
-    "/{workspace_id}/restore",
-    response_model=schemas.Workspace,
-    summary="Restore a workspace",
-    responses=problems(*IN_WORKSPACE),
+    "/{workspace_id}/restore", response_model=schemas.Workspace, summary="Restore a workspace", responses=workspace_problems()
 )
 async def restore_workspace(workspace_id: UUID, caller: Restorer, database: Database) -> Any:
     """Give a workspace back within 30 days of its deletion, as it was. Scans that were cancelled stay cancelled.

@@ -1,23 +1,19 @@
 """Endpoint that tells how a workspace is doing."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Security
 from pydantic import Field
 
 from spectral_api.dependencies import Database
-from spectral_api.problems import problems
 from spectral_api.routing import Router
 from spectral_api.schemas import Output, Time
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_platform.core.access import Caller, Scope
+from spectral_api.v1.callers import Reader
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.dashboard import queries
 from spectral_platform.scans.states import ScanStatus
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
 
 
 class Ingestion(Output):
@@ -58,7 +54,7 @@ class WorkspaceHealth(Output):
     worker: Worker = Field(description="Who carries out scans.")
 
 
-@router.get("/health", response_model=WorkspaceHealth, summary="Workspace health", responses=problems(*IN_WORKSPACE))
+@router.get("/health", response_model=WorkspaceHealth, summary="Workspace health", responses=workspace_problems())
 async def get_workspace_health(workspace_id: UUID, caller: Reader, database: Database) -> Any:
     """Tell at a glance whether traces arrive, scans run, and what waits for somebody."""
     return await queries.get_workspace_health(database, caller)

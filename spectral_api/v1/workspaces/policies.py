@@ -3,15 +3,13 @@
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Body, Security
+from fastapi import Body
 
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_platform.core.access import Caller, Scope
+from spectral_api.v1.callers import Admin, Reader
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.scans.outlook import AutonomyOutlook
 from spectral_platform.scans.queries import get_autonomy_outlook as get_outlook
 from spectral_platform.workspaces.policies import commands, queries
@@ -25,11 +23,9 @@ from spectral_platform.workspaces.policies.retention import Retention
 P = TypeVar("P", bound=Policy)
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
 
-READING = problems(*IN_WORKSPACE) | {304: {"description": "The caller holds the current policy already."}}
-WRITING = problems(*IN_WORKSPACE, PolicyChanged)
+READING = workspace_problems() | {304: {"description": "The caller holds the current policy already."}}
+WRITING = workspace_problems(PolicyChanged)
 
 
 @router.get("/retention", response_model=Retention, summary="Get the retention policy", responses=READING)
@@ -152,10 +148,7 @@ async def replace_autonomy(
 
 
 @router.get(
-    "/autonomy/outlook",
-    response_model=AutonomyOutlook,
-    summary="See what each mode lets through",
-    responses=problems(*IN_WORKSPACE),
+    "/autonomy/outlook", response_model=AutonomyOutlook, summary="See what each mode lets through", responses=workspace_problems()
 )
 async def get_autonomy_outlook(workspace_id: UUID, caller: Reader, database: Database) -> Any:
     """Show how many false improvements a year each mode is expected to let through at most, at the pace of the last 90 days.

@@ -3,16 +3,14 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Response, Security
+from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_ACCOUNT, IN_WORKSPACE
+from spectral_api.v1.callers import AccountAdmin, Admin, AnyCaller, Reader
+from spectral_api.v1.refusals import account_problems, workspace_problems
 from spectral_api.v1.workspaces import schemas
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.mail.errors import MailUnconfigured
 from spectral_platform.scans.errors import ScanNotPossible
@@ -21,13 +19,9 @@ from spectral_platform.scans.preflight import check_named
 from spectral_platform.workspaces import commands, queries
 
 router = Router()
-AnyCaller = Annotated[Caller, Security(authenticate)]
-AccountAdmin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_ACCOUNT])]
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Admin = Annotated[Caller, Security(authenticate, scopes=[Scope.ADMIN_WORKSPACE])]
 
 
-@router.get("", response_model=Results[schemas.Workspace], summary="List workspaces", responses=problems(*IN_ACCOUNT))
+@router.get("", response_model=Results[schemas.Workspace], summary="List workspaces", responses=account_problems())
 async def list_workspaces(
     caller: AnyCaller,
     database: Database,
@@ -45,7 +39,7 @@ async def list_workspaces(
     return envelope(await queries.list_workspaces(database, caller, page=page, deleted=deleted))
 
 
-@router.post("", status_code=201, response_model=schemas.Workspace, summary="Create a workspace", responses=problems(*IN_ACCOUNT))
+@router.post("", status_code=201, response_model=schemas.Workspace, summary="Create a workspace", responses=account_problems())
 async def create_workspace(body: schemas.WorkspaceCreate, caller: AccountAdmin, database: Database, response: Response) -> Any:
     """Make a workspace in the caller's account."""
     workspace = await commands.create_workspace(database, caller, name=body.name, world_model=body.world_model)
@@ -53,7 +47,7 @@ async def create_workspace(body: schemas.WorkspaceCreate, caller: AccountAdmin, 
     return workspace
 
 
-@router.get("/{workspace_id}", response_model=schemas.Workspace, summary="Get a workspace", responses=problems(*IN_WORKSPACE))
+@router.get("/{workspace_id}", response_model=schemas.Workspace, summary="Get a workspace", responses=workspace_problems())
 async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one workspace."""
     return await queries.get_workspace(database, caller)
@@ -63,7 +57,7 @@ async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) 
     "/{workspace_id}",
     response_model=schemas.Workspace,
     summary="Change a workspace",
-    responses=problems(*IN_WORKSPACE, ScanNotPossible, MailUnconfigured),
+    responses=workspace_problems(ScanNotPossible, MailUnconfigured),
 )
 async def update_workspace(
     workspace_id: UUID, body: schemas.WorkspaceUpdate, caller: Admin, database: Database, settings: CurrentSettings

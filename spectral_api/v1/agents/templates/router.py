@@ -3,16 +3,15 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Response, Security
+from fastapi import Path, Query, Response
 
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
-from spectral_api.paging import Limit, Offset, Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import Limit, Offset, PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
 from spectral_api.v1.agents.templates import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import AgentReader, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.agents.templates import commands, queries
 from spectral_platform.agents.templates.errors import (
     ManagedTemplateChanged,
@@ -20,12 +19,9 @@ from spectral_platform.agents.templates.errors import (
     ManagedTemplateNameTaken,
     ManagedTemplateNotFound,
 )
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.paging import PageRequest
 
 router = Router(prefix="/templates")
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 Name = Annotated[
     str,
     Path(pattern=schemas.NAME_PATTERN, max_length=schemas.LONGEST_NAME, description="The managed template's name."),
@@ -36,12 +32,10 @@ ByTimeOrName = Annotated[
 ]
 
 
-@router.get(
-    "", response_model=Results[schemas.TemplateVersion], summary="List managed templates", responses=problems(*IN_WORKSPACE)
-)
+@router.get("", response_model=Results[schemas.TemplateVersion], summary="List managed templates", responses=workspace_problems())
 async def list_managed_templates(
     workspace_id: UUID,
-    caller: Reader,
+    caller: AgentReader,
     database: Database,
     limit: Limit = 20,
     offset: Offset = 0,
@@ -57,7 +51,7 @@ async def list_managed_templates(
     status_code=201,
     response_model=schemas.TemplateVersion,
     summary="Create a managed template",
-    responses=problems(*IN_WORKSPACE, ManagedTemplateNameTaken),
+    responses=workspace_problems(ManagedTemplateNameTaken),
 )
 async def create_managed_template(
     workspace_id: UUID, body: schemas.ManagedTemplateCreate, caller: Writer, database: Database, response: Response
@@ -73,12 +67,12 @@ async def create_managed_template(
     "/{template_name}",
     response_model=schemas.ManagedTemplate,
     summary="Get a managed template",
-    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound) | {304: {"description": "The caller holds this version already."}},
+    responses=workspace_problems(ManagedTemplateNotFound) | {304: {"description": "The caller holds this version already."}},
 )
 async def get_managed_template(
     workspace_id: UUID,
     template_name: Name,
-    caller: Reader,
+    caller: AgentReader,
     database: Database,
     conditional: ConditionalRead,
     version: Annotated[
@@ -98,14 +92,10 @@ async def get_managed_template(
     "/{template_name}/versions",
     response_model=Results[schemas.TemplateVersion],
     summary="List versions of a managed template",
-    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound),
+    responses=workspace_problems(ManagedTemplateNotFound),
 )
 async def list_template_versions(
-    workspace_id: UUID,
-    template_name: Name,
-    caller: Reader,
-    database: Database,
-    page: Annotated[PageRequest, Depends(page_request)],
+    workspace_id: UUID, template_name: Name, caller: AgentReader, database: Database, page: PageByTime
 ) -> Any:
     """List the immutable versions of a managed template, the newest first."""
     return envelope(await queries.list_template_versions(database, caller, template_name, page=page))
@@ -115,7 +105,7 @@ async def list_template_versions(
     "/{template_name}",
     response_model=schemas.TemplateVersion,
     summary="Replace a managed template",
-    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound, ManagedTemplateChanged),
+    responses=workspace_problems(ManagedTemplateNotFound, ManagedTemplateChanged),
 )
 async def replace_managed_template(
     workspace_id: UUID,
@@ -139,7 +129,7 @@ async def replace_managed_template(
     "/{template_name}",
     status_code=204,
     summary="Delete a managed template",
-    responses=problems(*IN_WORKSPACE, ManagedTemplateNotFound, ManagedTemplateInUse, ManagedTemplateChanged),
+    responses=workspace_problems(ManagedTemplateNotFound, ManagedTemplateInUse, ManagedTemplateChanged),
 )
 async def delete_managed_template(
     workspace_id: UUID, template_name: Name, caller: Writer, database: Database, conditional: ConditionalWrite

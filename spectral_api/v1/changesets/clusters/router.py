@@ -3,15 +3,14 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Query, Response, Security
+from fastapi import Query, Response
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.changesets.clusters import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.samples.schemas import Curated, RejectedTrace
 from spectral_api.v1.traces.schemas import TraceResults
 from spectral_platform.changesets.clusters import commands, queries, rearranging
@@ -24,7 +23,6 @@ from spectral_platform.changesets.clusters.errors import (
 from spectral_platform.changesets.clusters.states import ClusterStatus
 from spectral_platform.changesets.errors import ChangesetNotFound
 from spectral_platform.changesets.queries import get_changeset
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
 from spectral_platform.samples.errors import SampleSetNotFound
@@ -33,14 +31,10 @@ from spectral_platform.traces.queries import list_traces
 from spectral_platform.traces.selection import TraceFilter
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 ORDER = "Order; a leading `-` = descending."
 
 
-@router.get(
-    "/clusters", response_model=Results[schemas.Cluster], summary="List failure clusters", responses=problems(*IN_WORKSPACE)
-)
+@router.get("/clusters", response_model=Results[schemas.Cluster], summary="List failure clusters", responses=workspace_problems())
 async def list_clusters(
     workspace_id: UUID,
     caller: Reader,
@@ -66,7 +60,7 @@ async def list_clusters(
     "/clusters/{cluster_id}",
     response_model=schemas.Cluster,
     summary="Get a failure cluster",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound),
+    responses=workspace_problems(ClusterNotFound),
 )
 async def get_cluster(workspace_id: UUID, cluster_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one failure cluster."""
@@ -77,7 +71,7 @@ async def get_cluster(workspace_id: UUID, cluster_id: UUID, caller: Reader, data
     "/clusters/{cluster_id}",
     response_model=schemas.Cluster,
     summary="Decide about a failure cluster",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, InvalidTransitionError),
+    responses=workspace_problems(ClusterNotFound, ClusterMerged, InvalidTransitionError),
 )
 async def update_cluster(
     workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterUpdate, caller: Writer, database: Database
@@ -94,7 +88,7 @@ async def update_cluster(
     "/clusters/{cluster_id}/failures",
     response_model=Results[schemas.ClusterFailure],
     summary="List the failures in a cluster",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound),
+    responses=workspace_problems(ClusterNotFound),
 )
 async def list_cluster_failures(
     workspace_id: UUID,
@@ -114,7 +108,7 @@ async def list_cluster_failures(
     "/clusters/{cluster_id}/traces",
     response_model=TraceResults,
     summary="List the traces in a cluster",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound, SearchTooBroad),
+    responses=workspace_problems(ClusterNotFound, SearchTooBroad),
 )
 async def list_cluster_traces(
     workspace_id: UUID, cluster_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
@@ -138,7 +132,7 @@ async def list_cluster_traces(
     "/clusters/{cluster_id}/merge",
     response_model=schemas.Cluster,
     summary="Merge a failure cluster into another",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, ClusterMergeRefused),
+    responses=workspace_problems(ClusterNotFound, ClusterMerged, ClusterMergeRefused),
 )
 async def merge_cluster(
     workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterMerge, caller: Writer, database: Database
@@ -155,7 +149,7 @@ async def merge_cluster(
     status_code=201,
     response_model=schemas.Cluster,
     summary="Split a failure cluster",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, ClusterSplitRefused),
+    responses=workspace_problems(ClusterNotFound, ClusterMerged, ClusterSplitRefused),
 )
 async def split_cluster(
     workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterSplit, caller: Writer, database: Database, response: Response
@@ -175,7 +169,7 @@ async def split_cluster(
     "/clusters/{cluster_id}/samples",
     status_code=201,
     summary="Make regression samples of a cluster",
-    responses=problems(*IN_WORKSPACE, ClusterNotFound, ClusterMerged, SampleSetNotFound),
+    responses=workspace_problems(ClusterNotFound, ClusterMerged, SampleSetNotFound),
 )
 async def make_regression_samples(
     workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterSampling, caller: Writer, database: Database, response: Response
@@ -196,7 +190,7 @@ async def make_regression_samples(
     "/{changeset_id}/clusters",
     response_model=Results[schemas.Cluster],
     summary="List a changeset's failure clusters",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound),
+    responses=workspace_problems(ChangesetNotFound),
 )
 async def list_changeset_clusters(
     workspace_id: UUID,
@@ -219,7 +213,7 @@ async def list_changeset_clusters(
     "/{changeset_id}/clusters/{cluster_id}",
     response_model=schemas.Cluster,
     summary="Get a changeset's failure cluster",
-    responses=problems(*IN_WORKSPACE, ChangesetNotFound, ClusterNotFound),
+    responses=workspace_problems(ChangesetNotFound, ClusterNotFound),
 )
 async def get_changeset_cluster(
     workspace_id: UUID, changeset_id: UUID, cluster_id: UUID, caller: Reader, database: Database

@@ -3,17 +3,15 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Query, Security
+from fastapi import Query
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.calibration import schemas
 from spectral_api.v1.evaluations.rubrics.router import LARGEST_VERSION
-from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_platform.core.access import Caller, Scope
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.core.paging import Page, PageRequest
 from spectral_platform.evaluations.calibration import commands, queries
 from spectral_platform.evaluations.calibration.certificates import CalibrationState
@@ -22,15 +20,13 @@ from spectral_platform.evaluations.calibration.queries import LabelRequest
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
 @router.get(
     "/{rubric_id}/calibration",
     response_model=schemas.Calibration,
     summary="Compare a rubric's judge with people",
-    responses=problems(*IN_WORKSPACE, RubricNotFound),
+    responses=workspace_problems(RubricNotFound),
 )
 async def get_calibration(
     workspace_id: UUID,
@@ -66,7 +62,7 @@ async def get_calibration(
     "/{rubric_id}/label-requests",
     response_model=Results[schemas.LabelRequest],
     summary="List what to label next",
-    responses=problems(*IN_WORKSPACE, RubricNotFound),
+    responses=workspace_problems(RubricNotFound),
 )
 async def list_label_requests(
     workspace_id: UUID, rubric_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
@@ -100,7 +96,7 @@ def _shown(workspace_id: UUID, rubric_id: UUID, request: LabelRequest) -> dict[s
     "/{rubric_id}/label-requests/{label_request_id}/label",
     response_model=schemas.LabelledPair,
     summary="Label a pair of answers",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, LabelRequestNotFound, DimensionsUnmarked),
+    responses=workspace_problems(RubricNotFound, LabelRequestNotFound, DimensionsUnmarked),
 )
 async def label_pair(
     workspace_id: UUID, rubric_id: UUID, label_request_id: UUID, body: schemas.PairLabel, caller: Writer, database: Database

@@ -1,20 +1,17 @@
 """Endpoints of objectives."""
 
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
-from fastapi import Depends, Response, Security
+from fastapi import Response
 
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.objectives import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
-from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import PageRequest
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.evaluations.objectives import commands, queries
 from spectral_platform.evaluations.objectives.errors import (
     ObjectiveChanged,
@@ -25,14 +22,10 @@ from spectral_platform.evaluations.objectives.errors import (
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
-@router.get("", response_model=Results[schemas.Objective], summary="List objectives", responses=problems(*IN_WORKSPACE))
-async def list_objectives(
-    workspace_id: UUID, caller: Reader, database: Database, page: Annotated[PageRequest, Depends(page_request)]
-) -> Any:
+@router.get("", response_model=Results[schemas.Objective], summary="List objectives", responses=workspace_problems())
+async def list_objectives(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the objectives of the workspace."""
     return envelope(await queries.list_objectives(database, caller, page=page))
 
@@ -42,7 +35,7 @@ async def list_objectives(
     status_code=201,
     response_model=schemas.Objective,
     summary="Create an objective",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, ObjectiveMetricUnknown),
+    responses=workspace_problems(RubricNotFound, ObjectiveMetricUnknown),
 )
 async def create_objective(
     workspace_id: UUID, body: schemas.ObjectiveCreate, caller: Writer, database: Database, response: Response
@@ -58,7 +51,7 @@ async def create_objective(
     "/{objective_id}",
     response_model=schemas.Objective,
     summary="Get an objective",
-    responses=problems(*IN_WORKSPACE, ObjectiveNotFound) | {304: {"description": "The caller holds it already."}},
+    responses=workspace_problems(ObjectiveNotFound) | {304: {"description": "The caller holds it already."}},
 )
 async def get_objective(
     workspace_id: UUID,
@@ -75,7 +68,7 @@ async def get_objective(
     "/{objective_id}/preview",
     response_model=schemas.ObjectivePreview,
     summary="Try an objective on figures",
-    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, ObjectiveMetricUnknown),
+    responses=workspace_problems(ObjectiveNotFound, ObjectiveMetricUnknown),
 )
 async def preview_objective(
     workspace_id: UUID, objective_id: UUID, body: schemas.ObjectiveTry, caller: Writer, database: Database
@@ -101,7 +94,7 @@ async def preview_objective(
     "/{objective_id}",
     response_model=schemas.Objective,
     summary="Change an objective",
-    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
+    responses=workspace_problems(ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
 )
 async def update_objective(
     workspace_id: UUID,
@@ -122,7 +115,7 @@ async def update_objective(
     "/{objective_id}",
     response_model=schemas.Objective,
     summary="Replace an objective",
-    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
+    responses=workspace_problems(ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
 )
 async def replace_objective(
     workspace_id: UUID,
@@ -142,7 +135,7 @@ async def replace_objective(
     "/{objective_id}",
     status_code=204,
     summary="Delete an objective",
-    responses=problems(*IN_WORKSPACE, ObjectiveNotFound, ObjectiveInUse, ObjectiveChanged),
+    responses=workspace_problems(ObjectiveNotFound, ObjectiveInUse, ObjectiveChanged),
 )
 async def delete_objective(
     workspace_id: UUID, objective_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite

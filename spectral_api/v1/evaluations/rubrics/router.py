@@ -3,43 +3,32 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Response, Security
+from fastapi import Query, Response
 
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.rubrics import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.agents.errors import AgentNotFound
-from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.evaluations.rubrics import commands, queries
 from spectral_platform.evaluations.rubrics.errors import DimensionInUse, RubricChanged, RubricInUse, RubricNotFound
 
 LARGEST_VERSION = 2**31 - 1
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
-@router.get("", response_model=Results[schemas.Rubric], summary="List rubrics", responses=problems(*IN_WORKSPACE))
-async def list_rubrics(
-    workspace_id: UUID, caller: Reader, database: Database, page: Annotated[PageRequest, Depends(page_request)]
-) -> Any:
+@router.get("", response_model=Results[schemas.Rubric], summary="List rubrics", responses=workspace_problems())
+async def list_rubrics(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the rubrics of the workspace, each in its newest version."""
     return envelope(await queries.list_rubrics(database, caller, page=page))
 
 
 @router.post(
-    "",
-    status_code=201,
-    response_model=schemas.Rubric,
-    summary="Create a rubric",
-    responses=problems(*IN_WORKSPACE, AgentNotFound),
+    "", status_code=201, response_model=schemas.Rubric, summary="Create a rubric", responses=workspace_problems(AgentNotFound)
 )
 async def create_rubric(
     workspace_id: UUID, body: schemas.RubricCreate, caller: Writer, database: Database, response: Response
@@ -55,7 +44,7 @@ async def create_rubric(
     "/{rubric_id}",
     response_model=schemas.Rubric,
     summary="Get a rubric",
-    responses=problems(*IN_WORKSPACE, RubricNotFound) | {304: {"description": "The caller holds this version already."}},
+    responses=workspace_problems(RubricNotFound) | {304: {"description": "The caller holds this version already."}},
 )
 async def get_rubric(
     workspace_id: UUID,
@@ -73,7 +62,7 @@ async def get_rubric(
     "/{rubric_id}",
     response_model=schemas.Rubric,
     summary="Change a rubric",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
+    responses=workspace_problems(RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
 )
 async def update_rubric(
     workspace_id: UUID,
@@ -94,7 +83,7 @@ async def update_rubric(
     "/{rubric_id}",
     response_model=schemas.Rubric,
     summary="Replace a rubric",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
+    responses=workspace_problems(RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
 )
 async def replace_rubric(
     workspace_id: UUID,
@@ -114,7 +103,7 @@ async def replace_rubric(
     "/{rubric_id}",
     status_code=204,
     summary="Delete a rubric",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, RubricInUse, RubricChanged),
+    responses=workspace_problems(RubricNotFound, RubricInUse, RubricChanged),
 )
 async def delete_rubric(
     workspace_id: UUID, rubric_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite

@@ -1,18 +1,13 @@
 """Endpoints that score answers by a rubric without a scan."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Security
-
 from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
+from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.scores import schemas
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.changesets.states import EvidenceLevel
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 from spectral_platform.evaluations.rubrics.queries import get_rubric
 from spectral_platform.evaluations.scores import commands, queries
@@ -23,11 +18,9 @@ from spectral_platform.samples.errors import SampleNotFound
 from spectral_platform.traces.errors import TraceNotFound
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 
 
-@router.post("/{rubric_id}/preview", summary="Preview a rubric", responses=problems(*IN_WORKSPACE, RubricNotFound))
+@router.post("/{rubric_id}/preview", summary="Preview a rubric", responses=workspace_problems(RubricNotFound))
 async def preview_rubric(
     workspace_id: UUID,
     rubric_id: UUID,
@@ -67,7 +60,7 @@ async def preview_rubric(
 @router.post(
     "/{rubric_id}/explain",
     summary="Explain a rubric on an answer",
-    responses=problems(*IN_WORKSPACE, RubricNotFound, TraceNotFound, SampleNotFound),
+    responses=workspace_problems(RubricNotFound, TraceNotFound, SampleNotFound),
 )
 async def explain_rubric(
     workspace_id: UUID,

@@ -3,20 +3,19 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Body, Depends, Query, Response, Security
+from fastapi import Body, Query, Response, Security
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.etags import ConditionalWrite, etag
-from spectral_api.paging import Results, envelope, page_request
-from spectral_api.problems import problems
+from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.routing import Router
-from spectral_api.security import authenticate, authenticate_trigger
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.security import authenticate_trigger
+from spectral_api.v1.callers import Reader, Writer
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.scans import schemas as scans
 from spectral_api.v1.scans.schedules import schemas
 from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.mail.errors import MailUnconfigured
 from spectral_platform.scans.errors import BudgetTooSmall, MixedSimulation, ScanAlreadyActive, ScanNotPossible
@@ -32,23 +31,19 @@ from spectral_platform.scans.schedules.errors import (
 from spectral_platform.scans.schedules.states import RunStatus
 
 router = Router(prefix="/schedules")
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
-Writer = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_WORKSPACE])]
 Triggering = Annotated[Caller, Security(authenticate_trigger, scopes=[Scope.WRITE_WORKSPACE])]
-WRITING = (*IN_WORKSPACE, ScanNotPossible, MailUnconfigured, ScheduleNameTaken)
+WRITING = (ScanNotPossible, MailUnconfigured, ScheduleNameTaken)
 CHANGING = (*WRITING, ScheduleNotFound, ScheduleChanged)
 
 
-@router.get("", response_model=Results[schemas.Schedule], summary="List schedules", responses=problems(*IN_WORKSPACE))
-async def list_schedules(
-    workspace_id: UUID, caller: Reader, database: Database, page: Annotated[PageRequest, Depends(page_request)]
-) -> Any:
+@router.get("", response_model=Results[schemas.Schedule], summary="List schedules", responses=workspace_problems())
+async def list_schedules(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the schedules of the workspace, disabled ones too, each with its next run and its last scan."""
     found = envelope(await queries.list_schedules(database, caller, page=page))
     return {**found, "results": [schemas.Schedule.of(view) for view in found["results"]]}
 
 
-@router.post("", status_code=201, summary="Create a schedule", responses=problems(*WRITING, TooManySchedules))
+@router.post("", status_code=201, summary="Create a schedule", responses=workspace_problems(*WRITING, TooManySchedules))
 async def create_schedule(
     workspace_id: UUID,
     body: schemas.ScheduleCreate,
@@ -72,7 +67,7 @@ async def create_schedule(
     return schemas.ScheduleWithToken.once(view, token)
 
 
-@router.get("/{schedule_id}", summary="Get a schedule", responses=problems(*IN_WORKSPACE, ScheduleNotFound))
+@router.get("/{schedule_id}", summary="Get a schedule", responses=workspace_problems(ScheduleNotFound))
 async def get_schedule(
     workspace_id: UUID, schedule_id: UUID, caller: Reader, database: Database, response: Response
 ) -> schemas.Schedule:
@@ -82,7 +77,7 @@ async def get_schedule(
     return schemas.Schedule.of(view)
 
 
-@router.put("/{schedule_id}", summary="Replace a schedule", responses=problems(*CHANGING))
+@router.put("/{schedule_id}", summary="Replace a schedule", responses=workspace_problems(*CHANGING))
 async def replace_schedule(
     workspace_id: UUID,
     schedule_id: UUID,
@@ -100,7 +95,7 @@ async def replace_schedule(
     return schemas.Schedule.of(view)
 
 
-@router.patch("/{schedule_id}", summary="Change a schedule", responses=problems(*CHANGING))
+@router.patch("/{schedule_id}", summary="Change a schedule", responses=workspace_problems(*CHANGING))
 async def update_schedule(
     workspace_id: UUID,
     schedule_id: UUID,
@@ -125,7 +120,7 @@ async def update_schedule(
     "/{schedule_id}",
     status_code=204,
     summary="Delete a schedule",
-    responses=problems(*IN_WORKSPACE, ScheduleNotFound, ScheduleChanged),
+    responses=workspace_problems(ScheduleNotFound, ScheduleChanged),
 )
 async def delete_schedule(
     workspace_id: UUID, schedule_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
@@ -134,7 +129,7 @@ async def delete_schedule(
     await commands.delete_schedule(database, caller, schedule_id, expected=conditional.expected)
 
 
-@router.get("/{schedule_id}/explain", summary="Explain a schedule", responses=problems(*IN_WORKSPACE, ScheduleNotFound))
+@router.get("/{schedule_id}/explain", summary="Explain a schedule", responses=workspace_problems(ScheduleNotFound))
 async def explain_schedule(
     workspace_id: UUID, schedule_id: UUID, caller: Reader, database: Database, settings: CurrentSettings
 ) -> schemas.Explanation:
@@ -147,8 +142,7 @@ async def explain_schedule(
     "/{schedule_id}/trigger",
     status_code=202,
     summary="Trigger a schedule",
-    responses=problems(
-        *IN_WORKSPACE,
+    responses=workspace_problems(
         ScheduleNotFound,
         ScheduleIsDisabled,
         OverrideRefused,
@@ -186,14 +180,14 @@ async def trigger_schedule(
     "/{schedule_id}/runs",
     response_model=Results[schemas.ScheduleRun],
     summary="List a schedule's runs",
-    responses=problems(*IN_WORKSPACE, ScheduleNotFound),
+    responses=workspace_problems(ScheduleNotFound),
 )
 async def list_schedule_runs(
     workspace_id: UUID,
     schedule_id: UUID,
     caller: Reader,
     database: Database,
-    page: Annotated[PageRequest, Depends(page_request)],
+    page: PageByTime,
     status: Annotated[RunStatus | None, Query(description="Only runs that stand here.")] = None,
 ) -> Any:
     """List what came of each time that the schedule was due or triggered, newest first, with the reason where nothing started.
@@ -204,9 +198,7 @@ async def list_schedule_runs(
     return {**found, "results": [schemas.ScheduleRun.of(view) for view in found["results"]]}
 
 
-@router.post(
-    "/{schedule_id}/rotate-token", summary="Rotate a schedule's token", responses=problems(*IN_WORKSPACE, ScheduleNotFound)
-)
+@router.post("/{schedule_id}/rotate-token", summary="Rotate a schedule's token", responses=workspace_problems(ScheduleNotFound))
 async def rotate_schedule_token(
     workspace_id: UUID, schedule_id: UUID, caller: Writer, database: Database
 ) -> schemas.ScheduleWithToken:

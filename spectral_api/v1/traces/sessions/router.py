@@ -3,24 +3,21 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Path, Query, Security
+from fastapi import Path, Query
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Pagination
-from spectral_api.problems import problems
 from spectral_api.routing import Router
-from spectral_api.security import authenticate
-from spectral_api.v1.refusals import IN_WORKSPACE
+from spectral_api.v1.callers import Reader
+from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.traces.sessions import schemas
-from spectral_platform.core.access import Caller, Scope
 from spectral_platform.traces.sessions import queries
 from spectral_platform.traces.sessions.errors import SessionNotFound
 
 router = Router()
-Reader = Annotated[Caller, Security(authenticate, scopes=[Scope.READ_WORKSPACE])]
 
 
-@router.get("", response_model=schemas.SessionResults, summary="List sessions", responses=problems(*IN_WORKSPACE))
+@router.get("", response_model=schemas.SessionResults, summary="List sessions", responses=workspace_problems())
 async def list_trace_sessions(
     workspace_id: UUID, caller: Reader, database: Database, query: Annotated[schemas.SessionQuery, Query()]
 ) -> Any:
@@ -41,7 +38,7 @@ async def list_trace_sessions(
     }
 
 
-@router.get("/{session:path}", summary="Get a session", responses=problems(*IN_WORKSPACE, SessionNotFound))
+@router.get("/{session:path}", summary="Get a session", responses=workspace_problems(SessionNotFound))
 async def get_trace_session(
     workspace_id: UUID,
     session: Annotated[str, Path(description="The session's id, percent-encoded.", min_length=1, examples=["c-77"])],
