@@ -90,6 +90,8 @@ class Application(FastAPI):
                 if "security" in operation and takes_key(method.upper(), path, operation["operationId"]):
                     document_key(operation)
                 document_limit(operation)
+                # Those of the path first and in its order, whichever of an endpoint's dependencies reads them.
+                operation.get("parameters", []).sort(key=lambda each: path.find(f"{{{each['name']}}}") % (len(path) + 1))
                 if path.startswith(FLAGS):
                     del operation["responses"]["422"]  # what is 422 elsewhere is 400 there
                 for response in operation["responses"].values():

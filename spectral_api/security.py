@@ -121,12 +121,11 @@ async def presented(
 Credential = Annotated[Presented | None, Depends(presented)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Entrance:
     """A dependency by which callers come in. Any one of the scopes that an endpoint asks of it is enough.
 
-    ``resolving`` makes what tells who holds a credential. The workspace is the one that the path names, if it names one, or the
-    one that the API key or the header names.
+    ``resolving`` makes what tells who holds a credential. Where no path names a workspace, the API key or the header may.
     """
 
     resolving: Callable[[Request, AsyncSession], Resolve]
@@ -144,6 +143,16 @@ class Entrance:
         caller = await admit(request, credential, required, resolve, names_workspace_by_header=self.names_workspace_by_header)
         await note_visit(session, caller)
         return caller
+
+
+class WorkspaceEntrance(Entrance):
+    """The same where the path names the workspace; so that its endpoints need not say so, nor ask for what the caller knows."""
+
+    async def __call__(  # type: ignore[override]  # the framework gives what the signature asks for
+        self, request: Request, required: SecurityScopes, session: Database, credential: Credential, workspace_id: UUID
+    ) -> Caller:
+        """The caller of an endpoint, inside this workspace."""
+        return await super().__call__(request, required, session, credential)
 
 
 async def authenticate_sender(request: Request, required: SecurityScopes) -> Caller:
@@ -181,11 +190,12 @@ def within_schedule(request: Request, session: AsyncSession) -> Resolve:
     return resolve
 
 
-authenticate = Entrance(within)
+authenticate = WorkspaceEntrance(within)
+authenticate_in_account = Entrance(within)
 authenticate_by_header = Entrance(within, names_workspace_by_header=True)
-authenticate_restorer = Entrance(partial(within, even_deleted=True))
+authenticate_restorer = WorkspaceEntrance(partial(within, even_deleted=True))
 """By which a workspace can be reached after it was deleted."""
-authenticate_trigger = Entrance(within_schedule)
+authenticate_trigger = WorkspaceEntrance(within_schedule)
 """For anybody who has one of the scopes, and for the holder of the schedule's own token."""
 
 

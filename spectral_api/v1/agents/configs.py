@@ -47,7 +47,6 @@ Version = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version
     | {304: {"description": "The caller holds the current config already."}},
 )
 async def get_config(
-    workspace_id: UUID,
     agent_id: UUID,
     caller: AgentReader,
     database: Database,
@@ -81,9 +80,7 @@ async def get_config(
     summary="List config versions",
     responses=workspace_problems(AgentNotFound),
 )
-async def list_config_versions(
-    workspace_id: UUID, agent_id: UUID, caller: AgentReader, database: Database, page: PageByTime
-) -> Any:
+async def list_config_versions(agent_id: UUID, caller: AgentReader, database: Database, page: PageByTime) -> Any:
     """List the immutable config versions of an agent, the newest first."""
     return envelope(await queries.list_config_versions(database, caller, agent_id, page=page))
 
@@ -104,7 +101,6 @@ async def list_config_versions(
     ),
 )
 async def create_config_version(
-    workspace_id: UUID,
     agent_id: UUID,
     body: schemas.ConfigVersionCreate,
     caller: Writer,
@@ -117,7 +113,7 @@ async def create_config_version(
     version = await commands.create_config_version(
         database, caller, settings, agent_id, config=body.config, note=body.note, expected=conditional.expected
     )
-    path = f"/api/v1/workspaces/{workspace_id}/agents/{agent_id}/config/versions/{version.version}"
+    path = f"/api/v1/workspaces/{caller.workspace}/agents/{agent_id}/config/versions/{version.version}"
     response.headers["Location"] = path
     return conditional.show(version)
 
@@ -129,7 +125,7 @@ async def create_config_version(
     responses=workspace_problems(AgentNotFound, ConfigVersionNotFound),
 )
 async def get_config_version(
-    workspace_id: UUID, agent_id: UUID, version: Version, caller: AgentReader, database: Database, response: Response
+    agent_id: UUID, version: Version, caller: AgentReader, database: Database, response: Response
 ) -> Any:
     """Show one config version and the labels that it carries."""
     found = await queries.get_config_version(database, caller, agent_id, version)
@@ -144,12 +140,7 @@ async def get_config_version(
     responses=workspace_problems(AgentNotFound, ConfigVersionNotFound),
 )
 async def promote_config_version(
-    workspace_id: UUID,
-    agent_id: UUID,
-    version: Version,
-    body: schemas.Promotion,
-    caller: Approver,
-    database: Database,
+    agent_id: UUID, version: Version, body: schemas.Promotion, caller: Approver, database: Database
 ) -> Any:
     """Move a label to this version: `approved` decides what scans start from, `production` what agents fetch."""
     return await commands.promote_config_version(database, caller, agent_id, version, label=body.label)
@@ -163,7 +154,6 @@ async def promote_config_version(
     | {200: {"content": {DIFF_MEDIA_TYPE: {"schema": {"type": "string"}}}}},
 )
 async def get_config_diff(
-    workspace_id: UUID,
     agent_id: UUID,
     caller: AgentReader,
     database: Database,
@@ -186,9 +176,7 @@ async def get_config_diff(
     summary="Render the messages for an input",
     responses=workspace_problems(AgentNotFound, ConfigNotLabelled, ConfigVersionNotFound, PromptTooLong),
 )
-async def render_agent(
-    workspace_id: UUID, agent_id: UUID, body: schemas.RenderRequest, caller: AgentReader, database: Database
-) -> Any:
+async def render_agent(agent_id: UUID, body: schemas.RenderRequest, caller: AgentReader, database: Database) -> Any:
     """Show the exact messages that the agent's model would get for an input. No model is called; scans render the same way.
 
     The system message is the base prompt, then what `chain_of_thought` and `output_format` ask for; `examples` are earlier turns;

@@ -116,7 +116,6 @@ class InferredTemplate(FoundTemplate):
     responses=workspace_problems(AgentNotFound, ScanNotFound, ScanWithoutAgent, TemplateNotInferred, InferenceInterrupted),
 )
 async def infer_template(
-    workspace_id: UUID,
     agent_id: UUID,
     body: InferenceRequest,
     caller: Writer,

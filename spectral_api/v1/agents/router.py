@@ -48,7 +48,6 @@ async def agent_filter(
 
 @router.get("", response_model=Results[schemas.Agent], summary="List agents", responses=workspace_problems())
 async def list_agents(
-    workspace_id: UUID,
     caller: AgentReader,
     database: Database,
     filter: Annotated[queries.AgentFilter, Depends(agent_filter)],
@@ -80,12 +79,7 @@ async def list_agents(
     ),
 )
 async def create_agent(
-    workspace_id: UUID,
-    body: schemas.AgentCreate,
-    caller: Writer,
-    database: Database,
-    settings: CurrentSettings,
-    response: Response,
+    body: schemas.AgentCreate, caller: Writer, database: Database, settings: CurrentSettings, response: Response
 ) -> Any:
     """Declare an agent. Spans that carry its name are this agent's; a config given here is what runs today."""
     agent = await commands.create_agent(
@@ -99,12 +93,12 @@ async def create_agent(
         depends_on=body.depends_on,
         config=body.config,
     )
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/agents/{agent.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/agents/{agent.id}"
     return agent
 
 
 @router.get("/graph", response_model=schemas.AgentGraph, summary="Get the agent graph", responses=workspace_problems())
-async def get_agent_graph(workspace_id: UUID, caller: AgentReader, database: Database) -> Any:
+async def get_agent_graph(caller: AgentReader, database: Database) -> Any:
     """Show which agent needs which, and an order in which each comes after those that it needs."""
     return await queries.get_agent_graph(database, caller)
 
@@ -113,7 +107,7 @@ router.include_router(templates.router)  # before /{agent_id}
 
 
 @router.get("/{agent_id}", response_model=schemas.Agent, summary="Get an agent", responses=workspace_problems(AgentNotFound))
-async def get_agent(workspace_id: UUID, agent_id: UUID, caller: AgentReader, database: Database) -> Any:
+async def get_agent(agent_id: UUID, caller: AgentReader, database: Database) -> Any:
     """Show one agent."""
     return await queries.get_agent(database, caller, agent_id)
 
@@ -124,7 +118,7 @@ async def get_agent(workspace_id: UUID, agent_id: UUID, caller: AgentReader, dat
     summary="Change an agent",
     responses=workspace_problems(AgentNotFound, AgentNameTaken, DependencyUnknown, DependencyCycle),
 )
-async def update_agent(workspace_id: UUID, agent_id: UUID, body: schemas.AgentUpdate, caller: Writer, database: Database) -> Any:
+async def update_agent(agent_id: UUID, body: schemas.AgentUpdate, caller: Writer, database: Database) -> Any:
     """Change the named fields; the others stay as they are. What the agent runs with changes by new config versions."""
     return await commands.update_agent(database, caller, agent_id, changes=body.model_dump(exclude_unset=True))
 
@@ -132,7 +126,7 @@ async def update_agent(workspace_id: UUID, agent_id: UUID, body: schemas.AgentUp
 @router.delete(
     "/{agent_id}", status_code=204, summary="Delete an agent", responses=workspace_problems(AgentNotFound, AgentMerged)
 )
-async def delete_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> None:
+async def delete_agent(agent_id: UUID, caller: Writer, database: Database) -> None:
     """Remove an agent with its aliases, and its place in the graph.
 
     Its traces and changesets stay; a new span with its name or an alias makes a new agent.
@@ -146,7 +140,7 @@ async def delete_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, datab
     summary="Confirm an inferred agent",
     responses=workspace_problems(AgentNotFound, InvalidTransitionError),
 )
-async def confirm_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, database: Database) -> Any:
+async def confirm_agent(agent_id: UUID, caller: Writer, database: Database) -> Any:
     """Take in an agent that was seen on spans: from now on it may be scanned."""
     return await commands.confirm_agent(database, caller, agent_id)
 
@@ -164,7 +158,7 @@ async def confirm_agent(workspace_id: UUID, agent_id: UUID, caller: Writer, data
         DependencyCycle,
     ),
 )
-async def merge_agent(workspace_id: UUID, agent_id: UUID, body: schemas.Merge, caller: Writer, database: Database) -> Any:
+async def merge_agent(agent_id: UUID, body: schemas.Merge, caller: Writer, database: Database) -> Any:
     """Say that two names are one agent. The agent becomes an alias of the other one, which is the answer.
 
     Spans that carry its name are the other agent's from now on, and its id stands for the other agent's in every path of an

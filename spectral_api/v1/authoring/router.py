@@ -30,7 +30,6 @@ router = Router()
     | {201: {"model": schemas.RubricDraft, "description": "With `save=true`: the rubric was created."}},
 )
 async def generate_rubric(
-    workspace_id: UUID,
     body: schemas.RubricGenerate,
     caller: Writer,
     database: ReleasedDatabase,
@@ -50,7 +49,7 @@ async def generate_rubric(
     draft = await commands.generate_rubric(database, caller, settings, agent_id=body.agent_id, goal=body.goal, save=save)
     if draft.rubric is not None:
         response.status_code = 201
-        response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/evaluations/rubrics/{draft.rubric.rubric_id}"
+        response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/evaluations/rubrics/{draft.rubric.rubric_id}"
         response.headers["ETag"] = etag(draft.rubric.fingerprint)
     return schemas.RubricDraft.of(draft)
 
@@ -62,7 +61,6 @@ async def generate_rubric(
     responses=workspace_problems(RubricNotFound),
 )
 async def list_suggestions(
-    workspace_id: UUID,
     rubric_id: UUID,
     caller: Reader,
     database: Database,
@@ -95,13 +93,7 @@ async def list_suggestions(
     responses=workspace_problems(RubricNotFound, SuggestionNotFound, SuggestionDecided, DimensionInUse, RubricChanged),
 )
 async def accept_suggestion(
-    workspace_id: UUID,
-    rubric_id: UUID,
-    suggestion_id: UUID,
-    caller: Writer,
-    database: Database,
-    conditional: ConditionalWrite,
-    response: Response,
+    rubric_id: UUID, suggestion_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite, response: Response
 ) -> Any:
     """Write the rubric's next version with the suggested change, as the evidence is now; `version` and `ETag` are that version's.
 
@@ -118,6 +110,6 @@ async def accept_suggestion(
     summary="Dismiss a suggestion",
     responses=workspace_problems(RubricNotFound, SuggestionNotFound, SuggestionDecided),
 )
-async def dismiss_suggestion(workspace_id: UUID, rubric_id: UUID, suggestion_id: UUID, caller: Writer, database: Database) -> Any:
+async def dismiss_suggestion(rubric_id: UUID, suggestion_id: UUID, caller: Writer, database: Database) -> Any:
     """Say that the suggestion is not wanted. It stays dismissed, however much more evidence comes."""
     return schemas.Suggestion.of(await commands.dismiss_suggestion(database, caller, rubric_id, suggestion_id))

@@ -54,11 +54,7 @@ async def changeset_filter(
 
 @router.get("", response_model=Results[schemas.ChangesetSummary], summary="List changesets", responses=workspace_problems())
 async def list_changesets(
-    workspace_id: UUID,
-    caller: Reader,
-    database: Database,
-    filter: Annotated[queries.ChangesetFilter, Depends(changeset_filter)],
-    page: PageByTime,
+    caller: Reader, database: Database, filter: Annotated[queries.ChangesetFilter, Depends(changeset_filter)], page: PageByTime
 ) -> Any:
     """List what scans have handed over for a decision, the newest first."""
     return envelope(await queries.list_changesets(database, caller, filter=filter, page=page))
@@ -70,7 +66,7 @@ async def list_changesets(
     summary="Get a changeset",
     responses=workspace_problems(ChangesetNotFound),
 )
-async def get_changeset(workspace_id: UUID, changeset_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_changeset(changeset_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one changeset: what is proposed, why, on which evidence, and what has become of it."""
     return await queries.get_changeset(database, caller, changeset_id)
 
@@ -81,7 +77,7 @@ async def get_changeset(workspace_id: UUID, changeset_id: UUID, caller: Reader, 
     summary="Accept a changeset",
     responses=workspace_problems(*DECISION, AutonomyForbids, ReplayedEvidence, SimulatedEvidence, ApprovalNotCounted),
 )
-async def accept_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
+async def accept_changeset(changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Approve of a changeset. With the last of the approvals that the workspace asks for (`required_approvals`), it is accepted.
 
     Then the proposed configs become versions labelled `approved`; what runs does not change until the changeset is applied. Until
@@ -97,7 +93,7 @@ async def accept_changeset(workspace_id: UUID, changeset_id: UUID, caller: Appro
     summary="Withdraw an approval",
     responses=workspace_problems(ChangesetNotFound, NoApprovalToWithdraw),
 )
-async def withdraw_approval(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
+async def withdraw_approval(changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Take your own approval back while it waits for others. What was accepted already is rejected or rolled back instead."""
     return await commands.withdraw_approval(database, caller, changeset_id)
 
@@ -108,9 +104,7 @@ async def withdraw_approval(workspace_id: UUID, changeset_id: UUID, caller: Appr
     summary="Reject a changeset",
     responses=workspace_problems(ChangesetNotFound, InvalidTransitionError),
 )
-async def reject_changeset(
-    workspace_id: UUID, changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database
-) -> Any:
+async def reject_changeset(changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database) -> Any:
     """Decide against a changeset, even after it was accepted; then `approved` returns to where it was."""
     return await commands.reject_changeset(database, caller, changeset_id, reason=body.reason)
 
@@ -121,7 +115,7 @@ async def reject_changeset(
     summary="Apply a changeset",
     responses=workspace_problems(*DECISION, AutonomyForbids, EvidenceForbids, JudgeUncalibrated),
 )
-async def apply_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approver, database: Database) -> Any:
+async def apply_changeset(changeset_id: UUID, caller: Approver, database: Database) -> Any:
     """Label the accepted versions `production`: from now on agents fetch them.
 
     What rests on evidence below `L3`, where the agent was not run whole, is exported or promoted by hand instead.
@@ -135,9 +129,7 @@ async def apply_changeset(workspace_id: UUID, changeset_id: UUID, caller: Approv
     summary="Roll a changeset back",
     responses=workspace_problems(*DECISION),
 )
-async def rollback_changeset(
-    workspace_id: UUID, changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database
-) -> Any:
+async def rollback_changeset(changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database) -> Any:
     """Put every label back to where it was before this changeset moved it."""
     return await commands.rollback_changeset(database, caller, changeset_id, reason=body.reason)
 
@@ -148,7 +140,7 @@ async def rollback_changeset(
     summary="Stop watching production",
     responses=workspace_problems(ChangesetNotFound, NotWatched),
 )
-async def stop_watch(workspace_id: UUID, changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database) -> Any:
+async def stop_watch(changeset_id: UUID, body: schemas.Reason, caller: Approver, database: Database) -> Any:
     """Keep what the system applied under `bounded_auto`, whatever production shows from here on."""
     return await autonomy.stop_watch(database, caller, changeset_id, reason=body.reason)
 
@@ -159,9 +151,7 @@ async def stop_watch(workspace_id: UUID, changeset_id: UUID, body: schemas.Reaso
     summary="Comment on a changeset",
     responses=workspace_problems(ChangesetNotFound),
 )
-async def comment_on_changeset(
-    workspace_id: UUID, changeset_id: UUID, body: schemas.Comment, caller: Writer, database: Database
-) -> Any:
+async def comment_on_changeset(changeset_id: UUID, body: schemas.Comment, caller: Writer, database: Database) -> Any:
     """Add a remark to the decision log, whatever the changeset's status."""
     return await commands.comment_on_changeset(database, caller, changeset_id, comment=body.comment)
 
@@ -174,7 +164,6 @@ async def comment_on_changeset(
     | {200: {"content": {"text/x-diff": {"schema": {"type": "string"}}, "text/plain": {"schema": {"type": "string"}}}}},
 )
 async def export_changeset(
-    workspace_id: UUID,
     changeset_id: UUID,
     caller: Reader,
     database: Database,

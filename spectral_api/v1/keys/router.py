@@ -18,23 +18,21 @@ router = Router()
 
 
 @router.get("", response_model=Results[schemas.Key], summary="List API keys", responses=workspace_problems())
-async def list_keys(workspace_id: UUID, caller: Admin, database: Database, page: PageByTime) -> Any:
+async def list_keys(caller: Admin, database: Database, page: PageByTime) -> Any:
     """List the keys of the workspace, revoked ones too. Secrets are never shown again."""
     return envelope(await queries.list_keys(database, caller, page=page))
 
 
 @router.post("", status_code=201, summary="Issue an API key", responses=workspace_problems(KeyScopeRefused, KeyExpiryInPast))
-async def create_key(
-    workspace_id: UUID, body: schemas.KeyCreate, caller: Admin, database: Database, response: Response
-) -> schemas.IssuedKey:
+async def create_key(body: schemas.KeyCreate, caller: Admin, database: Database, response: Response) -> schemas.IssuedKey:
     """Issue a key for agents and pipelines. By default it may fetch agent configs and push traces."""
     key, secret = await commands.create_key(database, caller, name=body.name, scopes=body.scopes, expires_at=body.expires_at)
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/keys/{key.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/keys/{key.id}"
     shown = schemas.Key.model_validate(key)
     return schemas.IssuedKey(**shown.model_dump(exclude={"key_id"}), key=secret)
 
 
 @router.delete("/{key_id}", status_code=204, summary="Revoke an API key", responses=workspace_problems(KeyNotFound))
-async def revoke_key(workspace_id: UUID, key_id: UUID, caller: Admin, database: Database) -> None:
+async def revoke_key(key_id: UUID, caller: Admin, database: Database) -> None:
     """Refuse the key from now on, in every process at once."""
     await commands.revoke_key(database, caller, key_id)

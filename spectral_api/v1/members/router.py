@@ -62,7 +62,7 @@ async def remove_member(user_id: UUID, caller: AccountAdmin, database: Database)
 @workspace_router.get(
     "", response_model=Results[schemas.WorkspaceMember], summary="List the workspace's members", responses=workspace_problems()
 )
-async def list_workspace_members(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_workspace_members(caller: Reader, database: Database, page: PageByTime) -> Any:
     """List who was given a role in the workspace. The account's owners reach it without one."""
     return envelope(await list_people(database, caller, page=page))
 
@@ -74,12 +74,10 @@ async def list_workspace_members(workspace_id: UUID, caller: Reader, database: D
     summary="Add a member to the workspace",
     responses=workspace_problems(PersonUnknown, AlreadyMember),
 )
-async def add_workspace_member(
-    workspace_id: UUID, body: schemas.WorkspaceMemberCreate, caller: Admin, database: Database, response: Response
-) -> Any:
+async def add_workspace_member(body: schemas.WorkspaceMemberCreate, caller: Admin, database: Database, response: Response) -> Any:
     """Give somebody of the account a role in the workspace. Whoever is not in the account is invited into it first."""
     member = await workspaces.add_workspace_member(database, caller, **body.model_dump())
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/members/{member.user_id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/members/{member.user_id}"
     return member
 
 
@@ -89,9 +87,7 @@ async def add_workspace_member(
     summary="Change a member of the workspace",
     responses=workspace_problems(WorkspaceMemberNotFound),
 )
-async def update_workspace_member(
-    workspace_id: UUID, user_id: UUID, body: schemas.WorkspaceMemberUpdate, caller: Admin, database: Database
-) -> Any:
+async def update_workspace_member(user_id: UUID, body: schemas.WorkspaceMemberUpdate, caller: Admin, database: Database) -> Any:
     """Give somebody another role in the workspace, from their next request on."""
     return await workspaces.update_workspace_member(database, caller, user_id, role=body.role)
 
@@ -102,6 +98,6 @@ async def update_workspace_member(
     summary="Remove a member from the workspace",
     responses=workspace_problems(WorkspaceMemberNotFound),
 )
-async def remove_workspace_member(workspace_id: UUID, user_id: UUID, caller: Admin, database: Database) -> None:
+async def remove_workspace_member(user_id: UUID, caller: Admin, database: Database) -> None:
     """Take somebody's role in the workspace away; they stay in the account."""
     await workspaces.remove_workspace_member(database, caller, user_id)

@@ -38,7 +38,7 @@ Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the
 
 
 @router.get("/sets", response_model=Results[schemas.SampleSet], summary="List sample sets", responses=workspace_problems())
-async def list_sample_sets(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_sample_sets(caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the sample sets of the workspace."""
     return envelope(await queries.list_sample_sets(database, caller, page=page))
 
@@ -46,12 +46,10 @@ async def list_sample_sets(workspace_id: UUID, caller: Reader, database: Databas
 @router.post(
     "/sets", status_code=201, response_model=schemas.SampleSet, summary="Create a sample set", responses=workspace_problems()
 )
-async def create_sample_set(
-    workspace_id: UUID, body: schemas.SampleSetCreate, caller: Writer, database: Database, response: Response
-) -> Any:
+async def create_sample_set(body: schemas.SampleSetCreate, caller: Writer, database: Database, response: Response) -> Any:
     """Make an empty set. Fill it, publish it, and scans can use it."""
     sample_set = await commands.create_sample_set(database, caller, name=body.name, description=body.description)
-    response.headers["Location"] = _path_of(workspace_id, sample_set.id)
+    response.headers["Location"] = _path_of(caller.workspace, sample_set.id)
     return sample_set
 
 
@@ -61,7 +59,7 @@ async def create_sample_set(
     summary="Get a sample set",
     responses=workspace_problems(SampleSetNotFound),
 )
-async def get_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_sample_set(sample_set_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one sample set."""
     return await queries.get_sample_set(database, caller, sample_set_id)
 
@@ -72,9 +70,7 @@ async def get_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Reader
     summary="Change a sample set",
     responses=workspace_problems(SampleSetNotFound),
 )
-async def update_sample_set(
-    workspace_id: UUID, sample_set_id: UUID, body: schemas.SampleSetUpdate, caller: Writer, database: Database
-) -> Any:
+async def update_sample_set(sample_set_id: UUID, body: schemas.SampleSetUpdate, caller: Writer, database: Database) -> Any:
     """Change the set's name or description; absent fields stay as they are."""
     changes = body.model_dump(exclude_unset=True)
     return await commands.update_sample_set(database, caller, sample_set_id, changes=changes)
@@ -83,7 +79,7 @@ async def update_sample_set(
 @router.delete(
     "/sets/{sample_set_id}", status_code=204, summary="Delete a sample set", responses=workspace_problems(SampleSetNotFound)
 )
-async def delete_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Writer, database: Database) -> None:
+async def delete_sample_set(sample_set_id: UUID, caller: Writer, database: Database) -> None:
     """Erase the set, its samples and its published versions. Scans that used them keep their verdicts."""
     await commands.delete_sample_set(database, caller, sample_set_id)
 
@@ -94,7 +90,7 @@ async def delete_sample_set(workspace_id: UUID, sample_set_id: UUID, caller: Wri
     summary="List the samples of a set",
     responses=workspace_problems(SampleSetNotFound),
 )
-async def list_samples(workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_samples(sample_set_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the samples that the set has now; published versions may differ."""
     found = await queries.list_samples(database, caller, sample_set_id, page=page)
     return {**envelope(found), "results": [schemas.Sample.of(row) for row in found.results]}
@@ -109,13 +105,7 @@ async def list_samples(workspace_id: UUID, sample_set_id: UUID, caller: Reader, 
     responses=workspace_problems(SampleSetNotFound, SampleFileUnreadable, PayloadTooLargeError, SamplesMediaTypeUnsupported),
 )
 async def add_samples(
-    workspace_id: UUID,
-    sample_set_id: UUID,
-    caller: Writer,
-    database: Database,
-    holder: DatabaseHolder,
-    request: Request,
-    response: Response,
+    sample_set_id: UUID, caller: Writer, database: Database, holder: DatabaseHolder, request: Request, response: Response
 ) -> Any:
     """Add samples: a JSON array, or a JSONL or CSV file as `multipart/form-data`.
 
@@ -126,7 +116,7 @@ async def add_samples(
     await queries.get_sample_set(database, caller, sample_set_id)
     async with received(request, caller, database, holder) as (session, lines):
         added = await commands.add_samples(session, caller, sample_set_id, lines=lines)
-    response.headers["Location"] = f"{_path_of(workspace_id, sample_set_id)}/samples"
+    response.headers["Location"] = f"{_path_of(caller.workspace, sample_set_id)}/samples"
     return added
 
 
@@ -137,12 +127,7 @@ async def add_samples(
     responses=workspace_problems(SampleSetNotFound, SearchTooBroad),
 )
 async def curate_samples(
-    workspace_id: UUID,
-    sample_set_id: UUID,
-    body: schemas.Curation,
-    caller: Writer,
-    database: Database,
-    response: Response,
+    sample_set_id: UUID, body: schemas.Curation, caller: Writer, database: Database, response: Response
 ) -> schemas.Curated:
     """Make samples of what agents were really asked, of the newest traces first.
 
@@ -152,7 +137,7 @@ async def curate_samples(
     created, reasons = await commands.curate_samples(
         database, caller, sample_set_id, where=body, dedupe=body.dedupe, at_most=body.max
     )
-    response.headers["Location"] = f"{_path_of(workspace_id, sample_set_id)}/samples"
+    response.headers["Location"] = f"{_path_of(caller.workspace, sample_set_id)}/samples"
     rejected = [schemas.RejectedTrace(trace_id=trace_id, reason=reason) for trace_id, reason in reasons.items()]
     return schemas.Curated(created=created, rejected=rejected)
 
@@ -167,16 +152,14 @@ async def curate_samples(
         200: {"model": schemas.SampleSetVersion, "description": "Nothing has changed: the newest version."},
     },
 )
-async def publish_sample_set(
-    workspace_id: UUID, sample_set_id: UUID, caller: Writer, database: Database, response: Response
-) -> Any:
+async def publish_sample_set(sample_set_id: UUID, caller: Writer, database: Database, response: Response) -> Any:
     """Freeze the set as it is now in an immutable version. Scans use published versions only.
 
     Nothing is published twice: when the set has not changed, its newest version is answered with 200.
     """
     version, is_new = await commands.publish_sample_set(database, caller, sample_set_id)
     response.status_code = 201 if is_new else 200
-    response.headers["Location"] = f"{_path_of(workspace_id, sample_set_id)}/versions/{version.number}"
+    response.headers["Location"] = f"{_path_of(caller.workspace, sample_set_id)}/versions/{version.number}"
     return version
 
 
@@ -186,9 +169,7 @@ async def publish_sample_set(
     summary="List the versions of a sample set",
     responses=workspace_problems(SampleSetNotFound),
 )
-async def list_sample_set_versions(
-    workspace_id: UUID, sample_set_id: UUID, caller: Reader, database: Database, page: PageByTime
-) -> Any:
+async def list_sample_set_versions(sample_set_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List what was published of the set."""
     return envelope(await queries.list_sample_set_versions(database, caller, sample_set_id, page=page))
 
@@ -199,9 +180,7 @@ async def list_sample_set_versions(
     summary="Get a version of a sample set",
     responses=workspace_problems(SampleSetVersionNotFound),
 )
-async def get_sample_set_version(
-    workspace_id: UUID, sample_set_id: UUID, number: Number, caller: Reader, database: Database
-) -> Any:
+async def get_sample_set_version(sample_set_id: UUID, number: Number, caller: Reader, database: Database) -> Any:
     """Show one published version; `export?version=` gives its samples."""
     return await queries.get_sample_set_version(database, caller, sample_set_id, number=number)
 
@@ -219,7 +198,6 @@ async def get_sample_set_version(
     },
 )
 async def export_sample_set(
-    workspace_id: UUID,
     sample_set_id: UUID,
     caller: Reader,
     database: Database,
@@ -256,7 +234,7 @@ async def export_sample_set(
 
 
 @router.get("/{sample_id}", response_model=schemas.Sample, summary="Get a sample", responses=workspace_problems(SampleNotFound))
-async def get_sample(workspace_id: UUID, sample_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_sample(sample_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one sample as it is now."""
     return schemas.Sample.of(await queries.get_sample(database, caller, sample_id))
 
@@ -267,16 +245,14 @@ async def get_sample(workspace_id: UUID, sample_id: UUID, caller: Reader, databa
     summary="Change a sample",
     responses=workspace_problems(SampleNotFound, SampleDuplicated),
 )
-async def update_sample(
-    workspace_id: UUID, sample_id: UUID, body: schemas.SampleUpdate, caller: Writer, database: Database
-) -> Any:
+async def update_sample(sample_id: UUID, body: schemas.SampleUpdate, caller: Writer, database: Database) -> Any:
     """Change the named fields; absent fields stay as they are. Published versions do not change."""
     changes = body.model_dump(exclude_unset=True)
     return schemas.Sample.of(await commands.update_sample(database, caller, sample_id, changes=changes))
 
 
 @router.delete("/{sample_id}", status_code=204, summary="Delete a sample", responses=workspace_problems(SampleNotFound))
-async def delete_sample(workspace_id: UUID, sample_id: UUID, caller: Writer, database: Database) -> None:
+async def delete_sample(sample_id: UUID, caller: Writer, database: Database) -> None:
     """Take the sample out of its set. Published versions keep it."""
     await commands.delete_sample(database, caller, sample_id)
 

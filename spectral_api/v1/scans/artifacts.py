@@ -26,7 +26,6 @@ router = Router(prefix="/{scan_id}/artifacts")
     "", response_model=Results[schemas.Artifact], summary="List a scan's files", responses=workspace_problems(ScanNotFound)
 )
 async def list_scan_artifacts(
-    workspace_id: UUID,
     scan_id: UUID,
     caller: Reader,
     database: Database,
@@ -48,13 +47,7 @@ async def list_scan_artifacts(
 
 @router.get("/{artifact_id}", summary="Get a scan's file", responses=workspace_problems(ScanNotFound, ArtifactNotFound))
 async def get_scan_artifact(
-    workspace_id: UUID,
-    scan_id: UUID,
-    artifact_id: UUID,
-    caller: Reader,
-    database: Database,
-    settings: CurrentSettings,
-    request: Request,
+    scan_id: UUID, artifact_id: UUID, caller: Reader, database: Database, settings: CurrentSettings, request: Request
 ) -> schemas.Artifact:
     """Show what a file is, with a fresh `url` to download it from."""
     artifact = await queries.get_scan_artifact(database, caller, scan_id, artifact_id)

@@ -71,12 +71,7 @@ def _located(view: queries.ScanView, workspace_id: UUID, response: Response) -> 
 
 @router.post("", status_code=202, summary="Start a scan", responses=workspace_problems(*PLANNING, ScanAlreadyActive))
 async def create_scan(
-    workspace_id: UUID,
-    body: schemas.ScanCreate,
-    caller: Writer,
-    database: Database,
-    settings: CurrentSettings,
-    response: Response,
+    body: schemas.ScanCreate, caller: Writer, database: Database, settings: CurrentSettings, response: Response
 ) -> schemas.Scan:
     """Start a scan and answer at once; follow it at `Location`.
 
@@ -85,24 +80,18 @@ async def create_scan(
     repeated.
     """
     view = await commands.create_scan(database, caller, settings, request=body.settings())
-    return _located(view, workspace_id, response)
+    return _located(view, caller.workspace, response)
 
 
 @router.post("/quote", summary="Quote a scan", responses=workspace_problems(*PLANNING))
-async def quote_scan(
-    workspace_id: UUID, body: schemas.ScanCreate, caller: Writer, database: Database, settings: CurrentSettings
-) -> Readiness:
+async def quote_scan(body: schemas.ScanCreate, caller: Writer, database: Database, settings: CurrentSettings) -> Readiness:
     """Tell what a scan with this body would take and could show, without starting it."""
     return await commands.quote_scan(database, caller, settings, request=body.settings())
 
 
 @router.get("", response_model=Results[schemas.Scan], summary="List scans", responses=workspace_problems())
 async def list_scans(
-    workspace_id: UUID,
-    caller: Reader,
-    database: Database,
-    filter: Annotated[queries.ScanFilter, Depends(scan_filter)],
-    page: PageByTime,
+    caller: Reader, database: Database, filter: Annotated[queries.ScanFilter, Depends(scan_filter)], page: PageByTime
 ) -> Any:
     """List the scans of the workspace, newest first."""
     found = envelope(await queries.list_scans(database, caller, filter=filter, page=page))
@@ -110,7 +99,7 @@ async def list_scans(
 
 
 @router.get("/{scan_id}", summary="Get a scan", responses=workspace_problems(ScanNotFound))
-async def get_scan(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.Scan:
+async def get_scan(scan_id: UUID, caller: Reader, database: Database) -> schemas.Scan:
     """Show one scan: its status, progress and, once it is decided, its verdict."""
     return schemas.Scan.of(await queries.get_scan(database, caller, scan_id))
 
@@ -121,9 +110,9 @@ async def get_scan(workspace_id: UUID, scan_id: UUID, caller: Reader, database: 
     summary="Cancel a scan",
     responses=workspace_problems(ScanNotFound, InvalidTransitionError),
 )
-async def cancel_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
+async def cancel_scan(scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
     """Stop a scan within two seconds. Calls in flight are abandoned and charged; what was measured stays readable."""
-    return _located(await commands.cancel_scan(database, caller, scan_id), workspace_id, response)
+    return _located(await commands.cancel_scan(database, caller, scan_id), caller.workspace, response)
 
 
 @router.post(
@@ -132,9 +121,9 @@ async def cancel_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, databas
     summary="Try a scan again",
     responses=workspace_problems(ScanNotFound, RetryNotPossible, ScanNotPossible, ScanAlreadyActive),
 )
-async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
+async def retry_scan(scan_id: UUID, caller: Writer, database: Database, response: Response) -> schemas.Scan:
     """Start a new scan with the settings of one that failed or was cancelled; what that one was answered is not asked again."""
-    return _located(await commands.retry_scan(database, caller, scan_id), workspace_id, response)
+    return _located(await commands.retry_scan(database, caller, scan_id), caller.workspace, response)
 
 
 @router.get(
@@ -145,7 +134,6 @@ async def retry_scan(workspace_id: UUID, scan_id: UUID, caller: Writer, database
     | {200: {"content": {EVENT_STREAM: {"schema": {"type": "string"}}}}},
 )
 async def list_scan_events(
-    workspace_id: UUID,
     scan_id: UUID,
     caller: Reader,
     database: Database,
@@ -171,7 +159,7 @@ async def list_scan_events(
     if EVENT_STREAM in (accept or "").lower():
         await queries.find_scan(database, caller, scan_id)
         await release_session(database, holder)
-        admit = let_in_again(request, credential, workspace_id)
+        admit = let_in_again(request, credential, caller.workspace)
         events = stream_events(watch, holder, caller, scan_id, after=last_event_id or 0, admit=admit)
         return EventSourceResponse(await bound_stream(request.app.state.followers, caller.workspace, events))
     page = PageRequest(limit=limit, offset=offset, sort=sort)
@@ -179,7 +167,7 @@ async def list_scan_events(
 
 
 @router.get("/{scan_id}/cost", summary="Get a scan's cost", responses=workspace_problems(ScanNotFound))
-async def get_scan_cost(workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database) -> schemas.ScanCost:
+async def get_scan_cost(scan_id: UUID, caller: Reader, database: Database) -> schemas.ScanCost:
     """Show what a scan has cost by model, by phase and by purpose, and how its budget stands."""
     return schemas.ScanCost.of(await queries.get_scan_cost(database, caller, scan_id))
 
@@ -192,7 +180,6 @@ async def get_scan_cost(workspace_id: UUID, scan_id: UUID, caller: Reader, datab
     | {200: {"content": {HTML: {"schema": {"type": "string"}}, MARKDOWN: {"schema": {"type": "string"}}}}},
 )
 async def get_scan_report(
-    workspace_id: UUID,
     scan_id: UUID,
     caller: Reader,
     database: Database,

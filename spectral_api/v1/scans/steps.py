@@ -20,9 +20,7 @@ router = Router(prefix="/{scan_id}/steps")
 
 
 @router.get("", response_model=Results[Step], summary="List a scan's steps", responses=workspace_problems(ScanNotFound))
-async def list_scan_steps(
-    workspace_id: UUID, scan_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
-) -> Any:
+async def list_scan_steps(scan_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0) -> Any:
     """List the steps of a scan, each phase for each agent, in the order in which they come: how far it is, and its figures."""
     steps = await queries.list_scan_steps(database, caller, scan_id)
     return {
@@ -32,7 +30,7 @@ async def list_scan_steps(
 
 
 @router.get("/{step_id}", summary="Get a scan's step", responses=workspace_problems(ScanNotFound, StepNotFound))
-async def get_scan_step(workspace_id: UUID, scan_id: UUID, step_id: UUID, caller: Reader, database: Database) -> Step:
+async def get_scan_step(scan_id: UUID, step_id: UUID, caller: Reader, database: Database) -> Step:
     """Show one step."""
     return await queries.get_scan_step(database, caller, scan_id, step_id)
 
@@ -44,7 +42,6 @@ async def get_scan_step(workspace_id: UUID, scan_id: UUID, step_id: UUID, caller
     responses=workspace_problems(ScanNotFound, StepNotFound),
 )
 async def list_step_logs(
-    workspace_id: UUID,
     scan_id: UUID,
     step_id: UUID,
     caller: Reader,

@@ -36,9 +36,7 @@ TraceId = Annotated[schemas.HexTraceId, Path(description="The trace.", examples=
 @router.get(
     "", response_model=schemas.TraceResults, summary="List traces", responses=workspace_problems(ClusterNotFound, SearchTooBroad)
 )
-async def list_traces(
-    workspace_id: UUID, caller: Reader, database: Database, query: Annotated[parameters.TraceQuery, Query()]
-) -> Any:
+async def list_traces(caller: Reader, database: Database, query: Annotated[parameters.TraceQuery, Query()]) -> Any:
     """List traces, newest first unless `sort` says otherwise. Every filter that is given must hold.
 
     Long inputs and outputs are cut; the single trace has them whole. Pages come by `offset` up to 10 000, and by `cursor` without
@@ -84,7 +82,7 @@ async def _examples(database: AsyncSession, caller: Caller, cluster_id: UUID | N
     },
 )
 async def stream_traces(
-    workspace_id: UUID, caller: Reader, database: Database, request: Request, query: Annotated[parameters.ExportQuery, Query()]
+    caller: Reader, database: Database, request: Request, query: Annotated[parameters.ExportQuery, Query()]
 ) -> StreamingResponse:
     """Stream all traces that the filters choose, as one snapshot has them, in the order in which they began.
 
@@ -95,7 +93,7 @@ async def stream_traces(
     """
     among = await _examples(database, caller, query.cluster_id)
     parts = exporting.stream_traces(request.app.state.database, caller, where=query, among=among)
-    headers = {"Content-Disposition": f'attachment; filename="traces-{workspace_id}.{query.format}.jsonl"'}
+    headers = {"Content-Disposition": f'attachment; filename="traces-{caller.workspace}.{query.format}.jsonl"'}
     return await stream(request, export.write(parts, query.format), headers)
 
 
@@ -107,12 +105,7 @@ async def stream_traces(
     dependencies=[Depends(hold_memory)],
 )
 async def create_traces(
-    workspace_id: UUID,
-    body: schemas.TracesCreate,
-    request: Request,
-    caller: Sender,
-    released: ReleasedDatabase,
-    intake: CurrentIntake,
+    body: schemas.TracesCreate, request: Request, caller: Sender, released: ReleasedDatabase, intake: CurrentIntake
 ) -> schemas.TracesAccepted:
     """Take in traces told in a few words, for programs without OpenTelemetry. They are committed before the answer.
 
@@ -134,11 +127,7 @@ async def create_traces(
 
 @router.get("/{trace_id}", response_model=schemas.TraceDetail, summary="Get a trace", responses=workspace_problems(TraceNotFound))
 async def get_trace(
-    workspace_id: UUID,
-    trace_id: TraceId,
-    caller: Reader,
-    database: Database,
-    query: Annotated[parameters.SpanQuery, Query()],
+    trace_id: TraceId, caller: Reader, database: Database, query: Annotated[parameters.SpanQuery, Query()]
 ) -> Response:
     """Show one trace whole, with its spans as trees; of a long one 1 000 spans at a time, in the order in which they began.
 
@@ -153,7 +142,7 @@ async def get_trace(
 
 
 @router.delete("/{trace_id}", status_code=204, summary="Erase a trace", responses=workspace_problems(TraceNotFound))
-async def delete_trace(workspace_id: UUID, trace_id: TraceId, caller: Writer, database: Database) -> None:
+async def delete_trace(trace_id: TraceId, caller: Writer, database: Database) -> None:
     """Erase one trace for good: its spans, its feedback, and everything that can be found of it by search.
 
     Samples that were made of it are copies and stay; delete those apart. Clusters of failures leave it out from then on. Spans of
@@ -172,12 +161,7 @@ async def delete_trace(workspace_id: UUID, trace_id: TraceId, caller: Writer, da
     responses=workspace_problems(TraceNotFound, SpanNotFound),
 )
 async def create_feedback(
-    workspace_id: UUID,
-    trace_id: TraceId,
-    body: schemas.FeedbackCreate,
-    caller: Writer,
-    database: Database,
-    response: Response,
+    trace_id: TraceId, body: schemas.FeedbackCreate, caller: Writer, database: Database, response: Response
 ) -> Any:
     """Judge a trace, or one of its spans, with a score or a label.
 
@@ -190,7 +174,7 @@ async def create_feedback(
         score=body.value,
         **body.model_dump(include={"source", "span_id", "dimension", "comment", "corrected_output"}),
     )
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/traces/{trace_id}/feedback"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/traces/{trace_id}/feedback"
     return feedback
 
 
@@ -201,7 +185,6 @@ async def create_feedback(
     responses=workspace_problems(TraceNotFound, SpanNotFound),
 )
 async def create_feedback_link(
-    workspace_id: UUID,
     trace_id: TraceId,
     body: schemas.FeedbackLinkCreate,
     caller: Writer,
@@ -229,6 +212,6 @@ async def create_feedback_link(
     summary="List feedback",
     responses=workspace_problems(TraceNotFound),
 )
-async def list_feedback(workspace_id: UUID, trace_id: TraceId, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_feedback(trace_id: TraceId, caller: Reader, database: Database, page: PageByTime) -> Any:
     """List what was thought of a trace and its spans, newest first."""
     return envelope(await queries.list_feedback(database, caller, trace_id, page=page))

@@ -24,19 +24,14 @@ router = Router()
 
 
 @router.get("", response_model=Results[schemas.Webhook], summary="List webhooks", responses=workspace_problems())
-async def list_webhooks(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_webhooks(caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the webhooks of the workspace, disabled ones too. Secrets are never shown again."""
     return envelope(await queries.list_webhooks(database, caller, page=page))
 
 
 @router.post("", status_code=201, summary="Create a webhook", responses=workspace_problems(OutboundRefused, TooManyWebhooks))
 async def create_webhook(
-    workspace_id: UUID,
-    body: schemas.WebhookCreate,
-    caller: Admin,
-    database: Database,
-    settings: CurrentSettings,
-    response: Response,
+    body: schemas.WebhookCreate, caller: Admin, database: Database, settings: CurrentSettings, response: Response
 ) -> schemas.WebhookWithSecret:
     """Name a URL that is told what happens in the workspace.
 
@@ -54,7 +49,7 @@ async def create_webhook(
         description=body.description,
         enabled=body.enabled,
     )
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/webhooks/{webhook.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/webhooks/{webhook.id}"
     return _with_secret(webhook, secret)
 
 
@@ -64,7 +59,7 @@ async def create_webhook(
     summary="Get a delivery",
     responses=workspace_problems(DeliveryNotFound),
 )
-async def get_delivery(workspace_id: UUID, delivery_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_delivery(delivery_id: UUID, caller: Reader, database: Database) -> Any:
     """Get a delivery with its message and its tries. Deliveries are kept for thirty days."""
     delivery = await queries.get_delivery(database, caller, delivery_id)
     shown = schemas.Delivery.model_validate(delivery)
@@ -77,7 +72,7 @@ async def get_delivery(workspace_id: UUID, delivery_id: UUID, caller: Reader, da
     summary="Deliver a message again",
     responses=workspace_problems(DeliveryNotFound, WebhookIsDisabled, InvalidTransitionError),
 )
-async def replay_delivery(workspace_id: UUID, delivery_id: UUID, caller: Admin, database: Database) -> Any:
+async def replay_delivery(delivery_id: UUID, caller: Admin, database: Database) -> Any:
     """Deliver a message that was delivered or given up once more, under its own `webhook-id`, with all tries from the start."""
     return await commands.replay_delivery(database, caller, delivery_id)
 
@@ -85,7 +80,7 @@ async def replay_delivery(workspace_id: UUID, delivery_id: UUID, caller: Admin, 
 @router.get(
     "/{webhook_id}", response_model=schemas.Webhook, summary="Get a webhook", responses=workspace_problems(WebhookNotFound)
 )
-async def get_webhook(workspace_id: UUID, webhook_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_webhook(webhook_id: UUID, caller: Reader, database: Database) -> Any:
     """Get a webhook, without its secret."""
     return await queries.get_webhook(database, caller, webhook_id)
 
@@ -97,12 +92,7 @@ async def get_webhook(workspace_id: UUID, webhook_id: UUID, caller: Reader, data
     responses=workspace_problems(WebhookNotFound, OutboundRefused),
 )
 async def update_webhook(
-    workspace_id: UUID,
-    webhook_id: UUID,
-    body: schemas.WebhookUpdate,
-    caller: Admin,
-    database: Database,
-    settings: CurrentSettings,
+    webhook_id: UUID, body: schemas.WebhookUpdate, caller: Admin, database: Database, settings: CurrentSettings
 ) -> Any:
     """Change where messages go, what is told, or whether anything is."""
     changes = {name: getattr(body, name) for name in body.model_fields_set}
@@ -110,19 +100,14 @@ async def update_webhook(
 
 
 @router.delete("/{webhook_id}", status_code=204, summary="Delete a webhook", responses=workspace_problems(WebhookNotFound))
-async def delete_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, database: Database) -> None:
+async def delete_webhook(webhook_id: UUID, caller: Admin, database: Database) -> None:
     """Delete a webhook and the log of what was delivered to it."""
     await commands.delete_webhook(database, caller, webhook_id)
 
 
 @router.post("/{webhook_id}/rotate-secret", summary="Rotate a webhook's secret", responses=workspace_problems(WebhookNotFound))
 async def rotate_webhook_secret(
-    workspace_id: UUID,
-    webhook_id: UUID,
-    body: schemas.SecretRotation,
-    caller: Admin,
-    database: Database,
-    settings: CurrentSettings,
+    webhook_id: UUID, body: schemas.SecretRotation, caller: Admin, database: Database, settings: CurrentSettings
 ) -> schemas.WebhookWithSecret:
     """Give a webhook a new secret. For a while messages carry a signature by each, so that no receiver misses any."""
     overlap = timedelta(hours=body.overlap_hours)
@@ -137,10 +122,10 @@ async def rotate_webhook_secret(
     summary="Send a test message",
     responses=workspace_problems(WebhookNotFound),
 )
-async def test_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, database: Database, response: Response) -> Any:
+async def test_webhook(webhook_id: UUID, caller: Admin, database: Database, response: Response) -> Any:
     """Send a `webhook.test` message, also to a webhook that is disabled. Poll the answered delivery for what became of it."""
     delivery = await commands.test_webhook(database, caller, webhook_id)
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/webhooks/deliveries/{delivery.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/webhooks/deliveries/{delivery.id}"
     return delivery
 
 
@@ -151,7 +136,6 @@ async def test_webhook(workspace_id: UUID, webhook_id: UUID, caller: Admin, data
     responses=workspace_problems(WebhookNotFound),
 )
 async def list_deliveries(
-    workspace_id: UUID,
     webhook_id: UUID,
     caller: Reader,
     database: Database,

@@ -1,7 +1,6 @@
 """Endpoints that delete and restore a workspace."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Security
 
@@ -20,7 +19,7 @@ Restorer = Annotated[Caller, Security(authenticate_restorer, scopes=[Scope.ADMIN
 
 
 @router.delete("/{workspace_id}", status_code=204, summary="Delete a workspace", responses=workspace_problems())
-async def delete_workspace(workspace_id: UUID, caller: Admin, database: Database) -> None:
+async def delete_workspace(caller: Admin, database: Database) -> None:
     """Take the workspace and everything under it away: from now on it answers 404 to everybody, its API keys included.
 
     Scans that run are cancelled. For 30 days it can be restored; then it is erased.
@@ -31,7 +30,7 @@ async def delete_workspace(workspace_id: UUID, caller: Admin, database: Database
 @router.post(
     "/{workspace_id}/restore", response_model=schemas.Workspace, summary="Restore a workspace", responses=workspace_problems()
 )
-async def restore_workspace(workspace_id: UUID, caller: Restorer, database: Database) -> Any:
+async def restore_workspace(caller: Restorer, database: Database) -> Any:
     """Give a workspace back within 30 days of its deletion, as it was. Scans that were cancelled stay cancelled.
 
     Owners and the workspace's administrators may do this; `GET /api/v1/workspaces?deleted=true` lists what they can restore.

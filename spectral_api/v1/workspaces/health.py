@@ -55,6 +55,6 @@ class WorkspaceHealth(Output):
 
 
 @router.get("/health", response_model=WorkspaceHealth, summary="Workspace health", responses=workspace_problems())
-async def get_workspace_health(workspace_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_workspace_health(caller: Reader, database: Database) -> Any:
     """Tell at a glance whether traces arrive, scans run, and what waits for somebody."""
     return await queries.get_workspace_health(database, caller)

@@ -1,7 +1,6 @@
 """Endpoints of what a workspace decides for itself: retention, masking, prices and autonomy."""
 
 from typing import Annotated, Any, TypeVar
-from uuid import UUID
 
 from fastapi import Body
 
@@ -29,14 +28,13 @@ WRITING = workspace_problems(PolicyChanged)
 
 
 @router.get("/retention", response_model=Retention, summary="Get the retention policy", responses=READING)
-async def get_retention(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
+async def get_retention(caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show how long traces are kept."""
     return conditional.show(await queries.get_policy(database, caller, Retention))
 
 
 @router.put("/retention", response_model=Retention, summary="Replace the retention policy", responses=WRITING)
 async def replace_retention(
-    workspace_id: UUID,
     body: Annotated[Retention, Body(openapi_examples={"quarter": {"value": {"traces_days": 90}}})],
     caller: Admin,
     database: Database,
@@ -47,14 +45,13 @@ async def replace_retention(
 
 
 @router.get("/masking", response_model=Masking, summary="Get the masking policy", responses=READING)
-async def get_masking(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
+async def get_masking(caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show what is taken out of spans, traces and feedback before they are stored."""
     return conditional.show(await queries.get_policy(database, caller, Masking))
 
 
 @router.put("/masking", response_model=Masking, summary="Replace the masking policy", responses=WRITING)
 async def replace_masking(
-    workspace_id: UUID,
     body: Annotated[
         Masking,
         Body(
@@ -81,14 +78,13 @@ async def replace_masking(
 
 
 @router.get("/prices", response_model=Prices, summary="Get the model prices", responses=READING)
-async def get_prices(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
+async def get_prices(caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show the workspace's own model prices."""
     return conditional.show(await queries.get_policy(database, caller, Prices))
 
 
 @router.put("/prices", response_model=Prices, summary="Replace the model prices", responses=WRITING)
 async def replace_prices(
-    workspace_id: UUID,
     body: Annotated[
         Prices,
         Body(
@@ -109,14 +105,13 @@ async def replace_prices(
 
 
 @router.get("/autonomy", response_model=Autonomy, summary="Get the autonomy policy", responses=READING)
-async def get_autonomy(workspace_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
+async def get_autonomy(caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show who decides about changesets."""
     return conditional.show(await queries.get_policy(database, caller, Autonomy))
 
 
 @router.put("/autonomy", response_model=Autonomy, summary="Replace the autonomy policy", responses=WRITING)
 async def replace_autonomy(
-    workspace_id: UUID,
     body: Annotated[
         Autonomy,
         Body(
@@ -150,7 +145,7 @@ async def replace_autonomy(
 @router.get(
     "/autonomy/outlook", response_model=AutonomyOutlook, summary="See what each mode lets through", responses=workspace_problems()
 )
-async def get_autonomy_outlook(workspace_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_autonomy_outlook(caller: Reader, database: Database) -> Any:
     """Show how many false improvements a year each mode is expected to let through at most, at the pace of the last 90 days.
 
     Every verdict has a level: how often a worthless candidate passes. The more scans compare something, the more often that

@@ -1,7 +1,6 @@
 """Endpoints of workspaces."""
 
 from typing import Annotated, Any, Literal
-from uuid import UUID
 
 from fastapi import Query, Response
 
@@ -48,7 +47,7 @@ async def create_workspace(body: schemas.WorkspaceCreate, caller: AccountAdmin, 
 
 
 @router.get("/{workspace_id}", response_model=schemas.Workspace, summary="Get a workspace", responses=workspace_problems())
-async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_workspace(caller: Reader, database: Database) -> Any:
     """Show one workspace."""
     return await queries.get_workspace(database, caller)
 
@@ -59,9 +58,7 @@ async def get_workspace(workspace_id: UUID, caller: Reader, database: Database) 
     summary="Change a workspace",
     responses=workspace_problems(ScanNotPossible, MailUnconfigured),
 )
-async def update_workspace(
-    workspace_id: UUID, body: schemas.WorkspaceUpdate, caller: Admin, database: Database, settings: CurrentSettings
-) -> Any:
+async def update_workspace(body: schemas.WorkspaceUpdate, caller: Admin, database: Database, settings: CurrentSettings) -> Any:
     """Change the named fields; the others stay as they are. What `scan_defaults` name must be there."""
     await check_named(database, caller, body.scan_defaults)
     await check_notify(database, caller, settings, body.scan_defaults.notify)

@@ -1,7 +1,6 @@
 """Endpoints of managed templates."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Path, Query, Response
 
@@ -34,12 +33,7 @@ ByTimeOrName = Annotated[
 
 @router.get("", response_model=Results[schemas.TemplateVersion], summary="List managed templates", responses=workspace_problems())
 async def list_managed_templates(
-    workspace_id: UUID,
-    caller: AgentReader,
-    database: Database,
-    limit: Limit = 20,
-    offset: Offset = 0,
-    sort: ByTimeOrName = "-created_at",
+    caller: AgentReader, database: Database, limit: Limit = 20, offset: Offset = 0, sort: ByTimeOrName = "-created_at"
 ) -> Any:
     """List the prompt texts that agents of this workspace share, each in its current version."""
     page = PageRequest(limit=limit, offset=offset, sort=sort)
@@ -54,11 +48,11 @@ async def list_managed_templates(
     responses=workspace_problems(ManagedTemplateNameTaken),
 )
 async def create_managed_template(
-    workspace_id: UUID, body: schemas.ManagedTemplateCreate, caller: Writer, database: Database, response: Response
+    body: schemas.ManagedTemplateCreate, caller: Writer, database: Database, response: Response
 ) -> Any:
     """Keep prompt text under a name. A config refers to it by `template.managed_template` instead of having a `base_prompt`."""
     created = await commands.create_managed_template(database, caller, **dict(body))
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/agents/templates/{created.name}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/agents/templates/{created.name}"
     response.headers["ETag"] = etag(created.fingerprint)
     return created
 
@@ -70,7 +64,6 @@ async def create_managed_template(
     responses=workspace_problems(ManagedTemplateNotFound) | {304: {"description": "The caller holds this version already."}},
 )
 async def get_managed_template(
-    workspace_id: UUID,
     template_name: Name,
     caller: AgentReader,
     database: Database,
@@ -94,9 +87,7 @@ async def get_managed_template(
     summary="List versions of a managed template",
     responses=workspace_problems(ManagedTemplateNotFound),
 )
-async def list_template_versions(
-    workspace_id: UUID, template_name: Name, caller: AgentReader, database: Database, page: PageByTime
-) -> Any:
+async def list_template_versions(template_name: Name, caller: AgentReader, database: Database, page: PageByTime) -> Any:
     """List the immutable versions of a managed template, the newest first."""
     return envelope(await queries.list_template_versions(database, caller, template_name, page=page))
 
@@ -108,12 +99,7 @@ async def list_template_versions(
     responses=workspace_problems(ManagedTemplateNotFound, ManagedTemplateChanged),
 )
 async def replace_managed_template(
-    workspace_id: UUID,
-    template_name: Name,
-    body: schemas.ManagedTemplateReplace,
-    caller: Writer,
-    database: Database,
-    conditional: ConditionalWrite,
+    template_name: Name, body: schemas.ManagedTemplateReplace, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> Any:
     """Write a new version and make it current. Agents stay with the versions that their configs refer to.
 
@@ -131,9 +117,7 @@ async def replace_managed_template(
     summary="Delete a managed template",
     responses=workspace_problems(ManagedTemplateNotFound, ManagedTemplateInUse, ManagedTemplateChanged),
 )
-async def delete_managed_template(
-    workspace_id: UUID, template_name: Name, caller: Writer, database: Database, conditional: ConditionalWrite
-) -> None:
+async def delete_managed_template(template_name: Name, caller: Writer, database: Database, conditional: ConditionalWrite) -> None:
     """Delete a managed template that no agent uses: none refers to it in its newest config, nor in one that carries a label.
 
     Older config versions that refer to it keep its text.

@@ -36,7 +36,6 @@ ORDER = "Order; a leading `-` = descending."
 
 @router.get("/clusters", response_model=Results[schemas.Cluster], summary="List failure clusters", responses=workspace_problems())
 async def list_clusters(
-    workspace_id: UUID,
     caller: Reader,
     database: Database,
     status: Annotated[ClusterStatus | None, Query(description="Only clusters with this status.")] = None,
@@ -62,7 +61,7 @@ async def list_clusters(
     summary="Get a failure cluster",
     responses=workspace_problems(ClusterNotFound),
 )
-async def get_cluster(workspace_id: UUID, cluster_id: UUID, caller: Reader, database: Database) -> Any:
+async def get_cluster(cluster_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one failure cluster."""
     return await queries.get_cluster(database, caller, cluster_id)
 
@@ -73,9 +72,7 @@ async def get_cluster(workspace_id: UUID, cluster_id: UUID, caller: Reader, data
     summary="Decide about a failure cluster",
     responses=workspace_problems(ClusterNotFound, ClusterMerged, InvalidTransitionError),
 )
-async def update_cluster(
-    workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterUpdate, caller: Writer, database: Database
-) -> Any:
+async def update_cluster(cluster_id: UUID, body: schemas.ClusterUpdate, caller: Writer, database: Database) -> Any:
     """Acknowledge, dismiss or resolve a cluster, open it again, rename it or leave a note.
 
     A name that a person gave stays; without one the label follows the scans. A resolved cluster that a scan sees again opens
@@ -91,7 +88,6 @@ async def update_cluster(
     responses=workspace_problems(ClusterNotFound),
 )
 async def list_cluster_failures(
-    workspace_id: UUID,
     cluster_id: UUID,
     caller: Reader,
     database: Database,
@@ -110,9 +106,7 @@ async def list_cluster_failures(
     summary="List the traces in a cluster",
     responses=workspace_problems(ClusterNotFound, SearchTooBroad),
 )
-async def list_cluster_traces(
-    workspace_id: UUID, cluster_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
-) -> Any:
+async def list_cluster_traces(cluster_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0) -> Any:
     """List the traces that fail so, newest first: those that any scan found, for as long as they are kept."""
     among = await queries.list_cluster_traces(database, caller, cluster_id)
     page = await list_traces(database, caller, where=TraceFilter(), limit=limit, offset=offset, among=among)
@@ -134,9 +128,7 @@ async def list_cluster_traces(
     summary="Merge a failure cluster into another",
     responses=workspace_problems(ClusterNotFound, ClusterMerged, ClusterMergeRefused),
 )
-async def merge_cluster(
-    workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterMerge, caller: Writer, database: Database
-) -> Any:
+async def merge_cluster(cluster_id: UUID, body: schemas.ClusterMerge, caller: Writer, database: Database) -> Any:
     """Let another cluster of the same agent stand for this one. Answers that other one, with the figures of both.
 
     Later scans keep to it: what they recognise as this cluster counts for the other. Doing it again changes nothing.
@@ -152,7 +144,7 @@ async def merge_cluster(
     responses=workspace_problems(ClusterNotFound, ClusterMerged, ClusterSplitRefused),
 )
 async def split_cluster(
-    workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterSplit, caller: Writer, database: Database, response: Response
+    cluster_id: UUID, body: schemas.ClusterSplit, caller: Writer, database: Database, response: Response
 ) -> Any:
     """Move failures out of a cluster into a new one: those named, or all that fail one criterion.
 
@@ -161,7 +153,7 @@ async def split_cluster(
     part = await rearranging.split_cluster(
         database, caller, cluster_id, label=body.label, failure_ids=body.failure_ids, criterion=body.criterion
     )
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/changesets/clusters/{part.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/changesets/clusters/{part.id}"
     return part
 
 
@@ -172,7 +164,7 @@ async def split_cluster(
     responses=workspace_problems(ClusterNotFound, ClusterMerged, SampleSetNotFound),
 )
 async def make_regression_samples(
-    workspace_id: UUID, cluster_id: UUID, body: schemas.ClusterSampling, caller: Writer, database: Database, response: Response
+    cluster_id: UUID, body: schemas.ClusterSampling, caller: Writer, database: Database, response: Response
 ) -> Curated:
     """Make samples of the cluster's traces, so that later scans notice when it comes back.
 
@@ -182,7 +174,7 @@ async def make_regression_samples(
     created, reasons = await commands.make_regression_samples(
         database, caller, cluster_id, sample_set_id=body.sample_set_id, dedupe=body.dedupe, at_most=body.max
     )
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/samples/sets/{body.sample_set_id}/samples"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/samples/sets/{body.sample_set_id}/samples"
     return Curated(created=created, rejected=[RejectedTrace(trace_id=trace_id, reason=why) for trace_id, why in reasons.items()])
 
 
@@ -193,7 +185,6 @@ async def make_regression_samples(
     responses=workspace_problems(ChangesetNotFound),
 )
 async def list_changeset_clusters(
-    workspace_id: UUID,
     changeset_id: UUID,
     caller: Reader,
     database: Database,
@@ -215,9 +206,7 @@ async def list_changeset_clusters(
     summary="Get a changeset's failure cluster",
     responses=workspace_problems(ChangesetNotFound, ClusterNotFound),
 )
-async def get_changeset_cluster(
-    workspace_id: UUID, changeset_id: UUID, cluster_id: UUID, caller: Reader, database: Database
-) -> Any:
+async def get_changeset_cluster(changeset_id: UUID, cluster_id: UUID, caller: Reader, database: Database) -> Any:
     """Show one failure cluster as the changeset's scan saw it."""
     await get_changeset(database, caller, changeset_id)
     return await queries.get_sighting(database, caller, changeset_id=changeset_id, cluster_id=cluster_id)

@@ -29,7 +29,6 @@ router = Router()
     responses=workspace_problems(RubricNotFound),
 )
 async def get_calibration(
-    workspace_id: UUID,
     rubric_id: UUID,
     caller: Reader,
     database: Database,
@@ -64,9 +63,7 @@ async def get_calibration(
     summary="List what to label next",
     responses=workspace_problems(RubricNotFound),
 )
-async def list_label_requests(
-    workspace_id: UUID, rubric_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0
-) -> Any:
+async def list_label_requests(rubric_id: UUID, caller: Reader, database: Database, limit: Limit = 20, offset: Offset = 0) -> Any:
     """Say which labels would tell most about the judge, in the order in which to give them.
 
     **Pairs** come first: the answers of the last scan's baseline and finalist to cases of its dev split, of which 70 % are those
@@ -75,7 +72,7 @@ async def list_label_requests(
     nobody has marked; they calibrate the judge. `label_with` is the request to send.
     """
     page = await queries.list_label_requests(database, caller, rubric_id, page=PageRequest(limit=limit, offset=offset))
-    results = [_shown(workspace_id, rubric_id, request) for request in page.results]
+    results = [_shown(caller.workspace, rubric_id, request) for request in page.results]
     return envelope(Page(results=results, total=page.total, limit=page.limit, offset=page.offset))
 
 
@@ -98,9 +95,7 @@ def _shown(workspace_id: UUID, rubric_id: UUID, request: LabelRequest) -> dict[s
     summary="Label a pair of answers",
     responses=workspace_problems(RubricNotFound, LabelRequestNotFound, DimensionsUnmarked),
 )
-async def label_pair(
-    workspace_id: UUID, rubric_id: UUID, label_request_id: UUID, body: schemas.PairLabel, caller: Writer, database: Database
-) -> Any:
+async def label_pair(rubric_id: UUID, label_request_id: UUID, body: schemas.PairLabel, caller: Writer, database: Database) -> Any:
     """Say how both answers of a pair meet each dimension asked for: `positive`, `neutral` or `negative`, in the order in which
     the answers were shown. To label it again replaces what was said. Traces are labelled by feedback on them.
     """

@@ -25,7 +25,7 @@ router = Router()
 
 
 @router.get("", response_model=Results[schemas.Objective], summary="List objectives", responses=workspace_problems())
-async def list_objectives(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_objectives(caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the objectives of the workspace."""
     return envelope(await queries.list_objectives(database, caller, page=page))
 
@@ -37,12 +37,10 @@ async def list_objectives(workspace_id: UUID, caller: Reader, database: Database
     summary="Create an objective",
     responses=workspace_problems(RubricNotFound, ObjectiveMetricUnknown),
 )
-async def create_objective(
-    workspace_id: UUID, body: schemas.ObjectiveCreate, caller: Writer, database: Database, response: Response
-) -> Any:
+async def create_objective(body: schemas.ObjectiveCreate, caller: Writer, database: Database, response: Response) -> Any:
     """Say what scans improve, in what proportion, and within which limits. A new default one takes the place of the old."""
     objective = await commands.create_objective(database, caller, **dict(body))
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/evaluations/objectives/{objective.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/evaluations/objectives/{objective.id}"
     response.headers["ETag"] = etag(objective.fingerprint)
     return objective
 
@@ -53,13 +51,7 @@ async def create_objective(
     summary="Get an objective",
     responses=workspace_problems(ObjectiveNotFound) | {304: {"description": "The caller holds it already."}},
 )
-async def get_objective(
-    workspace_id: UUID,
-    objective_id: UUID,
-    caller: Reader,
-    database: Database,
-    conditional: ConditionalRead,
-) -> Any:
+async def get_objective(objective_id: UUID, caller: Reader, database: Database, conditional: ConditionalRead) -> Any:
     """Show one objective."""
     return conditional.show(await queries.get_objective(database, caller, objective_id))
 
@@ -70,9 +62,7 @@ async def get_objective(
     summary="Try an objective on figures",
     responses=workspace_problems(ObjectiveNotFound, ObjectiveMetricUnknown),
 )
-async def preview_objective(
-    workspace_id: UUID, objective_id: UUID, body: schemas.ObjectiveTry, caller: Writer, database: Database
-) -> Any:
+async def preview_objective(objective_id: UUID, body: schemas.ObjectiveTry, caller: Writer, database: Database) -> Any:
     """Show what a scan would make of two arms with these figures: utilities, composites, and which hard limits they keep.
 
     The arithmetic is that of the scan itself, by the newest version of the objective's rubric. Nothing is stored. In a scan the
@@ -97,12 +87,7 @@ async def preview_objective(
     responses=workspace_problems(ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
 )
 async def update_objective(
-    workspace_id: UUID,
-    objective_id: UUID,
-    body: schemas.ObjectiveUpdate,
-    caller: Writer,
-    database: Database,
-    conditional: ConditionalWrite,
+    objective_id: UUID, body: schemas.ObjectiveUpdate, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> Any:
     """Change the named fields; absent ones stay as they are. Making it the default one unsets the other."""
     changes = {field: getattr(body, field) for field in body.model_fields_set}
@@ -118,12 +103,7 @@ async def update_objective(
     responses=workspace_problems(ObjectiveNotFound, RubricNotFound, ObjectiveMetricUnknown, ObjectiveChanged),
 )
 async def replace_objective(
-    workspace_id: UUID,
-    objective_id: UUID,
-    body: schemas.ObjectiveCreate,
-    caller: Writer,
-    database: Database,
-    conditional: ConditionalWrite,
+    objective_id: UUID, body: schemas.ObjectiveCreate, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> Any:
     """Make the objective say this and nothing else. Making it the default one unsets the other."""
     return conditional.show(
@@ -137,8 +117,6 @@ async def replace_objective(
     summary="Delete an objective",
     responses=workspace_problems(ObjectiveNotFound, ObjectiveInUse, ObjectiveChanged),
 )
-async def delete_objective(
-    workspace_id: UUID, objective_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
-) -> None:
+async def delete_objective(objective_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite) -> None:
     """Delete the objective. Scans that used it keep what they resolved. One that `scan_defaults` name is refused."""
     await commands.delete_objective(database, caller, objective_id, expected=conditional.expected)

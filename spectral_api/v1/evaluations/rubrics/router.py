@@ -22,7 +22,7 @@ router = Router()
 
 
 @router.get("", response_model=Results[schemas.Rubric], summary="List rubrics", responses=workspace_problems())
-async def list_rubrics(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_rubrics(caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the rubrics of the workspace, each in its newest version."""
     return envelope(await queries.list_rubrics(database, caller, page=page))
 
@@ -30,12 +30,10 @@ async def list_rubrics(workspace_id: UUID, caller: Reader, database: Database, p
 @router.post(
     "", status_code=201, response_model=schemas.Rubric, summary="Create a rubric", responses=workspace_problems(AgentNotFound)
 )
-async def create_rubric(
-    workspace_id: UUID, body: schemas.RubricCreate, caller: Writer, database: Database, response: Response
-) -> Any:
+async def create_rubric(body: schemas.RubricCreate, caller: Writer, database: Database, response: Response) -> Any:
     """Say what a good answer is: weighted dimensions, each with the evaluator that measures it."""
     rubric = await commands.create_rubric(database, caller, **dict(body))
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/evaluations/rubrics/{rubric.rubric_id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/evaluations/rubrics/{rubric.rubric_id}"
     response.headers["ETag"] = etag(rubric.fingerprint)
     return rubric
 
@@ -47,7 +45,6 @@ async def create_rubric(
     responses=workspace_problems(RubricNotFound) | {304: {"description": "The caller holds this version already."}},
 )
 async def get_rubric(
-    workspace_id: UUID,
     rubric_id: UUID,
     caller: Reader,
     database: Database,
@@ -65,12 +62,7 @@ async def get_rubric(
     responses=workspace_problems(RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
 )
 async def update_rubric(
-    workspace_id: UUID,
-    rubric_id: UUID,
-    body: schemas.RubricUpdate,
-    caller: Writer,
-    database: Database,
-    conditional: ConditionalWrite,
+    rubric_id: UUID, body: schemas.RubricUpdate, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> Any:
     """Write a new version in which the named fields differ; older versions stay as they are."""
     changes = {field: getattr(body, field) for field in body.model_fields_set}
@@ -86,12 +78,7 @@ async def update_rubric(
     responses=workspace_problems(RubricNotFound, AgentNotFound, DimensionInUse, RubricChanged),
 )
 async def replace_rubric(
-    workspace_id: UUID,
-    rubric_id: UUID,
-    body: schemas.RubricCreate,
-    caller: Writer,
-    database: Database,
-    conditional: ConditionalWrite,
+    rubric_id: UUID, body: schemas.RubricCreate, caller: Writer, database: Database, conditional: ConditionalWrite
 ) -> Any:
     """Write a new version that says this and nothing else; older versions stay as they are."""
     return conditional.show(
@@ -105,9 +92,7 @@ async def replace_rubric(
     summary="Delete a rubric",
     responses=workspace_problems(RubricNotFound, RubricInUse, RubricChanged),
 )
-async def delete_rubric(
-    workspace_id: UUID, rubric_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
-) -> None:
+async def delete_rubric(rubric_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite) -> None:
     """Delete the rubric. Scans that pinned a version of it keep that version.
 
     One that an objective or the workspace's `scan_defaults` name is refused.

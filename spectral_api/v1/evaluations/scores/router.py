@@ -22,12 +22,7 @@ router = Router()
 
 @router.post("/{rubric_id}/preview", summary="Preview a rubric", responses=workspace_problems(RubricNotFound))
 async def preview_rubric(
-    workspace_id: UUID,
-    rubric_id: UUID,
-    body: schemas.PreviewCreate,
-    caller: Writer,
-    settings: CurrentSettings,
-    released: ReleasedDatabase,
+    rubric_id: UUID, body: schemas.PreviewCreate, caller: Writer, settings: CurrentSettings, released: ReleasedDatabase
 ) -> schemas.Preview:
     """Score traces or samples by a rubric at once, without a scan, to see what it finds before anything rests on it.
 
@@ -63,12 +58,7 @@ async def preview_rubric(
     responses=workspace_problems(RubricNotFound, TraceNotFound, SampleNotFound),
 )
 async def explain_rubric(
-    workspace_id: UUID,
-    rubric_id: UUID,
-    body: schemas.ExplainCreate,
-    caller: Reader,
-    database: Database,
-    settings: CurrentSettings,
+    rubric_id: UUID, body: schemas.ExplainCreate, caller: Reader, database: Database, settings: CurrentSettings
 ) -> schemas.RubricExplanation:
     """Tell of every dimension whether it ran on a trace or sample, and why not: nothing to compare with, no judge, no answer.
 

@@ -37,7 +37,7 @@ CHANGING = (*WRITING, ScheduleNotFound, ScheduleChanged)
 
 
 @router.get("", response_model=Results[schemas.Schedule], summary="List schedules", responses=workspace_problems())
-async def list_schedules(workspace_id: UUID, caller: Reader, database: Database, page: PageByTime) -> Any:
+async def list_schedules(caller: Reader, database: Database, page: PageByTime) -> Any:
     """List the schedules of the workspace, disabled ones too, each with its next run and its last scan."""
     found = envelope(await queries.list_schedules(database, caller, page=page))
     return {**found, "results": [schemas.Schedule.of(view) for view in found["results"]]}
@@ -45,12 +45,7 @@ async def list_schedules(workspace_id: UUID, caller: Reader, database: Database,
 
 @router.post("", status_code=201, summary="Create a schedule", responses=workspace_problems(*WRITING, TooManySchedules))
 async def create_schedule(
-    workspace_id: UUID,
-    body: schemas.ScheduleCreate,
-    caller: Writer,
-    database: Database,
-    settings: CurrentSettings,
-    response: Response,
+    body: schemas.ScheduleCreate, caller: Writer, database: Database, settings: CurrentSettings, response: Response
 ) -> schemas.ScheduleWithToken:
     """Have scans start by the clock, or whenever something outside calls.
 
@@ -62,15 +57,13 @@ async def create_schedule(
     The answer holds the token that triggers the schedule from outside, this once.
     """
     view, token = await commands.create_schedule(database, caller, settings, **body.values())
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/scans/schedules/{view.schedule.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/scans/schedules/{view.schedule.id}"
     response.headers["ETag"] = etag(view.schedule.fingerprint)
     return schemas.ScheduleWithToken.once(view, token)
 
 
 @router.get("/{schedule_id}", summary="Get a schedule", responses=workspace_problems(ScheduleNotFound))
-async def get_schedule(
-    workspace_id: UUID, schedule_id: UUID, caller: Reader, database: Database, response: Response
-) -> schemas.Schedule:
+async def get_schedule(schedule_id: UUID, caller: Reader, database: Database, response: Response) -> schemas.Schedule:
     """Show one schedule, without its token. Its entity tag guards writes; runs do not change it."""
     view = await queries.get_schedule(database, caller, schedule_id)
     response.headers["ETag"] = etag(view.schedule.fingerprint)
@@ -79,7 +72,6 @@ async def get_schedule(
 
 @router.put("/{schedule_id}", summary="Replace a schedule", responses=workspace_problems(*CHANGING))
 async def replace_schedule(
-    workspace_id: UUID,
     schedule_id: UUID,
     body: schemas.ScheduleCreate,
     caller: Writer,
@@ -97,7 +89,6 @@ async def replace_schedule(
 
 @router.patch("/{schedule_id}", summary="Change a schedule", responses=workspace_problems(*CHANGING))
 async def update_schedule(
-    workspace_id: UUID,
     schedule_id: UUID,
     body: schemas.ScheduleUpdate,
     caller: Writer,
@@ -122,16 +113,14 @@ async def update_schedule(
     summary="Delete a schedule",
     responses=workspace_problems(ScheduleNotFound, ScheduleChanged),
 )
-async def delete_schedule(
-    workspace_id: UUID, schedule_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite
-) -> None:
+async def delete_schedule(schedule_id: UUID, caller: Writer, database: Database, conditional: ConditionalWrite) -> None:
     """Delete the schedule, its token and the history of its runs. Its scans stay, and one that runs goes on."""
     await commands.delete_schedule(database, caller, schedule_id, expected=conditional.expected)
 
 
 @router.get("/{schedule_id}/explain", summary="Explain a schedule", responses=workspace_problems(ScheduleNotFound))
 async def explain_schedule(
-    workspace_id: UUID, schedule_id: UUID, caller: Reader, database: Database, settings: CurrentSettings
+    schedule_id: UUID, caller: Reader, database: Database, settings: CurrentSettings
 ) -> schemas.Explanation:
     """Tell whether a scan would start if the schedule were due now, and why not: the worker goes by the same answer."""
     decision = await commands.explain_schedule(database, caller, settings, schedule_id)
@@ -156,7 +145,6 @@ async def explain_schedule(
     ),
 )
 async def trigger_schedule(
-    workspace_id: UUID,
     schedule_id: UUID,
     caller: Triggering,
     database: Database,
@@ -172,7 +160,7 @@ async def trigger_schedule(
     view = await commands.trigger_schedule(
         database, caller, settings, schedule_id, overrides=body.overrides.settings(), variables=body.variables
     )
-    response.headers["Location"] = f"/api/v1/workspaces/{workspace_id}/scans/{view.scan.id}"
+    response.headers["Location"] = f"/api/v1/workspaces/{caller.workspace}/scans/{view.scan.id}"
     return scans.Scan.of(view)
 
 
@@ -183,7 +171,6 @@ async def trigger_schedule(
     responses=workspace_problems(ScheduleNotFound),
 )
 async def list_schedule_runs(
-    workspace_id: UUID,
     schedule_id: UUID,
     caller: Reader,
     database: Database,
@@ -199,9 +186,7 @@ async def list_schedule_runs(
 
 
 @router.post("/{schedule_id}/rotate-token", summary="Rotate a schedule's token", responses=workspace_problems(ScheduleNotFound))
-async def rotate_schedule_token(
-    workspace_id: UUID, schedule_id: UUID, caller: Writer, database: Database
-) -> schemas.ScheduleWithToken:
+async def rotate_schedule_token(schedule_id: UUID, caller: Writer, database: Database) -> schemas.ScheduleWithToken:
     """Give the schedule a new token, shown this once. The one before is refused from this moment on."""
     view, token = await commands.rotate_schedule_token(database, caller, schedule_id)
     return schemas.ScheduleWithToken.once(view, token)

@@ -1,7 +1,6 @@
 """Endpoints of conversations."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Path, Query
 
@@ -18,9 +17,7 @@ router = Router()
 
 
 @router.get("", response_model=schemas.SessionResults, summary="List sessions", responses=workspace_problems())
-async def list_trace_sessions(
-    workspace_id: UUID, caller: Reader, database: Database, query: Annotated[schemas.SessionQuery, Query()]
-) -> Any:
+async def list_trace_sessions(caller: Reader, database: Database, query: Annotated[schemas.SessionQuery, Query()]) -> Any:
     """List conversations, those with the newest traces first.
 
     A filter chooses the sessions that have such a trace; their figures are of all their traces. Counting stops at 10 000, and
@@ -40,7 +37,6 @@ async def list_trace_sessions(
 
 @router.get("/{session:path}", summary="Get a session", responses=workspace_problems(SessionNotFound))
 async def get_trace_session(
-    workspace_id: UUID,
     session: Annotated[str, Path(description="The session's id, percent-encoded.", min_length=1, examples=["c-77"])],
     caller: Reader,
     database: Database,
