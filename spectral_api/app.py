@@ -139,8 +139,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app.state.space = space
     app.state.verifier = Verifier(database, settings.keyring)
     app.state.watch = Watch(database)
-    app.state.streams = 0
-    app.state.followers = Counter()
+    app.state.streams = Counter()
     app.add_middleware(BodyLimit, limit_bytes=settings.max_body_bytes, exceptions=((carries_file, settings.max_upload_bytes),))
     app.add_middleware(OpenLinks, prefix="/api/v1/signed/feedback/", limit_bytes=LINK_BODY_BYTES)
     app.add_middleware(HeadAsGet)

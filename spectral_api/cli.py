@@ -6,6 +6,8 @@ import json
 import os
 import shlex
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -199,6 +201,17 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     output.print(f"The database is at {schema.head()}.")
 
 
+@asynccontextmanager
+async def session_of_owner(url: str) -> AsyncIterator[AsyncSession]:
+    """A transaction in the database's own role, because the application's sees one account at a time."""
+    engine = create_async_engine(driver_url(url))
+    try:
+        async with AsyncSession(engine) as session, session.begin():
+            yield session
+    finally:
+        await engine.dispose()
+
+
 @application.command()
 def grant_operations(
     email: Annotated[str, typer.Argument(help="Somebody who is registered.")],
@@ -208,11 +221,8 @@ def grant_operations(
     """Make a registered person operations staff, who reach every account."""
 
     async def grant(url: str) -> None:
-        # The database's own role, because the application's sees one account at a time.
-        engine = create_async_engine(driver_url(url))
-        async with AsyncSession(engine) as session, session.begin():
+        async with session_of_owner(url) as session:
             await accounts.grant_operations(session, email=email)
-        await engine.dispose()
 
     with server.open_database(configure(data_dir=data_dir, database_url=database_url)) as url:
         asyncio.run(grant(url))
@@ -229,14 +239,9 @@ def import_account(
     settings = configure(data_dir=data_dir, database_url=database_url)
 
     async def take_in(url: str) -> tuple[UUID, int]:
-        # The database's own role, because the application's sees one account at a time.
-        engine = create_async_engine(driver_url(url))
-        try:
-            with file.open("rb") as lines:
-                async with AsyncSession(engine) as session, session.begin():
-                    return await importing.import_account(session, lines, seal_of(settings))
-        finally:
-            await engine.dispose()
+        with file.open("rb") as lines:
+            async with session_of_owner(url) as session:
+                return await importing.import_account(session, lines, seal_of(settings))
 
     with server.open_database(settings) as url:
         schema.upgrade(url)

@@ -33,18 +33,6 @@ class PersonAuth(httpx.Auth):
             self._token = None
 
 
-class KeyAuth(httpx.Auth):
-    """Sends an API key."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """The request with the key."""
-        request.headers["Authorization"] = f"Bearer {self._key}"
-        yield request
-
-
 def open_server(url: str, *, email: str | None = None, password: str | None = None, api_key: str | None = None) -> httpx.Client:
     """Requests to a server as the key or the person; close it after use. Raises ``Refused`` without address or credentials."""
     try:
@@ -52,7 +40,7 @@ def open_server(url: str, *, email: str | None = None, password: str | None = No
     except httpx.InvalidURL as mistake:
         raise Refused(f"{url} is no address: {mistake}") from mistake
     if api_key:
-        return httpx.Client(base_url=base, auth=KeyAuth(api_key), timeout=TIMEOUT_SECONDS)
+        return httpx.Client(base_url=base, headers={"Authorization": f"Bearer {api_key}"}, timeout=TIMEOUT_SECONDS)
     if email and password:
         auth = PersonAuth(base.join("auth/login"), email, password)
         return httpx.Client(base_url=base, auth=auth, timeout=TIMEOUT_SECONDS)

@@ -9,14 +9,8 @@ from spectral_platform.auth.errors import CredentialExpired, CredentialInvalid, 
 from spectral_platform.core.errors import SpectralError
 from spectral_platform.workspaces.errors import WorkspaceNotFound
 
-IN_ACCOUNT = (
-    CredentialMissing,
-    CredentialInvalid,
-    CredentialExpired,
-    CredentialRevoked,
-    AccountSuspended,
-    ScopeMissing,
-)
+WITHOUT_SCOPE = (CredentialMissing, CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended)
+IN_ACCOUNT = (*WITHOUT_SCOPE, ScopeMissing)
 IN_WORKSPACE = (*IN_ACCOUNT, WorkspaceNotFound, WorkspaceMismatch)
 IN_WORKSPACE_OF_HEADER = (*IN_ACCOUNT, WorkspaceNotFound, WorkspaceRequired)
 

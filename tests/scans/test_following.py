@@ -132,19 +132,19 @@ async def test_a_workspace_has_so_many_streams_and_takes_none_from_another(
         yield b""
 
     mine = scannable.owner.workspace_id
-    open_streams = [await streaming.bound_stream(app.state.followers, mine, nothing()) for _ in range(2)]
+    open_streams = [await streaming.bound_stream(app.state.streams, mine, nothing()) for _ in range(2)]
     refused = await scannable.owner.client.get(f"{path}/events", headers=STREAM)
     assert (refused.status_code, refused.json()["type"].rpartition("/")[2]) == (429, "rate-limited")
     assert refused.headers["Retry-After"]
     assert (await scannable.owner.client.get(f"{path}/events")).status_code == 200
-    other = await streaming.bound_stream(app.state.followers, uuid4(), nothing())
+    other = await streaming.bound_stream(app.state.streams, uuid4(), nothing())
     await other.aclose()
 
     await open_streams.pop().aclose()
     await scannable.owner.client.post(f"{path}/cancel")
     assert (await scannable.owner.client.get(f"{path}/events", headers=STREAM)).status_code == 200
     await open_streams.pop().aclose()
-    assert app.state.followers == {}
+    assert app.state.streams == {}
 
 
 async def test_a_stream_of_another_workspaces_scan_is_not_found(scannable: Scannable, stranger: Person) -> None:

@@ -13,11 +13,10 @@ from spectral_api.routing import Router
 from spectral_api.security import PeopleOnly, person
 from spectral_api.v1.auth import schemas
 from spectral_api.v1.callers import AnyCaller
+from spectral_api.v1.refusals import WITHOUT_SCOPE
 from spectral_platform.accounts.errors import AccountSuspended, EmailTaken, LastOwner
 from spectral_platform.auth import commands, queries
 from spectral_platform.auth.errors import (
-    CredentialExpired,
-    CredentialInvalid,
     CredentialMissing,
     CredentialRevoked,
     LoginRefused,
@@ -33,7 +32,6 @@ from spectral_platform.invites.errors import InviteRefused
 from spectral_platform.mail.errors import MailUnconfigured
 
 router = Router()
-REFUSALS = (CredentialMissing, CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended)
 
 
 @router.post(
@@ -77,9 +75,7 @@ async def login(
     "/refresh",
     response_model=schemas.Tokens,
     summary="Refresh tokens",
-    responses=problems(
-        CredentialMissing, CredentialInvalid, CredentialExpired, CredentialRevoked, AccountSuspended, CsrfTokenWrong
-    ),
+    responses=problems(*WITHOUT_SCOPE, CsrfTokenWrong),
 )
 async def refresh(
     request: Request,
@@ -109,7 +105,7 @@ async def refresh(
     "/change-password",
     status_code=204,
     summary="Change the password",
-    responses=problems(*REFUSALS, PeopleOnly, PasswordWrong, PasswordTooWeak, TooManyAttempts),
+    responses=problems(*WITHOUT_SCOPE, PeopleOnly, PasswordWrong, PasswordTooWeak, TooManyAttempts),
 )
 async def change_password(
     body: schemas.PasswordChange,
@@ -153,7 +149,7 @@ async def reset_password(
     return Response(status_code=204)
 
 
-@router.post("/logout", status_code=204, summary="Log out", responses=problems(*REFUSALS, PeopleOnly, CsrfTokenWrong))
+@router.post("/logout", status_code=204, summary="Log out", responses=problems(*WITHOUT_SCOPE, PeopleOnly, CsrfTokenWrong))
 async def logout(caller: AnyCaller, database: Database, settings: CurrentSettings, response: Response) -> None:
     """End this session: its access token and refresh token are refused from now on, and its cookies are cleared."""
     await commands.logout(database, person(caller))
@@ -161,7 +157,7 @@ async def logout(caller: AnyCaller, database: Database, settings: CurrentSetting
 
 
 @router.get(
-    "/sessions", response_model=Results[schemas.Session], summary="List sessions", responses=problems(*REFUSALS, PeopleOnly)
+    "/sessions", response_model=Results[schemas.Session], summary="List sessions", responses=problems(*WITHOUT_SCOPE, PeopleOnly)
 )
 async def list_sessions(caller: AnyCaller, database: Database, page: PageByTime) -> dict[str, Any]:
     """List where you are logged in: every session of yours that still goes on."""
@@ -174,27 +170,27 @@ async def list_sessions(caller: AnyCaller, database: Database, page: PageByTime)
     "/sessions/{session_id}",
     status_code=204,
     summary="End a session",
-    responses=problems(*REFUSALS, PeopleOnly, SessionNotFound),
+    responses=problems(*WITHOUT_SCOPE, PeopleOnly, SessionNotFound),
 )
 async def end_session(session_id: UUID, caller: AnyCaller, database: Database) -> None:
     """End a session of yours: its access and refresh tokens are refused from now on."""
     await commands.end_session(database, person(caller), session_id)
 
 
-@router.get("/me", summary="Own profile", responses=problems(*REFUSALS, PeopleOnly))
+@router.get("/me", summary="Own profile", responses=problems(*WITHOUT_SCOPE, PeopleOnly))
 async def get_profile(caller: AnyCaller, database: Database) -> schemas.Profile:
     """Tell who is logged in, in which account and with which workspaces and scopes."""
     return schemas.Profile.of(await queries.get_profile(database, person(caller)), caller)
 
 
-@router.patch("/me", summary="Change the own profile", responses=problems(*REFUSALS, PeopleOnly))
+@router.patch("/me", summary="Change the own profile", responses=problems(*WITHOUT_SCOPE, PeopleOnly))
 async def update_profile(body: schemas.ProfileUpdate, caller: AnyCaller, database: Database) -> schemas.Profile:
     """Change the name that is shown for you."""
     await commands.update_profile(database, person(caller), changes=body.model_dump(exclude_unset=True))
     return schemas.Profile.of(await queries.get_profile(database, caller), caller)
 
 
-@router.delete("/me", status_code=204, summary="Erase yourself", responses=problems(*REFUSALS, PeopleOnly, LastOwner))
+@router.delete("/me", status_code=204, summary="Erase yourself", responses=problems(*WITHOUT_SCOPE, PeopleOnly, LastOwner))
 async def delete_profile(caller: AnyCaller, database: Database) -> None:
     """Erase yourself: your row, memberships, sessions and all else that refers to you.
 

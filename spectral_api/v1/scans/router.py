@@ -161,7 +161,7 @@ async def list_scan_events(
         await release_session(database, holder)
         admit = let_in_again(request, credential, caller.workspace)
         events = stream_events(watch, holder, caller, scan_id, after=last_event_id or 0, admit=admit)
-        return EventSourceResponse(await bound_stream(request.app.state.followers, caller.workspace, events))
+        return EventSourceResponse(await bound_stream(request.app.state.streams, caller.workspace, events))
     page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_scan_events(database, caller, scan_id, page=page))
 

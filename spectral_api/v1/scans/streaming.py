@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
+from spectral_api.streaming import counted
 from spectral_api.v1.scans import schemas
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Database
@@ -29,27 +30,9 @@ class TooManyFollowers(RateLimitedError):
         )
 
 
-async def bound_stream(followers: Counter[UUID], workspace_id: UUID, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+async def bound_stream(streams: Counter[object], workspace_id: UUID, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     """The events, counted among the workspace's streams until their end. Raises ``TooManyFollowers`` before it begins."""
-    counted = _count(followers, workspace_id, events)
-    await anext(counted)
-    return counted
-
-
-async def _count(followers: Counter[UUID], workspace_id: UUID, events: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """The events after an empty part: who has that is counted until the end, also where nobody reads on."""
-    if followers[workspace_id] >= FOLLOWERS_AT_ONCE:
-        raise TooManyFollowers
-    followers[workspace_id] += 1
-    try:
-        yield b""
-        async with aclosing(events):
-            async for event in events:
-                yield event
-    finally:
-        followers[workspace_id] -= 1
-        if not followers[workspace_id]:
-            del followers[workspace_id]
+    return await counted(streams, workspace_id, events, most=FOLLOWERS_AT_ONCE, refusal=TooManyFollowers)
 
 
 async def stream_events(

@@ -1,14 +1,13 @@
 """Bodies of what is judged by a link."""
 
-from typing import Self
+from pydantic import ConfigDict, Field
 
-from pydantic import ConfigDict, Field, model_validator
+from spectral_api.schemas import Output, Time
+from spectral_api.v1.traces.schemas import Judgement
+from spectral_platform.traces.feedback import FeedbackLabel
 
-from spectral_api.schemas import Input, Output, Time
-from spectral_platform.traces.feedback import SCORES, FeedbackLabel
 
-
-class LinkedFeedbackCreate(Input):
+class LinkedFeedbackCreate(Judgement):
     """What an end user thinks: a score or a label, not both."""
 
     model_config = ConfigDict(
@@ -18,22 +17,8 @@ class LinkedFeedbackCreate(Input):
         }
     )
 
-    score: float | None = Field(default=None, ge=-1, le=1, description="From -1 (bad) to 1 (good).")
-    label: FeedbackLabel | None = Field(default=None, description="The same in one word: 1, 0 or -1.")
     comment: str | None = Field(default=None, max_length=5_000, description="Why.")
     corrected_output: str | None = Field(default=None, max_length=20_000, description="What should have come out.")
-
-    @model_validator(mode="after")
-    def demand_one_judgement(self) -> Self:
-        """Exactly one of score and label."""
-        if (self.score is None) == (self.label is None):
-            raise ValueError("give either score or label")
-        return self
-
-    @property
-    def value(self) -> float:
-        """The judgement as a score."""
-        return SCORES[self.label] if self.label is not None else self.score or 0.0
 
 
 class LinkedFeedback(Output):

@@ -251,26 +251,11 @@ class TraceDetail(TraceFields):
     spans_pagination: SpanPagination = Field(description="Which of the spans are shown; ask for others with `spans_cursor`.")
 
 
-class FeedbackCreate(Input):
-    """What to think of a trace: a score or a label, not both."""
+class Judgement(Input):
+    """A score or a label, not both."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"label": "negative", "comment": "It named the wrong warehouse.", "source": "human"}],
-            "oneOf": [{"required": ["score"]}, {"required": ["label"]}],
-        }
-    )
-
-    span_id: HexSpanId | None = Field(default=None, description="The span that is meant; by default the whole trace.")
     score: float | None = Field(default=None, ge=-1, le=1, description="From -1 (bad) to 1 (good).")
     label: FeedbackLabel | None = Field(default=None, description="The same in one word: 1, 0 or -1.")
-    dimension: str | None = Field(default=None, max_length=200, description="What was judged, such as `tone`.")
-    comment: str | None = Field(default=None, max_length=20_000, description="Why.")
-    corrected_output: str | None = Field(default=None, max_length=200_000, description="What should have come out.")
-    source: FeedbackSource = Field(
-        default=FeedbackSource.HUMAN,
-        description="Who judged: a reviewer (`human`), the end user (`user`) or a program (`code`).",
-    )
 
     @model_validator(mode="after")
     def demand_one_judgement(self) -> Self:
@@ -283,6 +268,26 @@ class FeedbackCreate(Input):
     def value(self) -> float:
         """The judgement as a score."""
         return SCORES[self.label] if self.label is not None else self.score or 0.0
+
+
+class FeedbackCreate(Judgement):
+    """What to think of a trace: a score or a label, not both."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"label": "negative", "comment": "It named the wrong warehouse.", "source": "human"}],
+            "oneOf": [{"required": ["score"]}, {"required": ["label"]}],
+        }
+    )
+
+    span_id: HexSpanId | None = Field(default=None, description="The span that is meant; by default the whole trace.")
+    dimension: str | None = Field(default=None, max_length=200, description="What was judged, such as `tone`.")
+    comment: str | None = Field(default=None, max_length=20_000, description="Why.")
+    corrected_output: str | None = Field(default=None, max_length=200_000, description="What should have come out.")
+    source: FeedbackSource = Field(
+        default=FeedbackSource.HUMAN,
+        description="Who judged: a reviewer (`human`), the end user (`user`) or a program (`code`).",
+    )
 
 
 class FeedbackLinkCreate(Input):
