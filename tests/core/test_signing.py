@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,16 @@ def public_half(members: dict[str, Any]) -> dict[str, Any]:
     return jwk.import_key(members).as_dict(private=False)
 
 
+@cache
+def key_of(algorithm: Algorithm) -> dict[str, Any]:
+    """A key for every test that needs any: those of RSA take long to find."""
+    return signing.new_key(algorithm)
+
+
 def ring(tmp_path: Path, algorithm: Algorithm) -> Keyring:
     if algorithm is Algorithm.HS256:
         return Keyring.of_secrets(["a secret"])
-    signing.add_key(tmp_path / "keys.json", algorithm)
+    (tmp_path / "keys.json").write_text(json.dumps({"keys": [key_of(algorithm)]}))
     return Keyring.of_file(tmp_path / "keys.json", algorithm)
 
 
@@ -186,7 +193,7 @@ def test_a_retired_key_may_be_left_with_its_public_half(tmp_path: Path) -> None:
     signing.add_key(file, Algorithm.EDDSA)
     old = Keyring.of_file(file, Algorithm.EDDSA).issue(CLAIMS, lifetime=HOUR)
     (retired,) = signing.read_set(file)
-    file.write_text(json.dumps({"keys": [signing.new_key(Algorithm.EDDSA), public_half(retired)]}))
+    file.write_text(json.dumps({"keys": [key_of(Algorithm.EDDSA), public_half(retired)]}))
 
     assert Keyring.of_file(file, Algorithm.EDDSA).read(old)["sub"] == "somebody"
 
@@ -207,11 +214,11 @@ def weak_rsa_key() -> dict[str, Any]:
         (json.dumps({"keys": [{"kty": "oct", "alg": "HS256", "k": "c2VjcmV0", "kid": "a"}]}), "RS256 or EdDSA"),
         (json.dumps({"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "d": "c2VjcmV0", "kid": "a"}]}), "cannot be read"),
         (json.dumps({"keys": [{"kty": "RSA", "alg": "RS256", "kid": "a"}]}), "cannot be read"),
-        (json.dumps({"keys": [signing.new_key(Algorithm.EDDSA) | {"kid": ""}]}), "needs a kid"),
-        (json.dumps({"keys": [public_half(signing.new_key(Algorithm.EDDSA))]}), "private"),
-        (json.dumps({"keys": [signing.new_key(Algorithm.EDDSA)] * 2}), "same kid"),
-        (json.dumps({"keys": [signing.new_key(Algorithm.RS256)]}), "signs with RS256"),
-        (json.dumps({"keys": [signing.new_key(Algorithm.EDDSA), weak_rsa_key()]}), "fewer than 2048 bits"),
+        (json.dumps({"keys": [key_of(Algorithm.EDDSA) | {"kid": ""}]}), "needs a kid"),
+        (json.dumps({"keys": [public_half(key_of(Algorithm.EDDSA))]}), "private"),
+        (json.dumps({"keys": [key_of(Algorithm.EDDSA)] * 2}), "same kid"),
+        (json.dumps({"keys": [key_of(Algorithm.RS256)]}), "signs with RS256"),
+        (json.dumps({"keys": [key_of(Algorithm.EDDSA), weak_rsa_key()]}), "fewer than 2048 bits"),
     ],
 )
 def test_keys_that_cannot_be_used_stop_the_start(content: str | None, told: str, tmp_path: Path) -> None:
