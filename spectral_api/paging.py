@@ -48,4 +48,16 @@ async def page_request(
     return PageRequest(limit=limit, offset=offset, sort=sort)
 
 
+async def page_by_name(
+    limit: Limit = 20,
+    offset: Offset = 0,
+    sort: Annotated[
+        Literal["created_at", "-created_at", "name", "-name"], Query(description="Order; a leading `-` = descending.")
+    ] = "-created_at",
+) -> PageRequest:
+    """The page of a collection that is ordered by time or by name."""
+    return PageRequest(limit=limit, offset=offset, sort=sort)
+
+
 PageByTime = Annotated[PageRequest, Depends(page_request)]
+PageByName = Annotated[PageRequest, Depends(page_by_name)]

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import ScalarSelect, Select, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload
@@ -15,7 +16,7 @@ from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.versions import Label
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import Question
-from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.core.paging import Filter, Page, PageRequest, paginate
 
 COLUMNS = {"created_at": Agent.created_at, "name": Agent.name}
 VERSION_COLUMNS = {"created_at": ConfigVersion.created_at}
@@ -28,13 +29,16 @@ ORDER BY id FOR KEY SHARE
 """
 
 
-@dataclass(frozen=True, slots=True)
-class AgentFilter:
-    """Which agents to list; None = any. ``search`` is a part of a name, an alias or a description, in any case."""
+class AgentFilter(Filter):
+    """Which agents to list."""
 
-    origin: AgentOrigin | None = None
-    status: AgentStatus | None = None
-    search: str | None = None
+    origin: AgentOrigin | None = Field(default=None, description="Only agents that Spectral came to know in this way.")
+    status: AgentStatus | None = Field(default=None, description="Only agents in this state.")
+    search: str | None = Field(
+        default=None,
+        max_length=200,
+        description="Only agents with this in their name, an alias or their description, in any case.",
+    )
 
 
 def names_of_agents(names: Iterable[str]) -> dict[str, str]:
@@ -70,11 +74,7 @@ def _whole(caller: Caller) -> Select[Agent]:
 
 async def list_agents(session: AsyncSession, caller: Caller, *, filter: AgentFilter, page: PageRequest) -> Page[Agent]:
     """The agents of the workspace, inferred ones too."""
-    statement = _whole(caller)
-    if filter.origin is not None:
-        statement = statement.where(Agent.origin == filter.origin)
-    if filter.status is not None:
-        statement = statement.where(Agent.status == filter.status)
+    statement = _whole(caller).where(*filter.equals(origin=Agent.origin, status=Agent.status))
     if filter.search:
         found = [column.icontains(filter.search, autoescape=True) for column in (Agent.name, Agent.description)]
         statement = statement.where(or_(*found, Agent.merged.any(Agent.name.icontains(filter.search, autoescape=True))))

@@ -3,32 +3,32 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.audit.chain import GENESIS, hash_entry
 from spectral_platform.audit.models import AuditEntry, AuditHead
 from spectral_platform.core.access import Caller
-from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.core.paging import Filter, Page, PageRequest, paginate
+from spectral_platform.core.values import Moment
 
 STREAMED_AT_ONCE = 200
 COLUMNS = {"created_at": AuditEntry.at}
 
 
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Which entries to list; None = any."""
+class AuditFilter(Filter):
+    """Which entries to list."""
 
-    actor_id: UUID | None = None
-    action: str | None = None
-    resource: str | None = None
-    resource_id: str | None = None
-    workspace_id: UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    actor_id: UUID | None = Field(default=None, description="Only what this person or key did.")
+    action: str | None = Field(default=None, description="Only this action.", examples=["changeset.applied"])
+    resource: str | None = Field(default=None, description="Only this kind of thing.", examples=["changeset"])
+    resource_id: str | None = Field(default=None, description="Only this thing.")
+    workspace_id: UUID | None = Field(default=None, description="Only in this workspace.")
+    since: Moment | None = Field(default=None, description="Not before this time.")
+    until: Moment | None = Field(default=None, description="Before this time.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +50,14 @@ class Verification:
 
 async def list_audit_log(session: AsyncSession, caller: Caller, *, filter: AuditFilter, page: PageRequest) -> Page[AuditEntry]:
     """The entries of the caller's account."""
-    statement = select(AuditEntry).where(AuditEntry.account_id == caller.account_id)
-    for column, value in (
-        (AuditEntry.actor_id, filter.actor_id),
-        (AuditEntry.action, filter.action),
-        (AuditEntry.resource, filter.resource),
-        (AuditEntry.resource_id, filter.resource_id),
-        (AuditEntry.workspace_id, filter.workspace_id),
-    ):
-        if value is not None:
-            statement = statement.where(column == value)
+    equal = filter.equals(
+        actor_id=AuditEntry.actor_id,
+        action=AuditEntry.action,
+        resource=AuditEntry.resource,
+        resource_id=AuditEntry.resource_id,
+        workspace_id=AuditEntry.workspace_id,
+    )
+    statement = select(AuditEntry).where(AuditEntry.account_id == caller.account_id, *equal)
     if filter.since is not None:
         statement = statement.where(AuditEntry.at >= filter.since)
     if filter.until is not None:

@@ -1,8 +1,8 @@
 """Reading changesets."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import literal, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import selectinload, with_expression
@@ -13,7 +13,7 @@ from spectral_platform.changesets.errors import ChangesetNotFound
 from spectral_platform.changesets.models import Changeset, ChangesetApproval, ChangesetItem
 from spectral_platform.changesets.states import ChangesetStatus
 from spectral_platform.core.access import Caller, Scope
-from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.core.paging import Filter, Page, PageRequest, paginate
 from spectral_platform.workspaces.policies.autonomy import Autonomy
 from spectral_platform.workspaces.policies.queries import get_policy
 from spectral_platform.workspaces.queries import holds_scope
@@ -21,13 +21,12 @@ from spectral_platform.workspaces.queries import holds_scope
 COLUMNS = {"created_at": Changeset.created_at}
 
 
-@dataclass(frozen=True, slots=True)
-class ChangesetFilter:
-    """Which changesets to list; None = any."""
+class ChangesetFilter(Filter):
+    """Which changesets to list."""
 
-    status: ChangesetStatus | None = None
-    scan_id: UUID | None = None
-    agent_id: UUID | None = None
+    status: ChangesetStatus | None = Field(default=None, description="Only changesets with this status.")
+    scan_id: UUID | None = Field(default=None, description="Only the changeset of this scan.")
+    agent_id: UUID | None = Field(default=None, description="Only changesets that would change this agent.")
 
 
 async def list_changesets(
@@ -35,10 +34,7 @@ async def list_changesets(
 ) -> Page[Changeset]:
     """The changesets of the workspace, with their items."""
     statement = Changeset.in_workspace(caller.workspace).options(selectinload(Changeset.items))
-    if filter.status is not None:
-        statement = statement.where(Changeset.status == filter.status)
-    if filter.scan_id is not None:
-        statement = statement.where(Changeset.scan_id == filter.scan_id)
+    statement = statement.where(*filter.equals(status=Changeset.status, scan_id=Changeset.scan_id))
     if filter.agent_id is not None:
         statement = statement.where(Changeset.items.any(ChangesetItem.agent_id == filter.agent_id))
     return await paginate(session, statement, page, columns=COLUMNS, tiebreak=Changeset.id)

@@ -4,11 +4,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, func, select
+from pydantic import ConfigDict
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from spectral_platform.core.values import Exact
+
 T = TypeVar("T")
+
+
+class Filter(Exact):
+    """Which rows to list; None = any. It reads its own of a query string's parameters and leaves the others to others."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    def equals(self, **columns: InstrumentedAttribute[Any]) -> list[ColumnElement[bool]]:
+        """The conditions that each of these columns has the value that is asked for under its name."""
+        return [column == wanted for name, column in columns.items() if (wanted := getattr(self, name)) is not None]
 
 
 @dataclass(frozen=True, slots=True)

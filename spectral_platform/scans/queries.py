@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import exists, func, select, type_coerce
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,8 @@ from sqlalchemy.orm import undefer
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
-from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.core.paging import Filter, Page, PageRequest, paginate
+from spectral_platform.core.values import Moment
 from spectral_platform.llm.models import ModelCall, ScanBudget
 from spectral_platform.llm.providers.availability import REPLAY
 from spectral_platform.llm.queries import Spending, get_budget, has_calls_of, sum_spending
@@ -42,16 +43,15 @@ OUTCOMES = {
 """What a proposer is told of edits that earlier scans dropped: no figure, because those are of cases that it may not see."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanFilter:
-    """Which scans to list; None = any."""
+class ScanFilter(Filter):
+    """Which scans to list."""
 
-    status: ScanStatus | None = None
-    agent_id: UUID | None = None
-    trigger: Trigger | None = None
-    schedule_id: UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
+    status: ScanStatus | None = Field(default=None, description="Only scans that stand here.")
+    agent_id: UUID | None = Field(default=None, description="Only scans that cover this agent.")
+    trigger: Trigger | None = Field(default=None, description="Only scans started so.")
+    schedule_id: UUID | None = Field(default=None, description="Only scans that this schedule started.")
+    since: Moment | None = Field(default=None, description="Asked for at this time or later.")
+    until: Moment | None = Field(default=None, description="Asked for before this time.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +133,8 @@ async def get_autonomy_outlook(session: AsyncSession, caller: Caller) -> Autonom
 
 async def list_scans(session: AsyncSession, caller: Caller, *, filter: ScanFilter, page: PageRequest) -> Page[ScanView]:
     """The scans of the workspace."""
-    statement = Scan.in_workspace(caller.workspace)
-    if filter.status is not None:
-        statement = statement.where(Scan.status == filter.status)
-    if filter.trigger is not None:
-        statement = statement.where(Scan.trigger == filter.trigger)
-    if filter.schedule_id is not None:
-        statement = statement.where(Scan.schedule_id == filter.schedule_id)
+    equal = filter.equals(status=Scan.status, trigger=Scan.trigger, schedule_id=Scan.schedule_id)
+    statement = Scan.in_workspace(caller.workspace).where(*equal)
     if filter.agent_id is not None:
         covered = exists().where(ScanAgent.scan_id == Scan.id, ScanAgent.agent_id == filter.agent_id)
         statement = statement.where(covered)

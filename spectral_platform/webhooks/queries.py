@@ -1,14 +1,14 @@
 """Reading webhooks and deliveries."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
+from pydantic import Field
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.core.access import Caller
-from spectral_platform.core.paging import Page, PageRequest, paginate
+from spectral_platform.core.paging import Filter, Page, PageRequest, paginate
 from spectral_platform.webhooks.errors import DeliveryNotFound, WebhookNotFound
 from spectral_platform.webhooks.events import EventType
 from spectral_platform.webhooks.models import Webhook, WebhookDelivery
@@ -18,12 +18,11 @@ COLUMNS = {"created_at": Webhook.created_at}
 DELIVERY_COLUMNS = {"created_at": WebhookDelivery.created_at}
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryFilter:
-    """Which deliveries to list; None = any."""
+class DeliveryFilter(Filter):
+    """Which deliveries to list."""
 
-    status: DeliveryStatus | None = None
-    event: EventType | None = None
+    status: DeliveryStatus | None = Field(default=None, description="Only those that stand there.")
+    event: EventType | None = Field(default=None, description="Only those that tell this.")
 
 
 async def list_webhooks(session: AsyncSession, caller: Caller, *, page: PageRequest) -> Page[Webhook]:
@@ -55,11 +54,8 @@ async def list_deliveries(
 ) -> Page[WebhookDelivery]:
     """What was delivered to a webhook, or is to be."""
     await get_webhook(session, caller, webhook_id)
-    statement = WebhookDelivery.in_workspace(caller.workspace).where(WebhookDelivery.webhook_id == webhook_id)
-    if filter.status is not None:
-        statement = statement.where(WebhookDelivery.status == filter.status)
-    if filter.event is not None:
-        statement = statement.where(WebhookDelivery.event == filter.event)
+    equal = filter.equals(status=WebhookDelivery.status, event=WebhookDelivery.event)
+    statement = WebhookDelivery.in_workspace(caller.workspace).where(WebhookDelivery.webhook_id == webhook_id, *equal)
     return await paginate(session, statement, page, columns=DELIVERY_COLUMNS, tiebreak=WebhookDelivery.id)
 
 

@@ -1,12 +1,12 @@
 """Endpoints of agents; those of their configs are in ``configs``."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
-from spectral_api.paging import Limit, Offset, Results, envelope
+from spectral_api.paging import PageByName, Results, envelope
 from spectral_api.routing import Router
 from spectral_api.v1.agents import configs, inference, schemas
 from spectral_api.v1.agents.templates import router as templates
@@ -25,40 +25,21 @@ from spectral_platform.agents.errors import (
     PlaceholderUndeclared,
     SecretHeadersUnknown,
 )
-from spectral_platform.agents.states import AgentOrigin, AgentStatus
 from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, ManagedTemplateUnknown
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.outbound import OutboundRefused
-from spectral_platform.core.paging import PageRequest
 
 router = Router()
-
-
-async def agent_filter(
-    origin: Annotated[AgentOrigin | None, Query(description="Only agents that Spectral came to know in this way.")] = None,
-    status: Annotated[AgentStatus | None, Query(description="Only agents in this state.")] = None,
-    search: Annotated[
-        str | None,
-        Query(description="Only agents with this in their name, an alias or their description, in any case.", max_length=200),
-    ] = None,
-) -> queries.AgentFilter:
-    """Which agents to list."""
-    return queries.AgentFilter(origin=origin, status=status, search=search)
 
 
 @router.get("", response_model=Results[schemas.Agent], summary="List agents", responses=workspace_problems())
 async def list_agents(
     caller: AgentReader,
     database: Database,
-    filter: Annotated[queries.AgentFilter, Depends(agent_filter)],
-    limit: Limit = 20,
-    offset: Offset = 0,
-    sort: Annotated[
-        Literal["created_at", "-created_at", "name", "-name"], Query(description="Order; a leading `-` = descending.")
-    ] = "-created_at",
+    filter: Annotated[queries.AgentFilter, Query()],
+    page: PageByName,
 ) -> Any:
     """List the agents of the workspace, those that were only seen on spans too."""
-    page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_agents(database, caller, filter=filter, page=page))
 
 

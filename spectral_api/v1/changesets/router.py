@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Response
+from fastapi import Query, Response
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import PageByTime, Results, envelope
@@ -28,7 +28,6 @@ from spectral_platform.changesets.errors import (
     StaleChangeset,
 )
 from spectral_platform.changesets.exporting import diff_of, environment_of
-from spectral_platform.changesets.states import ChangesetStatus
 from spectral_platform.core.errors import InvalidTransitionError
 
 router = Router()
@@ -43,18 +42,9 @@ class ExportFormat(StrEnum):
     ENV = "env"
 
 
-async def changeset_filter(
-    status: Annotated[ChangesetStatus | None, Query(description="Only changesets with this status.")] = None,
-    scan_id: Annotated[UUID | None, Query(description="Only the changeset of this scan.")] = None,
-    agent_id: Annotated[UUID | None, Query(description="Only changesets that would change this agent.")] = None,
-) -> queries.ChangesetFilter:
-    """Which changesets to list."""
-    return queries.ChangesetFilter(status=status, scan_id=scan_id, agent_id=agent_id)
-
-
 @router.get("", response_model=Results[schemas.ChangesetSummary], summary="List changesets", responses=workspace_problems())
 async def list_changesets(
-    caller: Reader, database: Database, filter: Annotated[queries.ChangesetFilter, Depends(changeset_filter)], page: PageByTime
+    caller: Reader, database: Database, filter: Annotated[queries.ChangesetFilter, Query()], page: PageByTime
 ) -> Any:
     """List what scans have handed over for a decision, the newest first."""
     return envelope(await queries.list_changesets(database, caller, filter=filter, page=page))

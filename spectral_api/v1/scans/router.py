@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse
 
 from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
@@ -19,7 +19,6 @@ from spectral_api.v1.scans.streaming import EVENT_STREAM, LARGEST_SEQUENCE, TooM
 from spectral_platform.agents.errors import SecretHeadersUnreadable
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.paging import PageRequest
-from spectral_platform.core.values import Moment
 from spectral_platform.llm.errors import ProviderUnconfigured
 from spectral_platform.mail.errors import MailUnconfigured
 from spectral_platform.ratelimits.errors import TooManyRequests
@@ -34,7 +33,6 @@ from spectral_platform.scans.errors import (
     ScanNotPossible,
 )
 from spectral_platform.scans.quoting import Readiness
-from spectral_platform.scans.states import ScanStatus, Trigger
 
 router = Router()
 router.include_router(schedules)  # before /scans/{scan_id}
@@ -48,20 +46,6 @@ PLANNING = (
     SecretHeadersUnreadable,
     MailUnconfigured,
 )
-
-
-async def scan_filter(
-    status: Annotated[ScanStatus | None, Query(description="Only scans that stand here.")] = None,
-    agent_id: Annotated[UUID | None, Query(description="Only scans that cover this agent.")] = None,
-    trigger: Annotated[Trigger | None, Query(description="Only scans started so.")] = None,
-    schedule_id: Annotated[UUID | None, Query(description="Only scans that this schedule started.")] = None,
-    since: Annotated[Moment | None, Query(description="Asked for at this time or later.")] = None,
-    until: Annotated[Moment | None, Query(description="Asked for before this time.")] = None,
-) -> queries.ScanFilter:
-    """Which scans to list."""
-    return queries.ScanFilter(
-        status=status, agent_id=agent_id, trigger=trigger, schedule_id=schedule_id, since=since, until=until
-    )
 
 
 def _located(view: queries.ScanView, workspace_id: UUID, response: Response) -> schemas.Scan:
@@ -90,9 +74,7 @@ async def quote_scan(body: schemas.ScanCreate, caller: Writer, database: Databas
 
 
 @router.get("", response_model=Results[schemas.Scan], summary="List scans", responses=workspace_problems())
-async def list_scans(
-    caller: Reader, database: Database, filter: Annotated[queries.ScanFilter, Depends(scan_filter)], page: PageByTime
-) -> Any:
+async def list_scans(caller: Reader, database: Database, filter: Annotated[queries.ScanFilter, Query()], page: PageByTime) -> Any:
     """List the scans of the workspace, newest first."""
     found = envelope(await queries.list_scans(database, caller, filter=filter, page=page))
     return {**found, "results": [schemas.Scan.of(view) for view in found["results"]]}

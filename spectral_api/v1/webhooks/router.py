@@ -17,8 +17,6 @@ from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.webhooks import commands, queries
 from spectral_platform.webhooks.errors import DeliveryNotFound, TooManyWebhooks, WebhookIsDisabled, WebhookNotFound
-from spectral_platform.webhooks.events import EventType
-from spectral_platform.webhooks.states import DeliveryStatus
 
 router = Router()
 
@@ -140,11 +138,9 @@ async def list_deliveries(
     caller: Reader,
     database: Database,
     page: PageByTime,
-    status: Annotated[DeliveryStatus | None, Query(description="Only those that stand there.")] = None,
-    event: Annotated[EventType | None, Query(description="Only those that tell this.")] = None,
+    filter: Annotated[queries.DeliveryFilter, Query()],
 ) -> Any:
     """List what was delivered to a webhook, or is to be, with every try. Deliveries are kept for thirty days."""
-    filter = queries.DeliveryFilter(status=status, event=event)
     return envelope(await queries.list_deliveries(database, caller, webhook_id, filter=filter, page=page))
 
 

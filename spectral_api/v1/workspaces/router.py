@@ -1,16 +1,15 @@
 """Endpoints of workspaces."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
-from spectral_api.paging import Limit, Offset, Results, envelope
+from spectral_api.paging import PageByName, Results, envelope
 from spectral_api.routing import Router
 from spectral_api.v1.callers import AccountAdmin, Admin, AnyCaller, Reader
 from spectral_api.v1.refusals import account_problems, workspace_problems
 from spectral_api.v1.workspaces import schemas
-from spectral_platform.core.paging import PageRequest
 from spectral_platform.mail.errors import MailUnconfigured
 from spectral_platform.scans.errors import ScanNotPossible
 from spectral_platform.scans.notices.recipients import check_notify
@@ -24,17 +23,12 @@ router = Router()
 async def list_workspaces(
     caller: AnyCaller,
     database: Database,
-    limit: Limit = 20,
-    offset: Offset = 0,
-    sort: Annotated[
-        Literal["created_at", "-created_at", "name", "-name"], Query(description="Order; a leading `-` = descending.")
-    ] = "-created_at",
+    page: PageByName,
     deleted: Annotated[
         bool, Query(description="List the deleted workspaces instead, as far as the caller may restore them.")
     ] = False,
 ) -> Any:
     """List the workspaces that the caller can reach."""
-    page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_workspaces(database, caller, page=page, deleted=deleted))
 
 

@@ -6,7 +6,7 @@ from fastapi import Path, Query, Response
 
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
-from spectral_api.paging import Limit, Offset, PageByTime, Results, envelope
+from spectral_api.paging import PageByName, PageByTime, Results, envelope
 from spectral_api.routing import Router
 from spectral_api.v1.agents.templates import schemas
 from spectral_api.v1.callers import AgentReader, Writer
@@ -18,25 +18,17 @@ from spectral_platform.agents.templates.errors import (
     ManagedTemplateNameTaken,
     ManagedTemplateNotFound,
 )
-from spectral_platform.core.paging import PageRequest
 
 router = Router(prefix="/templates")
 Name = Annotated[
     str,
     Path(pattern=schemas.NAME_PATTERN, max_length=schemas.LONGEST_NAME, description="The managed template's name."),
 ]
-ByTimeOrName = Annotated[
-    str,
-    Query(pattern="^-?(created_at|name)$", description="`created_at` or `name`; a leading `-` = descending."),
-]
 
 
 @router.get("", response_model=Results[schemas.TemplateVersion], summary="List managed templates", responses=workspace_problems())
-async def list_managed_templates(
-    caller: AgentReader, database: Database, limit: Limit = 20, offset: Offset = 0, sort: ByTimeOrName = "-created_at"
-) -> Any:
+async def list_managed_templates(caller: AgentReader, database: Database, page: PageByName) -> Any:
     """List the prompt texts that agents of this workspace share, each in its current version."""
-    page = PageRequest(limit=limit, offset=offset, sort=sort)
     return envelope(await queries.list_managed_templates(database, caller, page=page))
 
 
