@@ -5,7 +5,6 @@ from importlib.metadata import version
 
 from fastapi import Request, Response
 from pydantic import Field
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from spectral_api.problems import problems
@@ -13,21 +12,12 @@ from spectral_api.routing import Router
 from spectral_api.schemas import Output
 from spectral_platform.core import schema
 from spectral_platform.core.database import Database
+from spectral_platform.core.jobs import WORKER_SILENCE_S, queue_state
 from spectral_platform.traces.space import Space
 
-WORKER_SILENCE_S = 30
 QUEUE_WAIT_S = 300
 
 VERSION = version("spectral-api")
-QUEUE_STATE = text(
-    """
-    SELECT (SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers),
-           (SELECT extract(epoch FROM now() - min(e.at)) FROM procrastinate_jobs j
-            JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
-            WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()))
-    """
-)
-"""Seconds since the last sign of a worker, and since the oldest job that could be taken up was added."""
 
 router = Router(tags=["Health"])
 
@@ -80,7 +70,7 @@ async def examine(database: Database, space: Space) -> Checks:
             up = Check(status=CheckStatus.OK, detail="answers")
             if current is None:
                 return Checks(database=up, migrations=migrations, worker=unknown, queue=unknown, storage=storage)
-            silence, waiting = (await session.execute(QUEUE_STATE)).one()
+            silence, waiting = await queue_state(session)
     except (SQLAlchemyError, OSError):
         down = Check(status=CheckStatus.UNAVAILABLE, detail="does not answer")
         return Checks(database=down, migrations=unknown, worker=unknown, queue=unknown, storage=storage)

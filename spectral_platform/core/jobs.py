@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from procrastinate import App, PsycopgConnector
 from pydantic import JsonValue
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import get_contextvars
 
@@ -25,6 +26,16 @@ from spectral_platform.core.database import Database, connecting, connection_str
 from spectral_platform.core.settings import Settings
 from spectral_platform.core.values import Value
 
+WORKER_SILENCE_S = 30
+"""A worker of which nothing was heard for longer is not well."""
+_STATE = text(
+    """
+    SELECT (SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers),
+           (SELECT extract(epoch FROM now() - min(e.at)) FROM procrastinate_jobs j
+            JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
+            WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()))
+    """
+)
 PRIORITY_EPOCH = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp())
 
 
@@ -159,3 +170,15 @@ async def publish(session: AsyncSession, news: News) -> None:
             facts=news.model_dump(mode="json", exclude={"account_id", "workspace_id"}),
         ),
     )
+
+
+class QueueState(NamedTuple):
+    """Seconds since the last sign of a worker, and since the oldest job that could be taken up was added; None without."""
+
+    silence_s: float | None
+    waiting_s: float | None
+
+
+async def queue_state(session: AsyncSession) -> QueueState:
+    """How the queue stands now."""
+    return QueueState(*(await session.execute(_STATE)).one())

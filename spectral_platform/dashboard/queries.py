@@ -15,6 +15,7 @@ from spectral_platform.changesets.clusters.states import ClusterStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant
+from spectral_platform.core.jobs import WORKER_SILENCE_S, queue_state
 from spectral_platform.core.paging import Page, PageRequest
 from spectral_platform.dashboard.errors import UsageTooLong
 from spectral_platform.scans.models import Scan
@@ -24,10 +25,8 @@ from spectral_platform.traces.models import IngestCount
 from spectral_platform.workspaces.models import Workspace
 
 RECENT = timedelta(hours=24)
-WORKER_SILENCE_S = 30
 MOST_DAYS = 366
 
-_SILENCE = text("SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers")
 _USAGE = text(
     """
     WITH arrived AS (
@@ -133,7 +132,7 @@ async def get_workspace_health(session: AsyncSession, caller: Caller) -> Workspa
         agents=agents or 0,
         last_scan=None if newest is None else _last_scan(newest),
         open_clusters=clusters or 0,
-        worker=_worker(await session.scalar(_SILENCE)),
+        worker=_worker((await queue_state(session)).silence_s),
     )
 
 
@@ -160,7 +159,7 @@ def _last_scan(scan: Scan) -> LastScan:
     return LastScan(scan.id, scan.status, outcome, scan.created_at, scan.finished_at)
 
 
-def _worker(silence: Decimal | float | None) -> Worker:
+def _worker(silence: float | None) -> Worker:
     if silence is None:
         return Worker(Condition.DEGRADED, "no worker has started")
     status = Condition.OK if silence <= WORKER_SILENCE_S else Condition.DEGRADED
