@@ -120,7 +120,7 @@ class UsageDay:
 
 async def get_workspace_health(session: AsyncSession, caller: Caller) -> WorkspaceHealth:
     """How the workspace is doing."""
-    agents = await session.scalar(select(func.count(Agent.id)).where(Agent.workspace_id == caller.workspace))
+    agents = await session.scalar(select(func.count()).select_from(Agent.in_workspace(caller.workspace).subquery()))
     clusters = await session.scalar(
         select(func.count(FailureCluster.id)).where(
             FailureCluster.workspace_id == caller.workspace, FailureCluster.status == ClusterStatus.OPEN

@@ -57,6 +57,14 @@ async def test_health_counts_what_arrived_and_what_was_refused(owner: Person, da
     assert (told["last_scan"]["scan_id"], told["last_scan"]["status"]) == (scan["scan_id"], "scheduled")
 
 
+async def test_an_agent_that_is_gone_is_not_counted(owner: Person) -> None:
+    first, second, third = [(await owner.client.post(f"{owner.w}/agents", json={"name": name})).json()["id"] for name in "abc"]
+    await owner.client.delete(f"{owner.w}/agents/{first}")
+    await owner.client.post(f"{owner.w}/agents/{second}/merge", json={"into": third})
+
+    assert (await health(owner))["agents"] == 1
+
+
 async def test_what_arrived_long_ago_is_told_as_the_last_and_not_counted(owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     await send(owner, 2)
     first = (await health(owner))["ingestion"]["last_span_at"]
