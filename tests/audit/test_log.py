@@ -3,7 +3,7 @@
 import asyncio
 import json
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,20 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from spectral_platform.audit import queries
 from spectral_platform.audit.chain import GENESIS
 from spectral_platform.audit.commands import record
-from spectral_platform.core.database import Database, connection_string
+from spectral_platform.core.database import Database
 from tests.fixtures.callers import Person
 
 LOG = "/api/v1/account/audit-log"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "audit-log.md"
 
 Superuser = psycopg.Connection
-
-
-@pytest.fixture
-def superuser(database_url: str) -> Iterator[Superuser]:
-    """The database as its owner sees it."""
-    with psycopg.connect(connection_string(database_url), autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from uuid import UUID
 
 import psycopg
@@ -10,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import make_url, text
 
-from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
+from spectral_platform.core.database import APPLICATION_ROLE, Database
 from spectral_platform.core.sealed_columns import sealed_columns
 from spectral_platform.core.sealing import SealBroken
 from spectral_platform.core.settings import Settings
@@ -45,13 +44,6 @@ def rotate(database_url: str, **environment: str) -> tuple[int, str]:
     """Run the command over the database: its status, and all that it says."""
     ended = spectral("rotate-secrets", SPECTRAL_DATABASE_URL=database_url, **environment)
     return ended.returncode, ended.stdout + ended.stderr
-
-
-@pytest.fixture
-def superuser(database_url: str) -> Iterator[psycopg.Connection]:
-    """The database past all policies."""
-    with psycopg.connect(connection_string(database_url), autocommit=True) as connection:
-        yield connection
 
 
 async def with_secrets(owner: Person, database: Database, settings: Settings) -> dict[str, str]:

@@ -19,17 +19,9 @@ from spectral_api.server import IDLE_SECONDS
 from spectral_platform.core.embedded import NoRunningPostgres, join
 from spectral_platform.traces.errors import StorageFull
 from tests.cli.processes import ends, serving, spectral
-from tests.fixtures.database import on_database, passable_directory, run_sql
+from tests.fixtures.database import passable_directory, run_sql
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
-
-
-@pytest.fixture
-def empty_database(postgres: str) -> str:
-    """The URL of a database without a schema."""
-    name = f"empty_{uuid4().hex}"
-    run_sql(postgres, f"CREATE DATABASE {name}")
-    return on_database(postgres, name)
 
 
 def test_a_bare_data_directory_becomes_a_server_that_drains_on_a_signal() -> None:

@@ -23,14 +23,6 @@ WAITS_TO_DROP = text(
 
 
 @pytest.fixture
-def empty_database(postgres: str) -> str:
-    """The URL of a database without a schema."""
-    name = f"empty_{uuid4().hex}"
-    run_sql(postgres, f"CREATE DATABASE {name}")
-    return on_database(postgres, name)
-
-
-@pytest.fixture
 def modest_url(postgres: str) -> str:
     """The URL of an empty database as a role that owns it, holds the application's role and has no other right."""
     name = f"modest_{uuid4().hex}"

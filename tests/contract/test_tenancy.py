@@ -1,6 +1,5 @@
 """Tenancy in the database itself: what a query that forgot its tenant, or asks for another's, can see."""
 
-from collections.abc import Iterator
 from typing import Any, LiteralString, cast
 from uuid import UUID, uuid4
 
@@ -11,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from spectral_platform.core import clock, schema
-from spectral_platform.core.database import APPLICATION_ROLE, Database, connection_string
+from spectral_platform.core.database import APPLICATION_ROLE, Database
 from spectral_platform.worlds.readings import Reading, confine
 
 TENANT_TABLES = """
@@ -66,13 +65,6 @@ VALUES: dict[str, LiteralString] = {
     "real": "1",
     "tsvector": "'x'",
 }
-
-
-@pytest.fixture
-def superuser(database_url: str) -> Iterator[psycopg.Connection]:
-    """The test's database as its owner sees it."""
-    with psycopg.connect(connection_string(database_url), autocommit=True) as connection:
-        yield connection
 
 
 @pytest.fixture

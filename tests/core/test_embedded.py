@@ -24,6 +24,7 @@ from spectral_platform.core.embedded import (
     join,
 )
 from spectral_platform.core.postgres_binaries import DirectoryTaken, PostgresBinariesNotFound
+from tests.cli.processes import ends
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root lends the server to another user")
@@ -72,18 +73,6 @@ def execute(url: str, statement: str) -> object:
 
 def postmaster_of(data_directory: Path) -> int:
     return int((data_directory / "postgres" / "data" / "postmaster.pid").read_text().splitlines()[0])
-
-
-def ends(process_id: int) -> bool:
-    """Whether a process that is no child of this one ends within ten seconds."""
-    try:
-        handle = os.pidfd_open(process_id)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([handle], [], [], 10)[0])
-    finally:
-        os.close(handle)
 
 
 def test_a_cold_start_creates_a_durable_utf8_database(data_directory: Path) -> None:

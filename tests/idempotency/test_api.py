@@ -1,7 +1,6 @@
 """Sending a POST again with its Idempotency-Key: it is carried out once and answered alike."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,19 +12,13 @@ from psycopg import sql
 
 from spectral_api.idempotency import WITHOUT_KEYS
 from spectral_platform.core import clock
-from spectral_platform.core.database import Database, connection_string
+from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.idempotency.claims import Claim
 from spectral_platform.idempotency.commands import CARRIED_OUT_WITHIN, KEPT_FOR, claim_request, keep_claim, prune_kept_answers
 from tests.agents.factories import config, create_agent
 from tests.contract.documents import documented_operations, examples_of
 from tests.fixtures.callers import Person
-
-
-@pytest.fixture
-def superuser(database_url: str) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(connection_string(database_url), autocommit=True) as connection:
-        yield connection
 
 
 def keyed(key: str) -> dict[str, str]:

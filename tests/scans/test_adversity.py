@@ -10,15 +10,13 @@ from starlette.responses import JSONResponse, Response
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.demo import content
-from spectral_platform.llm.commands import choose_models
-from spectral_platform.llm.purposes import Purpose
 from spectral_platform.scans.cases import fresh_stimuli
 from spectral_platform.worker.runner import run_worker
 from spectral_platform.worlds.rules import DEFAULT_WORLD, load_world
 from spectral_platform.worlds.splits import Split
 from tests.fixtures.callers import Person
-from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
-from tests.scans.workspaces import Scannable, make_scannable
+from tests.fixtures.llm import PROPOSER, ModelServer
+from tests.scans.workspaces import Scannable, make_scannable, make_scannable_on_endpoint
 from tests.worlds.test_rules import good_answer
 
 CREDENTIAL = "AKIA" + "ABCDEFGH" * 2
@@ -32,11 +30,7 @@ def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Se
 @pytest.fixture
 async def scannable(owner: Person, database: Database) -> Scannable:
     """A workspace on the endpoint with enough samples for a verdict and a rubric that needs no judge."""
-    made = await make_scannable(owner, database, model=AGENT)
-    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
-        purposes = {Purpose.SCORING: JUDGE, Purpose.REASONING: PROPOSER}
-        await choose_models(session, workspace_id=owner.workspace_id, purposes=purposes)
-    return made
+    return await make_scannable_on_endpoint(owner, database)
 
 
 def said(words: Any, *, finish_reason: Any = "stop") -> Response:

@@ -25,7 +25,7 @@ from spectral_platform.llm.purse import Purse
 from spectral_platform.worker.runner import run_worker
 from tests.fixtures.callers import Person
 from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
-from tests.scans.workspaces import Scannable, make_scannable
+from tests.scans.workspaces import Scannable, make_scannable, make_scannable_on_endpoint
 
 
 @pytest.fixture
@@ -43,11 +43,7 @@ def recording(settings: Settings, model_server: ModelServer) -> Settings:
 
 @pytest.fixture
 async def scannable(owner: Person, database: Database) -> Scannable:
-    made = await make_scannable(owner, database, model=AGENT)
-    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
-        purposes = {Purpose.SCORING: JUDGE, Purpose.REASONING: PROPOSER}
-        await choose_models(session, workspace_id=owner.workspace_id, purposes=purposes)
-    return made
+    return await make_scannable_on_endpoint(owner, database)
 
 
 async def run_to_the_end(scannable: Scannable, settings: Settings, **wanted: Any) -> dict[str, Any]:

@@ -15,14 +15,12 @@ from sqlalchemy import text
 
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
-from spectral_platform.llm.commands import choose_models
-from spectral_platform.llm.purposes import Purpose
 from spectral_platform.worker.queue import open_queue
 from spectral_platform.worker.schedule import WorkerContext, rescue_jobs
 from tests.fixtures.callers import Person
 from tests.fixtures.forks import working
-from tests.fixtures.llm import AGENT, JUDGE, PROPOSER, ModelServer
-from tests.scans.workspaces import Scannable, make_scannable
+from tests.fixtures.llm import ModelServer
+from tests.scans.workspaces import Scannable, make_scannable_on_endpoint
 
 pytestmark = pytest.mark.own_database
 
@@ -41,11 +39,7 @@ def settings(model_server: ModelServer, database_url: str, tmp_path: Path) -> Se
 
 @pytest.fixture
 async def scannable(owner: Person, database: Database) -> Scannable:
-    made = await make_scannable(owner, database, model=AGENT)
-    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
-        purposes = {Purpose.SCORING: JUDGE, Purpose.REASONING: PROPOSER}
-        await choose_models(session, workspace_id=owner.workspace_id, purposes=purposes)
-    return made
+    return await make_scannable_on_endpoint(owner, database)
 
 
 @dataclass(frozen=True)

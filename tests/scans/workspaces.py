@@ -7,8 +7,11 @@ from uuid import UUID
 
 from spectral_platform.core.database import Database
 from spectral_platform.demo import content
+from spectral_platform.llm.commands import choose_models
+from spectral_platform.llm.purposes import Purpose
 from spectral_platform.worlds.commands import install_split_key
 from tests.fixtures.callers import Person
+from tests.fixtures.llm import AGENT, JUDGE, PROPOSER
 
 CODE_RUBRIC = [
     {
@@ -92,6 +95,15 @@ async def make_scannable(
         assert added["created"] == len(cases), added
         await _post(owner, f"samples/sets/{sample_set['id']}/publish", None)
     return Scannable(owner=owner, agent_id=UUID(agent["id"]), rubric_id=UUID(rubric["id"]))
+
+
+async def make_scannable_on_endpoint(owner: Person, database: Database) -> Scannable:
+    """The same with the agent, the judge and the proposer on the server of ``tests.fixtures.llm``."""
+    made = await make_scannable(owner, database, model=AGENT)
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        purposes = {Purpose.SCORING: JUDGE, Purpose.REASONING: PROPOSER}
+        await choose_models(session, workspace_id=owner.workspace_id, purposes=purposes)
+    return made
 
 
 async def _post(owner: Person, path: str, body: Any) -> dict[str, Any]:
