@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, ForeignKey, UniqueConstraint
+from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from spectral_platform.agents.placeholders import placeholders_of
@@ -42,30 +43,17 @@ class TemplateVersion(WorkspaceOwned, Created, Base):
 
     template: Mapped[ManagedTemplate] = relationship(lazy="raise", viewonly=True)
 
+    name: AssociationProxy[str] = association_proxy("template", "name")
+    description: AssociationProxy[str | None] = association_proxy("template", "description")
+    current_version: AssociationProxy[int] = association_proxy("template", "current_version")
+    """The version that the name alone stands for."""
+    latest_version: AssociationProxy[int] = association_proxy("template", "latest_version")
+    """The newest version, which is not current where a changeset that made it is not applied."""
+
     @property
     def id(self) -> UUID:
         """The template's id."""
         return self.template_id
-
-    @property
-    def name(self) -> str:
-        """The template's name."""
-        return self.template.name
-
-    @property
-    def description(self) -> str | None:
-        """What the template is for."""
-        return self.template.description
-
-    @property
-    def current_version(self) -> int:
-        """The version that the name alone stands for."""
-        return self.template.current_version
-
-    @property
-    def latest_version(self) -> int:
-        """The newest version, which is not current where a changeset that made it is not applied."""
-        return self.template.latest_version
 
     @property
     def variables(self) -> list[str]:
