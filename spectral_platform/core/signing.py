@@ -4,19 +4,23 @@ A token names its key (``kid``), and the key has one algorithm: a token that cla
 looked at, so nothing signed with a public key as if it were a shared secret, and nothing unsigned, is ever taken for ours.
 """
 
+import base64
+import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
-from joserfc import jwk, jwt
-from joserfc.errors import ExpiredTokenError, JoseError, SecurityWarning, UnsupportedAlgorithmError
-from joserfc.jws import JWSRegistry
-from joserfc.registry import Header
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from jose import ExpiredSignatureError, JWTError, jwk, jwt
+from jose.backends.base import Key
+from jose.exceptions import JWKError
 
 from spectral_platform.core import clock
 from spectral_platform.core.crypto import content_digest, keyed_digest
@@ -26,7 +30,9 @@ AUDIENCE = "spectral-api"
 TOKEN_TYPE = "at+jwt"  # RFC 9068: this and nothing else signed with the same key is an access token
 SECRET_PURPOSE = "access tokens"
 RSA_BITS = 3072
-CURVE: Literal["Ed25519"] = "Ed25519"
+LEAST_RSA_BITS = 2048
+REQUIRED = {f"require_{claim}": True for claim in ("exp", "iat", "sub", "jti", "iss", "aud")}
+PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}  # RFC 7518, section 6
 
 
 class Algorithm(StrEnum):
@@ -49,43 +55,70 @@ class SigningKeysUnusable(ValueError):
     """The file of signing keys cannot be used as it is."""
 
 
-class Signatures(JWSRegistry):
-    """Our algorithms, without the library's warning of EdDSA, which RFC 9864 calls Ed25519 where it is that."""
+class Ed25519Key(Key):
+    """EdDSA over Ed25519 (RFC 8037), which python-jose lacks."""
 
-    def get_alg(self, name: str) -> Any:
-        """The algorithm of this name; a key has but one, which the library holds it to."""
-        if name not in list(Algorithm):
-            raise UnsupportedAlgorithmError
-        return self.algorithms[name]
+    def __init__(self, key: object, algorithm: str) -> None:
+        self._algorithm = algorithm
+        match key:
+            case Ed25519PrivateKey() | Ed25519PublicKey():
+                self._key = key
+            case {"kty": "OKP", "crv": "Ed25519", "d": str(private)}:
+                self._key = Ed25519PrivateKey.from_private_bytes(_decoded(private))
+            case {"kty": "OKP", "crv": "Ed25519", "x": str(public)}:
+                self._key = Ed25519PublicKey.from_public_bytes(_decoded(public))
+            case _:
+                raise ValueError("not an Ed25519 key")
+
+    def sign(self, msg: bytes) -> bytes:
+        """The signature of a message; only with the private key."""
+        if isinstance(self._key, Ed25519PublicKey):
+            raise ValueError("a public key does not sign")
+        return self._key.sign(msg)
+
+    def verify(self, msg: bytes, sig: bytes) -> bool:
+        """Whether the signature is this key's."""
+        try:
+            self._public.verify(sig, msg)
+        except InvalidSignature:
+            return False
+        return True
+
+    def public_key(self) -> Self:
+        """The half that everybody may have."""
+        return type(self)(self._public, self._algorithm)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The key as a JWK, private if it is."""
+        members = {"alg": self._algorithm, "kty": "OKP", "crv": "Ed25519", "x": _encoded(self._public.public_bytes_raw())}
+        return members if isinstance(self._key, Ed25519PublicKey) else members | {"d": _encoded(self._key.private_bytes_raw())}
+
+    @property
+    def _public(self) -> Ed25519PublicKey:
+        return self._key if isinstance(self._key, Ed25519PublicKey) else self._key.public_key()
 
 
-class OurClaims(jwt.JWTClaimsRegistry):
-    """What our tokens say."""
-
-    def validate_iat(self, value: object) -> None:
-        """Take a token of a moment ago from a server whose clock is a little ahead."""
+jwk.register_key(Algorithm.EDDSA.value, Ed25519Key)
 
 
-KINDS: dict[str | None, type[jwk.RSAKey | jwk.OKPKey]] = {Algorithm.RS256: jwk.RSAKey, Algorithm.EDDSA: jwk.OKPKey}
-SIGNATURES = Signatures()
-CLAIMS = OurClaims(
-    iss={"essential": True, "value": ISSUER},
-    aud={"essential": True, "value": AUDIENCE},
-    sub={"essential": True},
-    jti={"essential": True},
-    iat={"essential": True},
-    exp={"essential": True},
-)
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """One key of the ring. ``signing`` is None where only the public half is left of it."""
+
+    id: str
+    algorithm: Algorithm
+    verifying: Key
+    signing: Key | None
 
 
 class Keyring:
-    """The keys that tokens are signed and verified with: the first signs, all verify. Each knows its ``kid`` and ``alg``."""
+    """The keys that tokens are signed and verified with: the first signs, all verify."""
 
-    def __init__(self, keys: Sequence[jwk.Key]) -> None:
-        if not keys or not keys[0].is_private:
+    def __init__(self, keys: Sequence[SigningKey]) -> None:
+        if not keys or keys[0].signing is None:
             raise SigningKeysUnusable("The first signing key must be there, and private.")
-        self._signer = keys[0]
-        self._by_id = {key.kid: key for key in keys}
+        self._signer, self._signing = keys[0], keys[0].signing
+        self._by_id = {key.id: key for key in keys}
         if len(self._by_id) < len(keys):
             raise SigningKeysUnusable("Two signing keys have the same kid.")
 
@@ -100,53 +133,70 @@ class Keyring:
         keys = [_asymmetric_key(each) for each in read_set(path)]
         if not keys:
             raise SigningKeysUnusable(f"{path} holds no key; add one with: spectral signing-key --file {path}")
-        if keys[0].alg != algorithm:
-            raise SigningKeysUnusable(f"The first key of {path} signs with {keys[0].alg}, not with {algorithm}.")
+        if keys[0].algorithm is not algorithm:
+            raise SigningKeysUnusable(f"The first key of {path} signs with {keys[0].algorithm}, not with {algorithm}.")
         return cls(keys)
 
     def issue(self, claims: dict[str, Any], *, lifetime: timedelta, kind: str = TOKEN_TYPE) -> str:
         """A token of this kind with the claims, which names its issuer, its audience and itself."""
         now = clock.now()
         registered = {"iss": ISSUER, "aud": AUDIENCE, "iat": now, "exp": now + lifetime, "jti": str(clock.new_id())}
-        header: Header = {"alg": self._signer.alg, "kid": self._signer.kid, "typ": kind}
-        return jwt.encode(header, {**claims, **registered}, self._signer, registry=SIGNATURES)
+        return jwt.encode(
+            {**claims, **registered},
+            self._signing,
+            algorithm=self._signer.algorithm.value,
+            headers={"kid": self._signer.id, "typ": kind},
+        )
 
     def read(self, token: str, *, kind: str = TOKEN_TYPE) -> dict[str, Any]:
         """The claims of one of our tokens of this kind. Raises ``TokenExpired`` or ``TokenInvalid``."""
         try:
-            found = jwt.decode(token, self._named, registry=SIGNATURES)
-            if found.header.get("typ") != kind:
+            header = jwt.get_unverified_header(token)
+            key = self._by_id.get(str(header.get("kid")))
+            if key is None or header.get("typ") != kind:
                 raise TokenInvalid
-            CLAIMS.validate(found.claims)
-        except ExpiredTokenError as error:
+            return jwt.decode(
+                token,
+                key.verifying,
+                algorithms=[key.algorithm.value],
+                audience=AUDIENCE,
+                issuer=ISSUER,
+                options=REQUIRED,
+            )
+        except ExpiredSignatureError as error:
             raise TokenExpired from error
-        except (JoseError, ValueError, RecursionError) as error:
+        except JWTError as error:
             raise TokenInvalid from error
-        return found.claims
-
-    def _named(self, token: jwk.GuestProtocol) -> jwk.Key:
-        """The key that a token names."""
-        kid = token.headers().get("kid")
-        if kid not in self._by_id:
-            raise TokenInvalid
-        return self._by_id[kid]
 
     def public_set(self) -> dict[str, list[dict[str, Any]]]:
         """The public keys as a JWK set (RFC 7517); empty where a shared secret signs."""
-        asymmetric = [key for key in self._by_id.values() if key.alg != Algorithm.HS256]
-        return {"keys": [key.as_dict(private=False, use="sig") for key in asymmetric]}
+        asymmetric = [key for key in self._by_id.values() if key.algorithm is not Algorithm.HS256]
+        return {"keys": [public_members(key.verifying.to_dict()) | {"kid": key.id, "use": "sig"} for key in asymmetric]}
+
+
+def public_members(members: dict[str, Any]) -> dict[str, Any]:
+    """A JWK without what must stay private."""
+    return {name: value for name, value in members.items() if name not in PRIVATE_MEMBERS}
 
 
 def new_key(algorithm: Algorithm) -> dict[str, Any]:
-    """A fresh private JWK; its ``kid`` is its thumbprint (RFC 7638). Raises ``SigningKeysUnusable`` for a shared secret's."""
-    parameters: jwk.KeyParameters = {"alg": algorithm.value, "use": "sig"}
+    """A fresh private JWK; its ``kid`` is its thumbprint. Raises ``SigningKeysUnusable`` for a shared secret's algorithm."""
     match algorithm:
         case Algorithm.RS256:
-            return jwk.RSAKey.generate_key(RSA_BITS, parameters, auto_kid=True).as_dict(private=True)
+            private: object = rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
         case Algorithm.EDDSA:
-            return jwk.OKPKey.generate_key(CURVE, parameters, auto_kid=True).as_dict(private=True)
+            private = Ed25519PrivateKey.generate()
         case Algorithm.HS256:
             raise SigningKeysUnusable("HS256 signs with SPECTRAL_SECRET_KEY and needs no file.")
+    members = _constructed(private, algorithm).to_dict()
+    return members | {"kid": thumbprint(members), "use": "sig"}
+
+
+def thumbprint(members: dict[str, Any]) -> str:
+    """The SHA-256 thumbprint of a JWK (RFC 7638)."""
+    required = {"RSA": ("e", "kty", "n"), "OKP": ("crv", "kty", "x")}[members["kty"]]
+    canonical = json.dumps({name: members[name] for name in required}, separators=(",", ":"), sort_keys=True)
+    return _encoded(hashlib.sha256(canonical.encode()).digest())
 
 
 def read_set(path: Path) -> list[dict[str, Any]]:
@@ -176,20 +226,37 @@ def add_key(path: Path, algorithm: Algorithm) -> str:
     return str(fresh["kid"])
 
 
-def _shared_key(secret: str) -> jwk.OctKey:
+def _shared_key(secret: str) -> SigningKey:
     # Not the secret itself: what else is derived from it must not be exchangeable with tokens.
     derived = keyed_digest(secret.encode(), SECRET_PURPOSE)
-    return jwk.OctKey.import_key(derived, {"alg": Algorithm.HS256.value, "kid": content_digest(derived.hex())[:16]})
+    key = jwk.construct(derived, Algorithm.HS256.value)
+    return SigningKey(id=content_digest(derived.hex())[:16], algorithm=Algorithm.HS256, verifying=key, signing=key)
 
 
-def _asymmetric_key(members: dict[str, Any]) -> jwk.Key:
-    kid, kind = members.get("kid"), KINDS.get(members.get("alg"))
-    if kind is None or not isinstance(kid, str) or not kid or members.get("crv", CURVE) != CURVE:
-        raise SigningKeysUnusable("Each signing key needs a kid, and RS256 or EdDSA (with Ed25519) as its alg.")
+def _asymmetric_key(members: dict[str, Any]) -> SigningKey:
     try:
-        with warnings.catch_warnings(action="error", category=SecurityWarning):
-            return kind.import_key(members)
-    except SecurityWarning:
-        raise SigningKeysUnusable(f"The signing key {kid} has fewer than 2048 bits.") from None
-    except (JoseError, KeyError, TypeError, ValueError) as error:  # whose words may quote the key
+        algorithm = Algorithm(members["alg"])
+        kid = members["kid"]
+        if algorithm is Algorithm.HS256 or not isinstance(kid, str) or not kid:
+            raise SigningKeysUnusable("Each signing key needs a kid, and RS256 or EdDSA as its alg.")
+        key = _constructed(members, algorithm)
+        verifying = key.public_key()
+        if algorithm is Algorithm.RS256 and len(_decoded(verifying.to_dict()["n"])) * 8 < LEAST_RSA_BITS:
+            raise SigningKeysUnusable(f"The signing key {kid} has fewer than {LEAST_RSA_BITS} bits.")
+        return SigningKey(id=kid, algorithm=algorithm, verifying=verifying, signing=key if "d" in members else None)
+    except SigningKeysUnusable:
+        raise
+    except (JWKError, KeyError, TypeError, ValueError) as error:  # whose words may quote the key
         raise SigningKeysUnusable(f"A signing key cannot be read ({type(error).__name__}).") from None
+
+
+def _constructed(key: Any, algorithm: Algorithm) -> Key:
+    return jwk.construct(key, algorithm.value)
+
+
+def _encoded(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
+
+
+def _decoded(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
