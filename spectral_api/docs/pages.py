@@ -22,6 +22,13 @@ SWAGGER_PARAMETERS = {
     "validatorUrl": None,  # else the document's address is sent to a public validator
 }
 
+FOLLOW_SCHEME = b"""<script>
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+</script>"""
+
 # ReDoc indexes the document in a worker that it makes from a blob, and both pages style elements as they draw them.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'{inline}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self';"
@@ -42,7 +49,7 @@ def mount_documentation(app: FastAPI) -> None:
             swagger_favicon_url=f"{root}{ASSETS_PATH}/favicon-32x32.png",
             swagger_ui_parameters=SWAGGER_PARAMETERS,
         )
-        return _guarded(page)
+        return _guarded(_following_scheme(page))
 
     async def redoc(request: Request) -> HTMLResponse:
         root = _root(request)
@@ -63,6 +70,11 @@ def mount_documentation(app: FastAPI) -> None:
 def _root(request: Request) -> str:
     """The path under which a proxy publishes the application."""
     return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+def _following_scheme(page: HTMLResponse) -> HTMLResponse:
+    """The page of Swagger UI in the reader's choice of dark or light, which it leaves to a bar that is not shown."""
+    return HTMLResponse(bytes(page.body).replace(b"</head>", FOLLOW_SCHEME + b"</head>", 1))
 
 
 def _guarded(page: HTMLResponse) -> HTMLResponse:

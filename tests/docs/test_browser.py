@@ -20,6 +20,21 @@ async def test_swagger_ui_lists_the_operations_and_executes_one(visit: Visit) ->
     await expect(operation.locator(".live-responses-table .response-col_status").last).to_contain_text("200")
 
 
+async def test_swagger_ui_is_dark_where_the_reader_wants_it_so(visit: Visit) -> None:
+    page = visit.page
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    await page.emulate_media(color_scheme="light")
+    await page.goto("/docs")
+    await expect(page.locator(".swagger-ui .info")).to_be_visible()
+    light = await page.evaluate(paper)
+    await page.emulate_media(color_scheme="dark")
+    assert (light, await page.evaluate(paper)) == ("rgba(0, 0, 0, 0)", "rgb(28, 32, 34)")
+    await page.reload()
+    await expect(page.locator(".swagger-ui .info")).to_be_visible()
+    assert await page.evaluate(paper) == "rgb(28, 32, 34)"
+    assert visit.complaints == []
+
+
 async def test_authorize_sends_the_token_and_survives_a_reload(visit: Visit, owner: Person) -> None:
     page = visit.page
     await page.goto("/docs")
