@@ -9,7 +9,6 @@ from spectral_platform.agents.commands import lock_agents
 from spectral_platform.audit.commands import record
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
-from spectral_platform.core.database import conflict_as
 from spectral_platform.core.jobs import enqueue, publish
 from spectral_platform.core.lifecycle import move
 from spectral_platform.core.settings import Settings
@@ -21,7 +20,7 @@ from spectral_platform.scans.models import Scan, ScanAgent, events_topic
 from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.notices.recipients import check_notify
 from spectral_platform.scans.preflight import plan_scan
-from spectral_platform.scans.queries import ScanView, find_scan, get_scan
+from spectral_platform.scans.queries import ScanView, find_scan, find_scan_on, get_scan
 from spectral_platform.scans.quoting import Readiness
 from spectral_platform.scans.reckoning import Plan
 from spectral_platform.scans.seeding import settle_seed
@@ -144,11 +143,13 @@ async def _insert(session: AsyncSession, caller: Caller, scan: Scan) -> None:
     pinned = {agent.agent_id for agent in scan.settings.agents}
     if (await lock_agents(session, caller, pinned)).keys() != pinned:
         raise ScanNotPossible("An agent was deleted or merged into another one meanwhile.", missing=["agents"])
+    active = await find_scan_on(session, caller.workspace, pinned)
+    if active is not None:  # and while the agents are locked nobody starts one
+        raise ScanAlreadyActive(active)
     session.add(scan)
     await session.flush()
     session.add_all(
         ScanAgent(workspace_id=caller.workspace, scan_id=scan.id, agent_id=agent.agent_id) for agent in scan.settings.agents
     )
-    with conflict_as("uq_scan_agents_one_active", ScanAlreadyActive()):
-        await session.flush()
+    await session.flush()
     await enqueue(session, ExecuteScan(account_id=caller.account_id, workspace_id=caller.workspace, scan_id=scan.id))

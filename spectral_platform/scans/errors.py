@@ -33,8 +33,8 @@ class BudgetTooSmall(BusinessRuleViolationError):
 class ScanAlreadyActive(BusinessRuleViolationError):
     """Another scan of the agent has not ended yet."""
 
-    def __init__(self) -> None:
-        super().__init__("Another scan of this agent has not ended yet; wait for it or cancel it.")
+    def __init__(self, scan_id: UUID) -> None:
+        super().__init__(f"Scan {scan_id} of the same agent has not ended yet; wait for it or cancel it.")
 
 
 class MixedSimulation(BusinessRuleViolationError):
@@ -56,8 +56,8 @@ class RetryNotPossible(BusinessRuleViolationError):
 class ArtifactNotFound(NotFoundError):
     """The scan has no such file."""
 
-    def __init__(self, artifact: UUID | str) -> None:
-        super().__init__(f"The scan has no file {artifact}.")
+    def __init__(self, artifact: UUID | str, status: str) -> None:
+        super().__init__(f"The scan has no file {artifact}. It is {status}; files are written with its verdict.")
 
 
 class ArtifactLinkNotFound(NotFoundError):

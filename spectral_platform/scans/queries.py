@@ -1,6 +1,6 @@
 """Reading scans, their events, what they cost and what they found."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -99,6 +99,12 @@ async def find_scan(session: AsyncSession, caller: Caller, scan_id: UUID) -> Sca
     if scan is None:
         raise ScanNotFound(scan_id)
     return scan
+
+
+async def find_scan_on(session: AsyncSession, workspace_id: UUID, agent_ids: Collection[UUID]) -> UUID | None:
+    """A scan on one of the agents that has not ended."""
+    active = select(ScanAgent.scan_id).where(ScanAgent.workspace_id == workspace_id, ScanAgent.is_active)
+    return await session.scalar(active.where(ScanAgent.agent_id.in_(agent_ids)).limit(1))
 
 
 async def has_ended(session: AsyncSession, caller: Caller, scan_id: UUID) -> bool:
@@ -239,24 +245,24 @@ async def list_scan_artifacts(session: AsyncSession, caller: Caller, scan_id: UU
 
 async def get_scan_artifact(session: AsyncSession, caller: Caller, scan_id: UUID, artifact_id: UUID) -> ScanArtifact:
     """One file of a scan, without its content."""
-    await find_scan(session, caller, scan_id)
+    scan = await find_scan(session, caller, scan_id)
     statement = ScanArtifact.in_workspace(caller.workspace).where(ScanArtifact.scan_id == scan_id)
     artifact = await session.scalar(statement.where(ScanArtifact.id == artifact_id))
     if artifact is None:
-        raise ArtifactNotFound(artifact_id)
+        raise ArtifactNotFound(artifact_id, scan.status)
     return artifact
 
 
 async def read_scan_artifact(session: AsyncSession, caller: Caller, scan_id: UUID, path: str) -> bytes:
     """The content of a scan's file by its path. Raises ``ArtifactNotFound`` also while the scan has not completed."""
-    await find_scan(session, caller, scan_id)
+    scan = await find_scan(session, caller, scan_id)
     content = await session.scalar(
         select(ScanArtifact.content).where(
             ScanArtifact.workspace_id == caller.workspace, ScanArtifact.scan_id == scan_id, ScanArtifact.path == path
         )
     )
     if content is None:
-        raise ArtifactNotFound(path)
+        raise ArtifactNotFound(path, scan.status)
     return content
 
 

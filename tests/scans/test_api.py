@@ -150,6 +150,8 @@ async def test_a_scan_of_an_agent_that_is_being_scanned_is_refused(scannable: Sc
     assert sorted(answer.status_code for answer in answers) == [202, 400, 400, 400, 400]
     refusals = {answer.json()["type"].rpartition("/")[2] for answer in answers if answer.status_code == 400}
     assert refusals == {"business-rule-violation"}
+    (started,) = [answer.json()["id"] for answer in answers if answer.status_code == 202]
+    assert all(f"Scan {started} of" in answer.json()["detail"] for answer in answers if answer.status_code == 400)
 
 
 async def test_a_scheduled_scan_is_cancelled_at_once_and_frees_its_agent(scannable: Scannable) -> None:

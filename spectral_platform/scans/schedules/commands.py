@@ -164,8 +164,9 @@ async def trigger_schedule(
         await _check_overrides(session, caller, schedule, overrides)
     else:
         await check_notify(session, caller, server, overrides.notify)
-    if await queries.find_active_scan(session, schedule.id) is not None:
-        raise ScanAlreadyActive
+    active = await queries.find_active_scan(session, schedule.id)
+    if active is not None:
+        raise ScanAlreadyActive(active)
     plan = await plan_scan(session, caller, server, with_defaults(schedule.settings, overrides))
     trigger = Trigger.WEBHOOK if is_by_token else Trigger.MANUAL
     view = await start_scan(session, caller, plan, trigger=trigger, schedule_id=schedule.id)

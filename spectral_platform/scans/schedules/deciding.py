@@ -8,12 +8,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_platform.core.errors import SpectralError, UnavailableError
 from spectral_platform.core.settings import Settings
 from spectral_platform.scans.preflight import plan_scan
+from spectral_platform.scans.queries import find_scan_on
 from spectral_platform.scans.reckoning import Plan
 from spectral_platform.scans.schedules.models import ScanSchedule
 from spectral_platform.scans.schedules.queries import (
     FAILURES_BEFORE_DISABLING,
     find_active_scan,
-    find_scan_on,
     keeps_failing,
 )
 from spectral_platform.scans.schedules.states import DisabledReason, Reason

@@ -1,6 +1,6 @@
 """Reading schedules and their runs."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from spectral_platform.core import clock, crypto
 from spectral_platform.core.access import Caller
 from spectral_platform.core.database import bind_tenant, bind_upkeep
 from spectral_platform.core.paging import Page, PageRequest, paginate
-from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.models import Scan
 from spectral_platform.scans.schedules.errors import ScheduleNotFound
 from spectral_platform.scans.schedules.models import ScanSchedule, ScheduleRun
 from spectral_platform.scans.schedules.states import RunStatus
@@ -141,12 +141,6 @@ async def find_active_scan(session: AsyncSession, schedule_id: UUID) -> UUID | N
     return await session.scalar(
         select(Scan.id).where(Scan.schedule_id == schedule_id, Scan.status.not_in(Scan.lifecycle.terminal)).limit(1)
     )
-
-
-async def find_scan_on(session: AsyncSession, workspace_id: UUID, agent_ids: Collection[UUID]) -> UUID | None:
-    """A scan on one of the agents that has not ended."""
-    active = select(ScanAgent.scan_id).where(ScanAgent.workspace_id == workspace_id, ScanAgent.is_active)
-    return await session.scalar(active.where(ScanAgent.agent_id.in_(agent_ids)).limit(1))
 
 
 async def keeps_failing(session: AsyncSession, schedule: ScanSchedule) -> bool:
