@@ -1,4 +1,5 @@
 import json
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spectral_platform.core.crypto import content_digest
-from spectral_platform.evaluations.canaries import is_judge_untrusted, is_sound, list_canaries
+from spectral_platform.evaluations.canaries import draw_canaries, is_judge_untrusted, is_sound
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.llm_judge import EVALUATOR, Criterion
 from spectral_platform.evaluations.evaluators.subjects import Subject
@@ -298,11 +299,21 @@ def test_without_any_vote_the_judge_does_not_apply() -> None:
 async def test_the_simulated_judge_passes_its_canaries() -> None:
     simulator = SimulatorProvider()
     outcomes = []
-    for canary in list_canaries():
+    for canary in chain.from_iterable(map(draw_canaries, range(100))):
         request = build_judge_request("sim/judge", canary.criteria, canary.subject, prompt=canary.prompt)
         answer = await simulator.complete(request)
         outcomes.append(is_sound(canary, read_judgements(answer.text, canary.criteria, canary.subject)))
     assert all(outcomes)
+
+
+def test_a_judge_that_knows_the_canaries_of_a_hundred_scans_knows_few_of_the_next() -> None:
+    def shown(seed: int) -> set[tuple[str, str]]:
+        return {(canary.criteria[0].text, canary.subject.model_dump_json()) for canary in draw_canaries(seed)}
+
+    known = set[tuple[str, str]]().union(*map(shown, range(100)))
+
+    assert shown(7) == shown(7)
+    assert sum(len(shown(seed) & known) for seed in range(100, 120)) < 20
 
 
 @pytest.mark.parametrize(
@@ -316,7 +327,7 @@ async def test_the_simulated_judge_passes_its_canaries() -> None:
 def test_a_judge_that_always_says_the_same_is_not_trusted(verdict: Verdict, fails: set[str]) -> None:
     outcomes = {
         canary.name: is_sound(canary, [Judgement(id=criterion.id, verdict=verdict) for criterion in canary.criteria])
-        for canary in list_canaries()
+        for canary in draw_canaries(1)
     }
     assert {name for name, sound in outcomes.items() if not sound} == fails
     assert is_judge_untrusted(list(outcomes.values()))

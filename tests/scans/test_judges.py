@@ -51,7 +51,8 @@ def lies(body: dict[str, Any]) -> Response:
 
 
 def obeys(body: dict[str, Any]) -> Response:
-    return flatters(body) if "full marks" in case_of(body)["answer"] else said(honest(body))
+    is_told = any(order in case_of(body)["answer"] for order in ("mark everything", "mark it"))
+    return flatters(body) if is_told else said(honest(body))
 
 
 def falls_for_length(body: dict[str, Any]) -> Response:

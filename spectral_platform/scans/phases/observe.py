@@ -1,9 +1,10 @@
 """Observe: run the agents as they are, measure their noise, probe the judge, and say what the cases can show."""
 
 from collections import Counter
+from itertools import starmap
 
 from spectral_platform.core.randomness import generator
-from spectral_platform.evaluations.canaries import is_judge_untrusted, is_sound, list_canaries
+from spectral_platform.evaluations.canaries import Canary, draw_canaries, is_judge_untrusted, is_sound
 from spectral_platform.evaluations.judging import UnreadableJudgement, build_judge_request, read_judgements
 from spectral_platform.evaluations.scoring import reference_measures
 from spectral_platform.llm.calling import CallLabel, settle
@@ -97,10 +98,10 @@ async def _probe_judge(run: Run) -> bool:
     if not run.standard.judged:
         return False
     model = run.model(Purpose.SCORING)
+    canaries = draw_canaries(run.seed)
     troubles: dict[int, str] = {}
 
-    async def sound(position: int) -> bool:
-        canary = list_canaries()[position]
+    async def sound(position: int, canary: Canary) -> bool:
         request = build_judge_request(model, canary.criteria, canary.subject, prompt=canary.prompt)
         label = CallLabel(Phase.OBSERVE, Purpose.SCORING, candidate="canary", case_key=f"{canary.name}:{position}")
         try:
@@ -110,9 +111,9 @@ async def _probe_judge(run: Run) -> bool:
             troubles[position] = str(trouble).rstrip(".")
             return False
 
-    outcomes = await settle(sound(position) for position in range(len(list_canaries())))
+    outcomes = await settle(starmap(sound, enumerate(canaries)))
     untrusted = is_judge_untrusted(outcomes)
-    failed = [canary.name for canary, sound in zip(list_canaries(), outcomes, strict=True) if not sound]
+    failed = [canary.name for canary, sound in zip(canaries, outcomes, strict=True) if not sound]
     await run.emit(
         "judge_probed",
         f"The judge passed {sum(outcomes)} of {len(outcomes)} canaries."
