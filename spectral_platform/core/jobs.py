@@ -54,6 +54,8 @@ class Work(Value):
 
     job: ClassVar[str]
     lane: ClassVar[Lane] = Lane.SHORT
+    most_tries: ClassVar[int] = 8
+    """How often it is taken up before a fault that may pass is its end; being handed from worker to worker counts too."""
 
     account_id: UUID
     workspace_id: UUID | None = None

@@ -21,8 +21,6 @@ from spectral_platform.workspaces.queries import is_alive
 
 logger = structlog.get_logger(__name__)
 
-MOST_ATTEMPTS = 30
-
 
 async def fail_scan(context: JobContext, work: ExecuteScan) -> None:
     """End a scan that a fault of ours stopped; the traceback is in the log."""
@@ -69,8 +67,8 @@ async def _take_over(context: JobContext, work: ExecuteScan) -> Tenant | None:
         if is_for_nobody or scan.status is ScanStatus.CANCELLING:
             await _finish(session, tenant, ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None)
             return None
-        if scan.attempt > MOST_ATTEMPTS:
-            detail = f"The scan was taken up {MOST_ATTEMPTS} times and never came to an end."
+        if scan.attempt > work.most_tries:
+            detail = f"The scan was taken up {work.most_tries} times and never came to an end."
             failure = {"slug": "internal-error", "detail": detail}
             await _finish(session, tenant, ScanStatus.FAILED, "scan_failed", detail, failure)
             return None

@@ -11,6 +11,7 @@ class ExecuteScan(Work):
 
     job: ClassVar[str] = "scans.execute"
     lane: ClassVar[Lane] = Lane.LONG
+    most_tries: ClassVar[int] = 30
 
     workspace_id: UUID
     scan_id: UUID

@@ -21,7 +21,6 @@ from spectral_platform.core.jobs import Lane, queue_app
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-TRIES = 8
 LONGEST_WAIT_S = 60
 MENDABLE = (UnavailableError, DBAPIError, DriverError, PoolTimeout, ConnectorException)
 """Faults that may be gone on the next try."""
@@ -128,18 +127,21 @@ class FairJobs(JobManager):
 class Persistence(BaseRetryStrategy):
     """When an order comes back: at once from a worker that stops, later after a fault that may pass, else never."""
 
+    def __init__(self, tries: int) -> None:
+        self._tries = tries
+
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision | None:
         """Whether and when the order is tried again."""
         if isinstance(exception, asyncio.CancelledError):
             return RetryDecision(retry_at=clock.now())
-        if isinstance(exception, Unended) or (isinstance(exception, MENDABLE) and not is_last_try(job)):
+        if isinstance(exception, Unended) or (isinstance(exception, MENDABLE) and not is_last_try(job, self._tries)):
             return RetryDecision(retry_in={"seconds": min(LONGEST_WAIT_S, 2 ** (job.attempts + 1))})
         return None
 
 
-def is_last_try(job: Job) -> bool:
+def is_last_try(job: Job, tries: int) -> bool:
     """Whether a fault that may pass is the end of the order all the same."""
-    return job.attempts + 1 >= TRIES
+    return job.attempts + 1 >= tries
 
 
 def open_queue(url: str, *, long_orders_each: int) -> App:

@@ -121,14 +121,14 @@ def _register(app: App, known: Job[Any], context: JobContext) -> None:
             try:
                 await known.run(context, order)
             except Exception as error:
-                if isinstance(error, MENDABLE) and not is_last_try(queue.job):
+                if isinstance(error, MENDABLE) and not is_last_try(queue.job, order.most_tries):
                     logger.warning("job_comes_back", exc_info=error)
                     raise
                 logger.exception("job_failed")
                 await _give_up(context, known, order)
                 raise
 
-    app.task(name=known.work.job, queue=known.work.lane, pass_context=True, retry=Persistence())(carry_out)
+    app.task(name=known.work.job, queue=known.work.lane, pass_context=True, retry=Persistence(known.work.most_tries))(carry_out)
 
 
 @contextmanager

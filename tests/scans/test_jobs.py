@@ -26,6 +26,7 @@ from spectral_platform.scans.work import ExecuteScan
 from spectral_platform.worlds.models import HoldoutExposure
 from spectral_platform.worlds.readings import keeping
 from tests.fixtures.callers import Person
+from tests.fixtures.worker import Drain
 from tests.scans.workspaces import QUICK, make_scannable
 
 Standing = tuple[str, int, int, int, int]
@@ -112,6 +113,22 @@ async def test_a_fault_that_may_pass_does_not_end_the_scan(
 
     with pytest.raises(ProviderUnavailable):
         await jobs.execute_scan(context, order)
+
+    assert (await standing(context, order))[0] == "running"
+
+
+@pytest.mark.own_database
+async def test_a_scan_that_went_from_worker_to_worker_outlives_a_fault_that_may_pass(
+    order: ExecuteScan, context: JobContext, work: Drain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def is_down(context: JobContext, tenant: Tenant) -> None:
+        raise ProviderUnavailable("not now")
+
+    monkeypatch.setattr(jobs, "execute", is_down)
+    async with context.database.transaction() as session:
+        await session.execute(text("UPDATE procrastinate_jobs SET attempts = 20"))
+
+    await work()
 
     assert (await standing(context, order))[0] == "running"
 

@@ -18,7 +18,7 @@ from spectral_platform.core.errors import UnavailableError
 from spectral_platform.core.jobs import JobContext, Work, enqueue, job, registry
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker import runner
-from spectral_platform.worker.queue import TRIES, open_queue
+from spectral_platform.worker.queue import open_queue
 from spectral_platform.worker.runner import run_worker
 from spectral_platform.worker.schedule import WorkerContext, rescue_jobs
 from tests.fixtures.callers import Person
@@ -174,13 +174,13 @@ async def test_a_fault_that_may_pass_is_tried_again_later(office: Office) -> Non
 async def test_after_the_last_try_the_order_is_given_up_once(office: Office) -> None:
     office.ailment = UnavailableError("Closed for good.")
     await office.order("post the letter")
-    for _ in range(TRIES):
+    for _ in range(Errand.most_tries):
         await office.sql("UPDATE procrastinate_jobs SET scheduled_at = now()")
         await office.work()
 
-    assert office.started == ["post the letter"] * TRIES
+    assert office.started == ["post the letter"] * Errand.most_tries
     assert office.given_up == ["post the letter"]
-    assert await office.rows() == [("failed", TRIES, True)]
+    assert await office.rows() == [("failed", Errand.most_tries, True)]
 
 
 async def test_a_fault_that_no_try_mends_is_given_up_at_once(office: Office) -> None:
@@ -197,7 +197,7 @@ async def test_an_order_that_cannot_even_be_given_up_comes_back(office: Office) 
     office.ailment = ZeroDivisionError("a mistake of ours")
     office.ending_ailment = UnavailableError("Closed.")
     await office.order("post the letter")
-    await office.sql("UPDATE procrastinate_jobs SET attempts = :tries", tries=TRIES + 3)
+    await office.sql("UPDATE procrastinate_jobs SET attempts = :tries", tries=Errand.most_tries + 3)
 
     await office.work()
 
