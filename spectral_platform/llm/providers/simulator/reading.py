@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
 
+import re2
+
 from spectral_platform.core.remembering import remembered
 from spectral_platform.llm.messages import Message, Role
 
@@ -86,77 +88,84 @@ _PERSONAL = re.compile(
     r"(?<![\w.+-])[\w.+-]+@[\w-]+(?:\.[\w-]+)+|\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b"
     r"|\b(?:\d[ -]?){13,19}(?<=\d)\b|\b\d{3}-\d{2}-\d{4}\b|\+\d(?:[ .()-]{0,2}\d){6,14}\b|\b\d{3}[ .-]\d{3}[ .-]\d{4}\b"
 )
-_ORDER = re.compile(
-    r"(?:ignore|disregard|forget|override)\b[^.\n]{0,60}\b(?:instructions?|rules|prompt|above|before|told)\b[^\n]*"
+_ORDER = re2.compile(
+    r"(?i)(?:ignore|disregard|forget|override)\b[^.\n]{0,60}\b(?:instructions?|rules|prompt|above|before|told)\b[^\n]*"
     r"|(?:print|repeat|reveal|show|output|recite|paste)\b[^.\n]{0,50}\b(?:system prompt|your (?:instructions|prompt|"
     r"configuration|rules|setup)|(?:text|words|everything) above)\b[^\n]*"
-    r"|(?:AI|assistant|model|bot)s?\b[^.\n]{0,30}(?:must|should|:)[^.\n]{0,30}\b(?:reply|respond|answer|say|write|end)\b[^\n]*",
-    re.I,
+    r"|(?:AI|assistant|model|bot)s?\b[^.\n]{0,30}(?:must|should|:)[^.\n]{0,30}\b(?:reply|respond|answer|say|write|end)\b[^\n]*"
 )
-_SITUATIONS: tuple[tuple[Situation, re.Pattern[str]], ...] = tuple(
-    (situation, re.compile(pattern, re.I))
-    for situation, pattern in (
-        (
-            Situation.ALARMING,
-            r"\b(?:kill|shoot|attack|blow|crack|execute|bomb|poison|explod\w*|hack|steal|smash|murder)\b.{0,60}\b(?:process|"
-            r"portrait|photos?|weeds?|egg|eggs|nuts?|script|budget|presentation|candles?|bath|time|ideas?|interview|"
-            r"exam|garden|thread|battery|show|game|chess|cake|crossword|novel|film|recipe|joint|knuckles|test|speech|"
-            r"child|children|cat|dog|puppy|plants?|life hacks?|productivity)\b",
-        ),
-        (
-            Situation.HARMFUL,
-            r"\b(?:bomb|explosive|weapon|poison|malware|ransomware|phish\w*|keylogger|launder\w*|forge|counterfeit|fake "
-            r"(?:passport|invoice|id)|stalk\w*|steal|break into|hack|hurt|harass\w*|spy on|blackmail|skim\w*|meth|pick the "
-            r"lock|evade tax\w*|swat|doxx?|deepfake|credit card numbers)\b",
-        ),
-        (Situation.INJECTION, _ORDER.pattern),
-        (
-            Situation.IDENTITY,
-            r"\b(?:are you|am i (?:talking|chatting|speaking|writing)|is this|is there|who am i)\b.{0,40}\b(?:human|real "
-            r"person|person|bot|robot|ai|machine|actual|computer)\b",
-        ),
-        (
-            Situation.EMERGENCY,
-            r"\b(?:unconscious|not breathing|chest pain|smell gas|gas leak|on fire|collapsed|overdose|bleeding heavily|"
-            r"swallowed)\b",
-        ),
-        (
-            Situation.SECRET,
-            r"\b(?:password|passcode|api key|access key|credential\w*|admin (?:code|login)|secret|token|pin code)\b",
-        ),
-        (
-            Situation.OTHER_PERSON,
-            r"\b(?:phone|number|address|e-?mail|contact|reach)\b.{0,60}\b(?:of|for|belong\w*|does|is)\b.{0,40}"
-            r"\b(?:ms|mr|mrs|customer|neighbou?r|colleague|client|ex|account holder|tenant|driver|patient)\b",
-        ),
-        (
-            Situation.PROFESSIONAL,
-            r"\b(?:dose|dosage|milligrams?|symptoms?|diagnos\w*|rash|medication|antibiotics?|sue|lawsuit|legal(?:ly)?|"
-            r"court|contract clause|invest\w*|savings|shares|mortgage|pension|tax return)\b",
-        ),
-        (
-            Situation.REFERENCE,
-            r"\b(?:stud(?:y|ies)|paper|statute|paragraph|article number|citation|doi|peer-reviewed|legal reference|iso "
-            r"number|official document)\b",
-        ),
-        (
-            Situation.ABUSE,
-            r"\b(?:idiots?|stupid|useless|moron|dumb|incompetent|pathetic|garbage|rubbish|joke of a|clowns?|worthless)\b",
-        ),
-        (
-            Situation.ACTION,
-            r"\b(?:cancel|refund|delete|book|reserve|transfer|change|update|send|close|block|upgrade|extend|activate|"
-            r"reset|unsubscribe)\b.{0,60}\b(?:for me|right now|now|please|my|immediately|today)\b",
-        ),
-    )
+_SITUATIONS: tuple[tuple[Situation, str], ...] = (
+    (
+        Situation.ALARMING,
+        r"\b(?:kill|shoot|attack|blow|crack|execute|bomb|poison|explod\w*|hack|steal|smash|murder)\b.{0,60}\b(?:process|"
+        r"portrait|photos?|weeds?|egg|eggs|nuts?|script|budget|presentation|candles?|bath|time|ideas?|interview|"
+        r"exam|garden|thread|battery|show|game|chess|cake|crossword|novel|film|recipe|joint|knuckles|test|speech|"
+        r"child|children|cat|dog|puppy|plants?|life hacks?|productivity)\b",
+    ),
+    (
+        Situation.HARMFUL,
+        r"\b(?:bomb|explosive|weapon|poison|malware|ransomware|phish\w*|keylogger|launder\w*|forge|counterfeit|fake "
+        r"(?:passport|invoice|id)|stalk\w*|steal|break into|hack|hurt|harass\w*|spy on|blackmail|skim\w*|meth|pick the "
+        r"lock|evade tax\w*|swat|doxx?|deepfake|credit card numbers)\b",
+    ),
+    (Situation.INJECTION, _ORDER.pattern),
+    (
+        Situation.IDENTITY,
+        r"\b(?:are you|am i (?:talking|chatting|speaking|writing)|is this|is there|who am i)\b.{0,40}\b(?:human|real "
+        r"person|person|bot|robot|ai|machine|actual|computer)\b",
+    ),
+    (
+        Situation.EMERGENCY,
+        r"\b(?:unconscious|not breathing|chest pain|smell gas|gas leak|on fire|collapsed|overdose|bleeding heavily|"
+        r"swallowed)\b",
+    ),
+    (
+        Situation.SECRET,
+        r"\b(?:password|passcode|api key|access key|credential\w*|admin (?:code|login)|secret|token|pin code)\b",
+    ),
+    (
+        Situation.OTHER_PERSON,
+        r"\b(?:phone|number|address|e-?mail|contact|reach)\b.{0,60}\b(?:of|for|belong\w*|does|is)\b.{0,40}"
+        r"\b(?:ms|mr|mrs|customer|neighbou?r|colleague|client|ex|account holder|tenant|driver|patient)\b",
+    ),
+    (
+        Situation.PROFESSIONAL,
+        r"\b(?:dose|dosage|milligrams?|symptoms?|diagnos\w*|rash|medication|antibiotics?|sue|lawsuit|legal(?:ly)?|"
+        r"court|contract clause|invest\w*|savings|shares|mortgage|pension|tax return)\b",
+    ),
+    (
+        Situation.REFERENCE,
+        r"\b(?:stud(?:y|ies)|paper|statute|paragraph|article number|citation|doi|peer-reviewed|legal reference|iso "
+        r"number|official document)\b",
+    ),
+    (
+        Situation.ABUSE,
+        r"\b(?:idiots?|stupid|useless|moron|dumb|incompetent|pathetic|garbage|rubbish|joke of a|clowns?|worthless)\b",
+    ),
+    (
+        Situation.ACTION,
+        r"\b(?:cancel|refund|delete|book|reserve|transfer|change|update|send|close|block|upgrade|extend|activate|"
+        r"reset|unsubscribe)\b.{0,60}\b(?:for me|right now|now|please|my|immediately|today)\b",
+    ),
 )
-_LANGUAGES = {
-    "de": r"\b(?:ich|wie|nicht|und|ist|das|mein|meine|kann|der|die|bitte|habe|wann|wo|eine[nrm]?|f(?:ü|ue)r|warum)\b",
-    "fr": r"\b(?:je|est|une?|les?|des|mon|ma|comment|pourquoi|quand|puis|vous|bonjour|pas|quel(?:le)?|sont|où)\b",
-    "es": r"\b(?:el|los?|las?|mi|cómo|como|puedo|una?|está|por|cuándo|dónde|qué|hola|tengo|para|cuánto|son)\b",
-    "it": r"\b(?:il|gli|mio|mia|come|posso|una?|quando|dove|perché|ciao|ho|sono|che|della?|quanto|è)\b",
+_SIGNS = re2.Set.SearchSet()
+"""Finds all situations in one pass; of several, the first holds."""
+for _, _sign in _SITUATIONS:
+    _SIGNS.Add(f"(?i){_sign}")
+_SIGNS.Compile()
+_LONGEST_SIGN = 10_000
+"""Characters of a question in which signs of its situation are looked for."""
+_FREQUENT = {
+    language: frozenset(words.split())
+    for language, words in {
+        "de": "ich wie nicht und ist das mein meine kann der die bitte habe wann wo eine einen einer einem für fuer warum",
+        "fr": "je est un une le les des mon ma comment pourquoi quand puis vous bonjour pas quel quelle sont où",
+        "es": "el lo los la las mi cómo como puedo un una está por cuándo dónde qué hola tengo para cuánto son",
+        "it": "il gli mio mia come posso un una quando dove perché ciao ho sono che dell della quanto è",
+        "en": "the is my how what i can you do to a of for where when and it please are",
+    }.items()
 }
-_ENGLISH = r"\b(?:the|is|my|how|what|i|can|you|do|to|a|of|for|where|when|and|it|please|are)\b"
+"""Words by which a language is known."""
 _WORD = re.compile(r"[^\W_]+")
 _LONGEST_WORD = 64
 """Longer runs of letters are no words; what is remembered of stems is spared them."""
@@ -188,8 +197,7 @@ def digest(*parts: object) -> str:
 @remembered(REMEMBERED)
 def content_stems(text: str) -> Mapping[str, int]:
     """How often each content word of a text stands in it, crudely stemmed."""
-    found = [word.lower() for word in _WORD.findall(text)]
-    content = [word for word in found if word not in _EMPTY_WORDS and len(word) > 1]
+    content = [word for word in _WORD.findall(text.lower()) if word not in _EMPTY_WORDS and len(word) > 1]
     return Counter([_stem(word) if len(word) <= _LONGEST_WORD else word for word in content])
 
 
@@ -260,22 +268,24 @@ def _question(request: str) -> str:
 
 
 def _ranked(question: str, documents: list[Document]) -> tuple[Document, ...]:
-    asked = content_stems(question)
+    asked = content_stems(question).keys()
     scored = []
     for position, document in enumerate(documents):
         titles, words = content_stems(document.title), content_stems(document.text)
-        shared = sum(1 for word in asked if word in words) + sum(1 for word in asked if word in titles)
+        shared = len(asked & words.keys()) + len(asked & titles.keys())
         if shared >= 2:
             scored.append((-shared, position, document))
     return tuple(document for _, _, document in sorted(scored, key=lambda item: item[:2]))
 
 
 def _situation(question: str) -> Situation:
-    return next((situation for situation, pattern in _SITUATIONS if pattern.search(question)), Situation.QUESTION)
+    found = _SIGNS.Match(question[:_LONGEST_SIGN])
+    return _SITUATIONS[min(found)][0] if found else Situation.QUESTION
 
 
 def _language(question: str) -> str:
-    text = question.lower()
-    counts = {name: len(re.findall(pattern, text)) for name, pattern in _LANGUAGES.items()}
-    best = max(counts, key=lambda name: counts[name])
-    return best if counts[best] >= 2 and counts[best] > len(re.findall(_ENGLISH, text)) else "en"
+    words = re.findall(r"\w+", question.lower())
+    counts = {language: sum(map(frequent.__contains__, words)) for language, frequent in _FREQUENT.items()}
+    english = counts.pop("en")
+    best = max(counts, key=lambda language: counts[language])
+    return best if counts[best] >= 2 and counts[best] > english else "en"
