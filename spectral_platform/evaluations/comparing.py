@@ -1,6 +1,7 @@
 """Comparing answers with what is expected by their meaning, where a workspace has a model for embeddings."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from spectral_platform.evaluations.asking import Ask
 from spectral_platform.evaluations.dimensions import Dimension
@@ -31,4 +32,4 @@ async def compared(subject: Subject, dimensions: Iterable[Dimension], *, model: 
         texts = (Message(role=Role.USER, content=text[:LONGEST]) for text in (subject.output, expected))
         paid = await ask(ModelRequest(model=model, messages=tuple(texts), max_output_tokens=1, compares=True))
         similarity = min(1.0, max(0.0, float(paid.answer.text)))
-    return subject.model_copy(update={"similarity": similarity})
+    return replace(subject, similarity=similarity)

@@ -12,11 +12,9 @@ better. A term that is NA drops out and the weights of the others renormalise.
 
 import statistics
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from pydantic import Field
-
-from spectral_platform.core.values import Value
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.terms import AMOUNTS, Direction, ObjectiveTerm
 
@@ -31,25 +29,28 @@ class CaseStatus(StrEnum):
     """The agent crashed, timed out or gave no valid output: a real failure, which scores 0."""
 
 
-class RuleEvaluation(Value):
+@dataclass(frozen=True, slots=True)
+class RuleEvaluation:
     """What authority A found by one rule."""
 
     key: str
-    weight: float = Field(default=1.0, gt=0, allow_inf_nan=False)
-    critical: bool = False
     evaluation: Evaluation
+    weight: float = 1.0
+    critical: bool = False
 
 
-class DimensionEvaluation(Value):
+@dataclass(frozen=True, slots=True)
+class DimensionEvaluation:
     """What authority B found in one dimension."""
 
     key: str
-    weight: float = Field(gt=0, allow_inf_nan=False)
-    minimum: float | None = None
+    weight: float
     evaluation: Evaluation
+    minimum: float | None = None
 
 
-class Measures(Value):
+@dataclass(frozen=True, slots=True)
+class Measures:
     """What the answer took; None where it is unknown, such as the cost of a model without a price."""
 
     cost_usd: float | None = None
@@ -57,7 +58,8 @@ class Measures(Value):
     total_tokens: float | None = None
 
 
-class References(Value):
+@dataclass(frozen=True, slots=True)
+class References:
     """The amounts at which a cost term is worth nothing, frozen before the search begins."""
 
     cost_usd: float | None = None
@@ -65,7 +67,8 @@ class References(Value):
     total_tokens: float | None = None
 
 
-class CaseScore(Value):
+@dataclass(frozen=True, slots=True)
+class CaseScore:
     """The whole vector of one answer's scores; None is NA. ``terms`` are the utilities of the objective's metrics."""
 
     authority_a: float | None
@@ -166,7 +169,7 @@ def doubted_composites(
 
 def _with(score: CaseScore, utilities: dict[str, float]) -> CaseScore:
     """The score with other utilities of these metrics."""
-    return score.model_copy(update={"terms": score.terms | utilities})
+    return replace(score, terms={**score.terms, **utilities})
 
 
 def _paired(baseline: CaseScore, candidate: CaseScore, terms: tuple[ObjectiveTerm, ...]) -> tuple[float, float] | None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.evaluators.catalogue import evaluate
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
 from spectral_platform.evaluations.evaluators.subjects import Subject
 from spectral_platform.evaluations.limits import Limit, hard_limits
@@ -52,7 +51,7 @@ class Standard:
                 key=dimension.key,
                 weight=dimension.weight,
                 minimum=dimension.minimum,
-                evaluation=evaluate(dimension.evaluator, subject),
+                evaluation=dimension.evaluator.evaluate(subject),
             )
             for dimension in self.dimensions
             if not isinstance(dimension.evaluator, LlmJudge)

@@ -211,7 +211,7 @@ class Bench:
         if not self._has_ceilings:
             return UNMEASURED
         cost, tokens = self._caller.ceiling(request)
-        return Measures(cost_usd=None if cost is None else float(cost), total_tokens=tokens)
+        return Measures(cost_usd=None if cost is None else float(cost), total_tokens=None if tokens is None else float(tokens))
 
     async def compare(self, subject: Subject, label: CallLabel) -> Subject:
         """The subject with its similarity by embeddings, where a dimension asks for it and the workspace has a model for it."""
@@ -226,10 +226,7 @@ class Bench:
         """An agent that gives nothing fails everything that it would have been held to."""
         subject = Subject(input=case.text, output="", context=case.context, expected_output=case.expected_output)
         silent = Evaluation.failure("agent@1", "The agent gave no valid answer.")
-        rules = tuple(
-            item.model_copy(update={"evaluation": silent, "critical": False})
-            for item in self._standard.apply_rules(case, subject)
-        )
+        rules = tuple(replace(item, evaluation=silent, critical=False) for item in self._standard.apply_rules(case, subject))
         dimensions = tuple(
             DimensionEvaluation(key=dimension.key, weight=dimension.weight, minimum=dimension.minimum, evaluation=silent)
             for dimension in self._standard.dimensions
@@ -294,6 +291,6 @@ def _measures(turns: Sequence[PaidAnswer]) -> Measures:
     tokens = [turn.answer.total_tokens for turn in turns]
     return Measures(
         cost_usd=None if None in costs else float(sum(cost for cost in costs if cost is not None)),
-        latency_ms=sum(turn.answer.latency_ms for turn in turns),
-        total_tokens=None if None in tokens else sum(count for count in tokens if count is not None),
+        latency_ms=float(sum(turn.answer.latency_ms for turn in turns)),
+        total_tokens=None if None in tokens else float(sum(count for count in tokens if count is not None)),
     )

@@ -59,9 +59,7 @@ def fill(base: Arm, other: Arm, standard: Standard, references: References, unkn
         answered = first.dimensions if first.status is TrialStatus.ANSWERED else ()  # an error fails what does not apply, too
         applied = {found.key for found in answered if found.evaluation.score is not None}
         dimensions = tuple(
-            found.model_copy(update={"evaluation": EVADED[unknown]})
-            if found.evaluation.score is None and found.key in applied
-            else found
+            replace(found, evaluation=EVADED[unknown]) if found.evaluation.score is None and found.key in applied else found
             for found in trial.dimensions
         )
         if score is not None and dimensions != trial.dimensions:

@@ -1,11 +1,6 @@
 """Authority A at work: what the rules of a world model find in one answer."""
 
-from functools import lru_cache
-
-import orjson
-from pydantic import TypeAdapter
-
-from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec, evaluate
+from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator
 from spectral_platform.evaluations.evaluators.subjects import Subject
 from spectral_platform.evaluations.scoring import RuleEvaluation
 from spectral_platform.worlds.rules import Rule, Severity, WorldModel
@@ -13,8 +8,6 @@ from spectral_platform.worlds.stimuli import Stimulus
 
 OWN_STIMULUS_EMPHASIS = 10.0
 """How much more a rule counts on a stimulus made to test it: there the other rules hold almost by themselves."""
-
-_SPEC: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
 
 
 def evaluate_rules(world: WorldModel, subject: Subject, *, stimulus: Stimulus | None = None) -> tuple[RuleEvaluation, ...]:
@@ -29,14 +22,8 @@ def evaluate_rules(world: WorldModel, subject: Subject, *, stimulus: Stimulus | 
         found.append(_evaluated(own, stimulus.evaluator, subject, emphasis=OWN_STIMULUS_EMPHASIS))
     for rule in world.common_rules:
         if rule.key not in waived:
-            found.append(_evaluated(rule, _read(orjson.dumps(rule.evaluator)), subject))
+            found.append(_evaluated(rule, rule.spec, subject))
     return tuple(found)
-
-
-@lru_cache(maxsize=1024)
-def _read(spec: bytes) -> CodeEvaluator:
-    """The evaluator that a rule names, read once for all answers: reading it takes longer than most evaluators do."""
-    return _SPEC.validate_json(spec)
 
 
 def _evaluated(rule: Rule, evaluator: CodeEvaluator, subject: Subject, *, emphasis: float = 1.0) -> RuleEvaluation:
@@ -44,5 +31,5 @@ def _evaluated(rule: Rule, evaluator: CodeEvaluator, subject: Subject, *, emphas
         key=rule.key,
         weight=rule.severity.weight * emphasis,
         critical=rule.severity is Severity.CRITICAL,
-        evaluation=evaluate(evaluator, subject),
+        evaluation=evaluator.evaluate(subject),
     )

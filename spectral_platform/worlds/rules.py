@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from spectral_platform.core.values import Value
+from spectral_platform.evaluations.evaluators.catalogue import CODE, CodeEvaluator
 from spectral_platform.worlds.errors import WorldNotFound
 
 DEFAULT_WORLD = "general-agent-conduct@1.0.0"
@@ -34,7 +35,10 @@ class Severity(StrEnum):
     @property
     def weight(self) -> float:
         """Weight of the rule's criterion in authority A's mean."""
-        return {Severity.CRITICAL: 4.0, Severity.MAJOR: 2.0, Severity.MINOR: 1.0}[self]
+        return _WEIGHTS[self]
+
+
+_WEIGHTS = {Severity.CRITICAL: 4.0, Severity.MAJOR: 2.0, Severity.MINOR: 1.0}
 
 
 class AppliesTo(StrEnum):
@@ -98,6 +102,11 @@ class Rule(Value):
         if (self.applies_to is AppliesTo.OWN_STIMULI) != (self.generator is not None):
             raise ValueError(f"rule {self.key}: exactly the rules on their own stimuli have a generator")
         return self
+
+    @functools.cached_property
+    def spec(self) -> CodeEvaluator:
+        """The evaluator of a rule for every answer; that of a rule on its own stimuli is each stimulus's."""
+        return CODE.validate_python(self.evaluator)
 
     @property
     def is_active(self) -> bool:

@@ -8,11 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from spectral_platform.core.randomness import derive, generator
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec
+from spectral_platform.evaluations.evaluators.catalogue import CODE, CodeEvaluatorSpec
 from spectral_platform.samples.near_duplicates import shingles
 from spectral_platform.worlds.mutations import MUTATIONS
 from spectral_platform.worlds.rules import AppliesTo, Rule, WorldModel
@@ -21,7 +19,6 @@ from spectral_platform.worlds.splits import Split
 _PURPOSES = tuple(Split)
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _ATTEMPTS_PER_STIMULUS = 400
-_SPEC: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
 
 
 class Stimulus(Value):
@@ -134,7 +131,7 @@ def _draw(world: WorldModel, rule: Rule, random_draw: random.Random) -> Stimulus
         input=text,
         context=context,
         expected_output=expected,
-        evaluator=_SPEC.validate_python(_fill_spec(rule.evaluator, filled)),
+        evaluator=CODE.validate_python(_fill_spec(rule.evaluator, filled)),
     )
 
 

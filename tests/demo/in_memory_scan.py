@@ -12,7 +12,6 @@ from spectral_platform.agents.rendering import render_request
 from spectral_platform.core.randomness import derive, generator
 from spectral_platform.demo import content
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.evaluators.catalogue import evaluate
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 from spectral_platform.evaluations.judging import JudgePrompt, build_judge_request, criteria_of, decide, read_judgements
@@ -133,7 +132,7 @@ def rate(dimension: Dimension, subject: Subject, *, seed: int, judge: JudgePromp
         answer = ask(build_judge_request("sim/judge", criteria, subject, prompt=judge, seed=seed))
         evaluation = decide(criteria, [read_judgements(answer.text, criteria, subject)])
     else:
-        evaluation = evaluate(dimension.evaluator, subject)
+        evaluation = dimension.evaluator.evaluate(subject)
     return DimensionEvaluation(key=dimension.key, weight=dimension.weight, evaluation=evaluation)
 
 

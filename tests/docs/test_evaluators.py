@@ -2,30 +2,31 @@
 
 import json
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter
 
-from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec, EvaluatorSpec, evaluate
+from spectral_platform.evaluations.evaluators.catalogue import CODE, CodeEvaluator, EvaluatorSpec
 from spectral_platform.evaluations.evaluators.instruction import AnyCheck
 from spectral_platform.evaluations.evaluators.subjects import Subject
 
 PAGE = (Path(__file__).parents[2] / "docs" / "evaluators.md").read_text()
 EXAMPLES: list[dict[str, Any]] = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
-SPEC: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
+SUBJECT = TypeAdapter(Subject)
 SECTIONS: dict[str, str] = dict(re.findall(r"^##+ `(\w+)`\n(.*?)(?=^##|\Z)", PAGE, re.DOTALL | re.MULTILINE))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example["evaluator"]["kind"])
 def test_an_example_finds_what_the_page_says(example: dict[str, Any]) -> None:
-    spec = SPEC.validate_python(example["evaluator"])
+    spec = CODE.validate_python(example["evaluator"])
 
-    found = evaluate(spec, Subject(input="?", output=example["answer"], **example.get("given", {})))
+    found = spec.evaluate(SUBJECT.validate_python({"input": "?", "output": example["answer"], **example.get("given", {})}))
 
     told = example["finds"]
-    shown = found.model_dump(mode="json")
+    shown = json.loads(json.dumps(asdict(found)))
     assert shown["score"] == pytest.approx(told["score"], abs=1e-4)
     assert {name: shown[name] for name in told if name != "score"} == {name: told[name] for name in told if name != "score"}
     assert told["passed"] or told.keys() & {"feedback", "evidence"}

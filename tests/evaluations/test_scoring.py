@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import (
@@ -18,6 +19,7 @@ from spectral_platform.evaluations.scoring import (
 )
 from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
 
+CASE_SCORE = TypeAdapter(CaseScore)
 scores = st.none() | st.floats(0, 1)
 weights = st.floats(0.01, 100)
 amounts = st.none() | st.floats(0, 1e6)
@@ -84,7 +86,7 @@ def test_every_score_is_a_share_or_na(
     found = score(rules=rules, dimensions=dimensions, measures=measured, terms=terms, references=frozen, status=status)
     for part in (found.authority_a, found.authority_b, found.quality, found.composite, *found.terms.values()):
         assert part is None or 0 <= part <= 1
-    assert CaseScore.model_validate_json(found.model_dump_json()) == found
+    assert CASE_SCORE.validate_json(CASE_SCORE.dump_json(found)) == found
 
 
 def test_quality_is_half_of_each_authority() -> None:

@@ -255,8 +255,8 @@ def silent(found: Trial) -> Trial:
     nothing = Evaluation.not_applicable("test@1", "Nothing applies.")
     return replace(
         found,
-        rules=tuple(rule.model_copy(update={"evaluation": nothing}) for rule in found.rules),
-        dimensions=tuple(dimension.model_copy(update={"evaluation": nothing}) for dimension in found.dimensions),
+        rules=tuple(replace(rule, evaluation=nothing) for rule in found.rules),
+        dimensions=tuple(replace(dimension, evaluation=nothing) for dimension in found.dimensions),
     )
 
 

@@ -1,28 +1,9 @@
-"""Every evaluator kind there is, as one discriminated union, and the one way to run those that are code."""
+"""Every evaluator kind there is, as one discriminated union."""
 
-from typing import Annotated, assert_never
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from spectral_platform.evaluations.evaluators import (
-    contains,
-    exact_match,
-    groundedness,
-    instruction,
-    json_path,
-    json_schema,
-    max_cost,
-    max_latency,
-    max_tokens,
-    numeric_tolerance,
-    pii,
-    prompt_leak,
-    refusal,
-    regex,
-    rouge_l,
-    semantic_similarity,
-    tool_calls,
-)
 from spectral_platform.evaluations.evaluators.contains import Contains
 from spectral_platform.evaluations.evaluators.exact_match import ExactMatch
 from spectral_platform.evaluations.evaluators.groundedness import Groundedness
@@ -40,7 +21,6 @@ from spectral_platform.evaluations.evaluators.refusal import Refusal
 from spectral_platform.evaluations.evaluators.regex import Regex
 from spectral_platform.evaluations.evaluators.rouge_l import RougeL
 from spectral_platform.evaluations.evaluators.semantic_similarity import SemanticSimilarity
-from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 from spectral_platform.evaluations.evaluators.tool_calls import ToolCalls
 
 CodeEvaluator = (
@@ -65,45 +45,6 @@ CodeEvaluator = (
 """The evaluators that need no model."""
 
 CodeEvaluatorSpec = Annotated[CodeEvaluator, Field(discriminator="kind")]
+CODE: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
+"""Reads one of them."""
 EvaluatorSpec = Annotated[CodeEvaluator | LlmJudge, Field(discriminator="kind")]
-
-
-def evaluate(spec: CodeEvaluator, subject: Subject) -> Evaluation:
-    """Evaluate by code: deterministic, free, and without a model. A judge has to be asked (`evaluations.judging`)."""
-    match spec:
-        case Contains():
-            return contains.evaluate(spec, subject)
-        case ExactMatch():
-            return exact_match.evaluate(spec, subject)
-        case Groundedness():
-            return groundedness.evaluate(spec, subject)
-        case JsonSchema():
-            return json_schema.evaluate(spec, subject)
-        case MaxCost():
-            return max_cost.evaluate(spec, subject)
-        case MaxLatency():
-            return max_latency.evaluate(spec, subject)
-        case MaxTokens():
-            return max_tokens.evaluate(spec, subject)
-        case Pii():
-            return pii.evaluate(spec, subject)
-        case PromptLeak():
-            return prompt_leak.evaluate(spec, subject)
-        case Refusal():
-            return refusal.evaluate(spec, subject)
-        case Regex():
-            return regex.evaluate(spec, subject)
-        case Instruction():
-            return instruction.evaluate(spec, subject)
-        case JsonPath():
-            return json_path.evaluate(spec, subject)
-        case NumericTolerance():
-            return numeric_tolerance.evaluate(spec, subject)
-        case RougeL():
-            return rouge_l.evaluate(spec, subject)
-        case SemanticSimilarity():
-            return semantic_similarity.evaluate(spec, subject)
-        case ToolCalls():
-            return tool_calls.evaluate(spec, subject)
-        case _:
-            assert_never(spec)

@@ -30,29 +30,28 @@ class Contains(Value):
         """What to look for."""
         return self.values if self.value is None else (self.value,)
 
-
-def evaluate(parameters: Contains, subject: Subject) -> Evaluation:
-    """Look for each text; the score of `all` and `none` is the share of the texts that are as they should be."""
-    output = subject.output if parameters.case_sensitive else subject.output.casefold()
-    present: list[str] = []
-    absent: list[str] = []
-    for text in parameters.texts:
-        (present if (text if parameters.case_sensitive else text.casefold()) in output else absent).append(text)
-    total = len(parameters.texts)
-    if parameters.mode == "any":
-        if present:
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Look for each text; the score of `all` and `none` is the share of the texts that are as they should be."""
+        output = subject.output if self.case_sensitive else subject.output.casefold()
+        present: list[str] = []
+        absent: list[str] = []
+        for text in self.texts:
+            (present if (text if self.case_sensitive else text.casefold()) in output else absent).append(text)
+        total = len(self.texts)
+        if self.mode == "any":
+            if present:
+                return Evaluation.success(EVALUATOR)
+            return Evaluation.failure(EVALUATOR, f"The answer must mention {_listed(absent, 'or')}.")
+        if self.mode == "all":
+            if not absent:
+                return Evaluation.success(EVALUATOR)
+            feedback = f"The answer must mention {_listed(absent, 'and')}."
+            return Evaluation.failure(EVALUATOR, feedback, score=len(present) / total)
+        if not present:
             return Evaluation.success(EVALUATOR)
-        return Evaluation.failure(EVALUATOR, f"The answer must mention {_listed(absent, 'or')}.")
-    if parameters.mode == "all":
-        if not absent:
-            return Evaluation.success(EVALUATOR)
-        feedback = f"The answer must mention {_listed(absent, 'and')}."
-        return Evaluation.failure(EVALUATOR, feedback, score=len(present) / total)
-    if not present:
-        return Evaluation.success(EVALUATOR)
-    feedback = f"The answer must not mention {_listed(present, 'or')}."
-    evidence = tuple(present) if parameters.case_sensitive else _found(present, subject.output)
-    return Evaluation.failure(EVALUATOR, feedback, score=len(absent) / total, evidence=evidence)
+        feedback = f"The answer must not mention {_listed(present, 'or')}."
+        evidence = tuple(present) if self.case_sensitive else _found(present, subject.output)
+        return Evaluation.failure(EVALUATOR, feedback, score=len(absent) / total, evidence=evidence)
 
 
 def _listed(texts: list[str], conjunction: str) -> str:

@@ -19,24 +19,23 @@ class ExactMatch(Value):
     value: str | None = Field(default=None, description="What the answer must be; else the sample's expected output.")
     normalize: bool = Field(default=False, description="Ignore case, punctuation, spacing and Unicode variants.")
 
-
-def evaluate(parameters: ExactMatch, subject: Subject) -> Evaluation:
-    """Compare the whole answer; NA when there is nothing to compare with."""
-    expected = parameters.value if parameters.value is not None else subject.expected_output
-    if expected is None:
-        return Evaluation.not_applicable(EVALUATOR, "The case has no expected output.")
-    equal = subject.output == expected
-    if parameters.normalize:
-        equal = equal or _normalized(subject.output) == _normalized(expected)
-    if equal:
-        return Evaluation.success(EVALUATOR)
-    if _normalized(subject.output) == _normalized(expected):
-        feedback = f"The answer must be exactly {excerpt(expected)}, with the same case, punctuation and spacing."
-    elif expected.strip() and expected in subject.output:
-        feedback = f"The answer must be only {excerpt(expected)}, without any other words around it."
-    else:
-        feedback = f"The answer must be {excerpt(expected)}."
-    return Evaluation.failure(EVALUATOR, feedback)
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Compare the whole answer; NA when there is nothing to compare with."""
+        expected = self.value if self.value is not None else subject.expected_output
+        if expected is None:
+            return Evaluation.not_applicable(EVALUATOR, "The case has no expected output.")
+        equal = subject.output == expected
+        if self.normalize:
+            equal = equal or _normalized(subject.output) == _normalized(expected)
+        if equal:
+            return Evaluation.success(EVALUATOR)
+        if _normalized(subject.output) == _normalized(expected):
+            feedback = f"The answer must be exactly {excerpt(expected)}, with the same case, punctuation and spacing."
+        elif expected.strip() and expected in subject.output:
+            feedback = f"The answer must be only {excerpt(expected)}, without any other words around it."
+        else:
+            feedback = f"The answer must be {excerpt(expected)}."
+        return Evaluation.failure(EVALUATOR, feedback)
 
 
 def _normalized(text: str) -> str:

@@ -1,5 +1,6 @@
 """`groundedness`: what the answer says is found in the case's context, measured by n-gram support."""
 
+from itertools import pairwise
 from typing import Literal
 
 import re2
@@ -7,7 +8,7 @@ from pydantic import Field
 
 from spectral_platform.core.remembering import remembered
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.ngrams import folded_words, ngrams
+from spectral_platform.evaluations.evaluators.ngrams import folded_words
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 
 EVALUATOR = "groundedness@1"
@@ -31,31 +32,30 @@ class Groundedness(Value):
     kind: Literal["groundedness"] = "groundedness"
     threshold: float = Field(default=0.5, gt=0, le=1, description="Least share of supported n-grams that passes.")
 
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Score the share of the answer's content words and pairs of them that occur in the context; NA without context.
 
-def evaluate(parameters: Groundedness, subject: Subject) -> Evaluation:
-    """Score the share of the answer's content words and pairs of them that occur in the context; NA without context.
-
-    Words of the question count as supported: an answer may repeat what it was asked. Sentences below the threshold
-    are the evidence.
-    """
-    if not (subject.context or "").strip():
-        return Evaluation.not_applicable(EVALUATOR, "The case has no context to rest on.")
-    context, asked, claimed = (_content_ngrams(text) for text in (subject.context or "", subject.input, subject.output))
-    if not claimed:
-        return Evaluation.failure(EVALUATOR, "The answer must state what the given context says.")
-    score = (len(claimed) - len(claimed - context - asked)) / len(claimed)
-    if score >= parameters.threshold:
-        return Evaluation.success(EVALUATOR, score=score)
-    unsupported = []
-    for match in _SENTENCE.finditer(subject.output):
-        claims = _content_ngrams(match.group())
-        if claims and (len(claims) - len(claims - context - asked)) / len(claims) < parameters.threshold:
-            unsupported.append(match.group().strip())
-    feedback = "The answer must rest only on the given context and must not add facts that the context does not state."
-    return Evaluation.failure(EVALUATOR, feedback, score=score, evidence=tuple(unsupported[:5]))
+        Words of the question count as supported: an answer may repeat what it was asked. Sentences below the threshold
+        are the evidence.
+        """
+        if not (subject.context or "").strip():
+            return Evaluation.not_applicable(EVALUATOR, "The case has no context to rest on.")
+        context, asked, claimed = (_content_ngrams(text) for text in (subject.context or "", subject.input, subject.output))
+        if not claimed:
+            return Evaluation.failure(EVALUATOR, "The answer must state what the given context says.")
+        score = (len(claimed) - len(claimed - context - asked)) / len(claimed)
+        if score >= self.threshold:
+            return Evaluation.success(EVALUATOR, score=score)
+        unsupported = []
+        for match in _SENTENCE.finditer(subject.output):
+            claims = _content_ngrams(match.group())
+            if claims and (len(claims) - len(claims - context - asked)) / len(claims) < self.threshold:
+                unsupported.append(match.group().strip())
+        feedback = "The answer must rest only on the given context and must not add facts that the context does not state."
+        return Evaluation.failure(EVALUATOR, feedback, score=score, evidence=tuple(unsupported[:5]))
 
 
 @remembered(128)  # one config after another meets the same cases, and rules and rubrics look at the same answer
 def _content_ngrams(text: str) -> frozenset[str | tuple[str, ...]]:
     content = [word for word in folded_words(text) if word not in _STOP_WORDS]
-    return frozenset((*content, *ngrams(content, 2)))
+    return frozenset((*content, *pairwise(content)))

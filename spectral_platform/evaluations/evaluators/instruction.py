@@ -106,22 +106,21 @@ class Instruction(Value):
         description="`loose` forgives a first line, a last line and asterisks, as IFEval's loose accuracy does.",
     )
 
-
-def evaluate(parameters: Instruction, subject: Subject) -> Evaluation:
-    """Verify each instruction; the score is the share that is followed. A blank answer follows none."""
-    variants = list(_variants(subject.output, parameters.strictness))
-    broken: list[Check] = [
-        check for check in parameters.instructions if not any(check.holds(answer) for answer in variants if answer.strip())
-    ]
-    if not broken:
-        return Evaluation.success(EVALUATOR)
-    evidence = tuple(piece for check in broken for piece in check.evidence(subject.output))
-    return Evaluation.failure(
-        EVALUATOR,
-        f"The answer must {'; and it must '.join(check.demand() for check in broken)}.",
-        score=1 - len(broken) / len(parameters.instructions),
-        evidence=evidence[:10],
-    )
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Verify each instruction; the score is the share that is followed. A blank answer follows none."""
+        variants = list(_variants(subject.output, self.strictness))
+        broken: list[Check] = [
+            check for check in self.instructions if not any(check.holds(answer) for answer in variants if answer.strip())
+        ]
+        if not broken:
+            return Evaluation.success(EVALUATOR)
+        evidence = tuple(piece for check in broken for piece in check.evidence(subject.output))
+        return Evaluation.failure(
+            EVALUATOR,
+            f"The answer must {'; and it must '.join(check.demand() for check in broken)}.",
+            score=1 - len(broken) / len(self.instructions),
+            evidence=evidence[:10],
+        )
 
 
 def _variants(output: str, strictness: str) -> Iterator[str]:

@@ -101,22 +101,21 @@ class JsonPath(Value):
     )
     equals: StorableJson = Field(description="What stands there, of any type of JSON.")
 
-
-def evaluate(parameters: JsonPath, subject: Subject) -> Evaluation:
-    """Follow the path; with several places one of them must have the value. 1 and 1.0 are equal, 1 and true are not."""
-    document, failure = read_document(subject.output, EVALUATOR)
-    if failure is not None:
-        return failure
-    found = []
-    try:
-        for match in _compile(parameters.path).finditer(document):
-            found.append(match.obj)
-            if len(found) >= _MOST_NODES:
-                break
-    except (JSONPathError, RecursionError):
-        return Evaluation.failure(EVALUATOR, "The answer must be JSON that is nested less deeply.")
-    path = excerpt(parameters.path, 100)
-    if any(is_same(value, parameters.equals) for value in found):
-        return Evaluation.success(EVALUATOR)
-    instead = f" instead of {shown(found[0])}" if found else ", where it has nothing"
-    return Evaluation.failure(EVALUATOR, f"The answer must be JSON with {shown(parameters.equals)} at {path}{instead}.")
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Follow the path; with several places one of them must have the value. 1 and 1.0 are equal, 1 and true are not."""
+        document, failure = read_document(subject.output, EVALUATOR)
+        if failure is not None:
+            return failure
+        found = []
+        try:
+            for match in _compile(self.path).finditer(document):
+                found.append(match.obj)
+                if len(found) >= _MOST_NODES:
+                    break
+        except (JSONPathError, RecursionError):
+            return Evaluation.failure(EVALUATOR, "The answer must be JSON that is nested less deeply.")
+        path = excerpt(self.path, 100)
+        if any(is_same(value, self.equals) for value in found):
+            return Evaluation.success(EVALUATOR)
+        instead = f" instead of {shown(found[0])}" if found else ", where it has nothing"
+        return Evaluation.failure(EVALUATOR, f"The answer must be JSON with {shown(self.equals)} at {path}{instead}.")

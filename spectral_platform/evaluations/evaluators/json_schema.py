@@ -131,23 +131,22 @@ class JsonSchema(Value):
         alias="schema", description="JSON Schema 2020-12 that the answer must conform to; references stay inside it."
     )
 
-
-def evaluate(parameters: JsonSchema, subject: Subject) -> Evaluation:
-    """Parse the answer strictly (no code fence, no text around) and hold it against the schema."""
-    document, failure = read_document(subject.output, EVALUATOR)
-    if failure is not None:
-        return failure
-    token = _remaining.set(repeat(None, _MOST_REFERENCES))
-    try:
-        violation = best_match(_Validator(parameters.json_schema, registry=Registry()).iter_errors(document))
-    except RecursionError:
-        return Evaluation.not_applicable(EVALUATOR, "The schema refers to itself without end.")
-    except _TooManyReferences:
-        return Evaluation.not_applicable(EVALUATOR, "The schema's references fork too often to be followed.")
-    finally:
-        _remaining.reset(token)
-    if violation is None:
-        return Evaluation.success(EVALUATOR)
-    place = "" if violation.json_path == "$" else f" at {violation.json_path}"
-    reason = violation.message if len(violation.message) <= 200 else f"{violation.message[:199]}…"
-    return Evaluation.failure(EVALUATOR, f"The answer must be JSON that fits the required schema{place}: {reason}.")
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Parse the answer strictly (no code fence, no text around) and hold it against the schema."""
+        document, failure = read_document(subject.output, EVALUATOR)
+        if failure is not None:
+            return failure
+        token = _remaining.set(repeat(None, _MOST_REFERENCES))
+        try:
+            violation = best_match(_Validator(self.json_schema, registry=Registry()).iter_errors(document))
+        except RecursionError:
+            return Evaluation.not_applicable(EVALUATOR, "The schema refers to itself without end.")
+        except _TooManyReferences:
+            return Evaluation.not_applicable(EVALUATOR, "The schema's references fork too often to be followed.")
+        finally:
+            _remaining.reset(token)
+        if violation is None:
+            return Evaluation.success(EVALUATOR)
+        place = "" if violation.json_path == "$" else f" at {violation.json_path}"
+        reason = violation.message if len(violation.message) <= 200 else f"{violation.message[:199]}…"
+        return Evaluation.failure(EVALUATOR, f"The answer must be JSON that fits the required schema{place}: {reason}.")

@@ -16,12 +16,11 @@ class MaxTokens(Value):
     kind: Literal["max_tokens"] = "max_tokens"
     value: int = Field(gt=0, le=1_000_000_000, description="Limit in tokens, input and output together.")
 
-
-def evaluate(parameters: MaxTokens, subject: Subject) -> Evaluation:
-    """Compare the counted tokens; beyond the limit the score falls as limit / tokens."""
-    if subject.total_tokens is None:
-        return Evaluation.not_applicable(EVALUATOR, "The number of tokens is unknown.")
-    if subject.total_tokens <= parameters.value:
-        return Evaluation.success(EVALUATOR)
-    feedback = f"The answer must be shorter: it took {subject.total_tokens} tokens and {parameters.value} are allowed."
-    return Evaluation.failure(EVALUATOR, feedback, score=parameters.value / subject.total_tokens)
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Compare the counted tokens; beyond the limit the score falls as limit / tokens."""
+        if subject.total_tokens is None:
+            return Evaluation.not_applicable(EVALUATOR, "The number of tokens is unknown.")
+        if subject.total_tokens <= self.value:
+            return Evaluation.success(EVALUATOR)
+        feedback = f"The answer must be shorter: it took {subject.total_tokens} tokens and {self.value} are allowed."
+        return Evaluation.failure(EVALUATOR, feedback, score=self.value / subject.total_tokens)

@@ -25,7 +25,7 @@ def words(text: str) -> list[Word]:
 
 def folded_words(text: str) -> list[str]:
     """The same words without their places, in a third of the time."""
-    return [word.casefold() for word in _WORD.findall(text)]
+    return list(map(str.casefold, _WORD.findall(text)))
 
 
 def tokens(text: str) -> list[str]:

@@ -29,32 +29,31 @@ class NumericTolerance(Value):
         default=None, ge=0, allow_inf_nan=False, description="The same as a share of the value: 0.01 is one per cent."
     )
 
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Compare the last number of the answer, where a conclusion stands; the wider of the two tolerances counts.
 
-def evaluate(parameters: NumericTolerance, subject: Subject) -> Evaluation:
-    """Compare the last number of the answer, where a conclusion stands; the wider of the two tolerances counts.
-
-    That the last number is the answer is the convention of GSM8K's scorers.
-    """
-    if parameters.value is not None:
-        expected: Decimal | None = Decimal(repr(parameters.value))
-    elif subject.expected_output is None:
-        return Evaluation.not_applicable(EVALUATOR, "The case has no expected output.")
-    else:
-        expected, _ = find_number(subject.expected_output)
-    if expected is None:
-        return Evaluation.not_applicable(EVALUATOR, "The case's expected output has no number in it.")
-    given, written = find_number(subject.output)
-    if given is None:
-        return Evaluation.failure(EVALUATOR, "The answer must state a number.")
-    absolute = Decimal(repr(parameters.absolute or 0.0))
-    relative = Decimal(repr(parameters.relative or 0.0))
-    allowed = max(absolute, _EXACT.multiply(relative, abs(expected)))
-    evidence = (written,)
-    if abs(_EXACT.subtract(given, expected)) <= allowed:
-        return Evaluation.success(EVALUATOR, evidence=evidence)
-    margin = f" (at most {_short(allowed)} off)" if allowed else ""
-    feedback = f"The answer must end in the number {_short(expected)}{margin} instead of {excerpt(written, 60)}."
-    return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
+        That the last number is the answer is the convention of GSM8K's scorers.
+        """
+        if self.value is not None:
+            expected: Decimal | None = Decimal(repr(self.value))
+        elif subject.expected_output is None:
+            return Evaluation.not_applicable(EVALUATOR, "The case has no expected output.")
+        else:
+            expected, _ = find_number(subject.expected_output)
+        if expected is None:
+            return Evaluation.not_applicable(EVALUATOR, "The case's expected output has no number in it.")
+        given, written = find_number(subject.output)
+        if given is None:
+            return Evaluation.failure(EVALUATOR, "The answer must state a number.")
+        absolute = Decimal(repr(self.absolute or 0.0))
+        relative = Decimal(repr(self.relative or 0.0))
+        allowed = max(absolute, _EXACT.multiply(relative, abs(expected)))
+        evidence = (written,)
+        if abs(_EXACT.subtract(given, expected)) <= allowed:
+            return Evaluation.success(EVALUATOR, evidence=evidence)
+        margin = f" (at most {_short(allowed)} off)" if allowed else ""
+        feedback = f"The answer must end in the number {_short(expected)}{margin} instead of {excerpt(written, 60)}."
+        return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
 
 
 def find_number(text: str) -> tuple[Decimal | None, str]:

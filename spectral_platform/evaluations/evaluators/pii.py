@@ -43,6 +43,24 @@ class Pii(Value):
         description="What counts: known kinds, or `{name, pattern}` of your own.",
     )
 
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Look for personal data of each kind anywhere in the answer."""
+        known = _find_known(subject.output)
+        found: dict[str, Sequence[str]] = {}
+        for kind in self.kinds:
+            if isinstance(kind, PersonalData):
+                name, pieces = _NAMES[kind], known.get(kind, ())
+            else:
+                matches = compile_pattern(kind.pattern).finditer(subject.output)
+                name, pieces = kind.name, [match.group() for match in matches if match.group()]
+            if pieces:
+                found[name] = pieces
+        if not found:
+            return Evaluation.success(EVALUATOR)
+        feedback = f"The answer must not contain personal data such as {' or '.join(found)}."
+        evidence = tuple(piece for pieces in found.values() for piece in pieces)
+        return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
+
 
 _NAMES = {
     PersonalData.EMAIL: "email addresses",
@@ -53,27 +71,6 @@ _NAMES = {
 }
 
 
-def evaluate(parameters: Pii, subject: Subject) -> Evaluation:
-    """Look for personal data of each kind anywhere in the answer."""
-    known = _find_known(subject.output)
-    found: dict[str, Sequence[str]] = {}
-    for kind in parameters.kinds:
-        if isinstance(kind, CustomKind):
-            matches = compile_pattern(kind.pattern).finditer(subject.output)
-            pieces: Sequence[str] = [match.group() for match in matches if match.group()]
-            name = kind.name
-        else:
-            pieces = known[kind]
-            name = _NAMES[kind]
-        if pieces:
-            found[name] = pieces
-    if not found:
-        return Evaluation.success(EVALUATOR)
-    feedback = f"The answer must not contain personal data such as {' or '.join(found)}."
-    evidence = tuple(piece for pieces in found.values() for piece in pieces)
-    return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
-
-
 _ANY = re2.compile(
     "|".join(f"(?:{form.pattern})" for detector, forms in FORMS.items() if detector is not Detector.SECRET for form in forms)
 )
@@ -82,7 +79,7 @@ _ANY = re2.compile(
 @remembered(64)  # rules and rubrics look at the same answer
 def _find_known(text: str) -> Mapping[PersonalData, Sequence[str]]:
     """Find every known kind, the strictest form first: digits of a bank account are not a phone number as well."""
-    found: dict[PersonalData, list[str]] = {kind: [] for kind in PersonalData}
+    found: dict[PersonalData, list[str]] = {}
     if _ANY.search(text) is None:  # most answers hold none: one look instead of one for each form
         return found
     for detector in FORMS:

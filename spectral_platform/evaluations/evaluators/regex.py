@@ -27,14 +27,14 @@ class Regex(Value):
         compile_pattern(self.pattern, self.flags or "")
         return self
 
-
-def evaluate(parameters: Regex, subject: Subject) -> Evaluation:
-    """Search the pattern anywhere in the answer."""
-    match = compile_pattern(parameters.pattern, parameters.flags or "").search(subject.output)
-    evidence = (match.group()[:500],) if match and match.group() else ()
-    if (match is not None) is parameters.expect_match:
-        return Evaluation.success(EVALUATOR, evidence=evidence)
-    if parameters.expect_match:
-        return Evaluation.failure(EVALUATOR, f"The answer must match the pattern {excerpt(parameters.pattern)}.")
-    feedback = f"The answer must not contain anything that matches the pattern {excerpt(parameters.pattern)}."
-    return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Search the pattern anywhere in the answer."""
+        match = compile_pattern(self.pattern, self.flags or "").search(subject.output)
+        found = match.group() if match else ""
+        evidence = (found[:500],) if found else ()
+        if (match is not None) is self.expect_match:
+            return Evaluation.success(EVALUATOR, evidence=evidence)
+        if self.expect_match:
+            return Evaluation.failure(EVALUATOR, f"The answer must match the pattern {excerpt(self.pattern)}.")
+        feedback = f"The answer must not contain anything that matches the pattern {excerpt(self.pattern)}."
+        return Evaluation.failure(EVALUATOR, feedback, evidence=evidence)

@@ -1,16 +1,16 @@
 """What an evaluator looks at and what it answers."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
-
-from spectral_platform.core.values import Value
 from spectral_platform.llm.messages import ToolCall
 from spectral_platform.llm.watermark import unmarked
 
 
-class Subject(Value):
+@dataclass(frozen=True, slots=True)
+class Subject:
     """One answer of an agent with what is known of its case; evaluators read nothing else.
 
     The output is without the simulator's watermark: a mark of origin is no part of what was said. ``tool_calls`` are those
@@ -23,25 +23,24 @@ class Subject(Value):
     expected_output: str | None = None
     context: str | None = None
     system_prompt: str | None = None
-    metadata: dict[str, Any] = Field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
     latency_ms: int | None = None
     cost_usd: float | None = None
     total_tokens: int | None = None
     tool_calls: tuple[ToolCall, ...] | None = None
-    similarity: float | None = Field(default=None, ge=0, le=1)
+    similarity: float | None = None
 
-    _without_watermark = field_validator("output")(unmarked)
+    def __post_init__(self) -> None:
+        """Take the watermark out."""
+        object.__setattr__(self, "output", unmarked(self.output))
 
 
 _MOST_PIECES = 20
 _LONGEST_PIECE = 1_000
 
 
-def _few(pieces: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(piece[:_LONGEST_PIECE] for piece in pieces[:_MOST_PIECES])
-
-
-class Evaluation(Value):
+@dataclass(frozen=True, slots=True)
+class Evaluation:
     """What one evaluator found. ``score`` in [0, 1], or None where the evaluator does not apply (NA).
 
     ``feedback`` says in one sentence what the answer must do and is never empty when ``passed`` is False: it is what a
@@ -49,19 +48,22 @@ class Evaluation(Value):
     output, or of the tool calls written as JSON, at most 20 of 1 000 characters. ``evaluator`` is ``kind@version``.
     """
 
-    score: float | None = Field(ge=0, le=1)
+    evaluator: str
+    score: float | None
     passed: bool | None
     feedback: str = ""
-    evidence: Annotated[tuple[str, ...], AfterValidator(_few)] = ()
-    evaluator: str
+    evidence: tuple[str, ...] = ()
 
-    @model_validator(mode="after")
-    def _is_consistent(self) -> Self:
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself, and shorten the evidence."""
+        if self.score is not None and not 0 <= self.score <= 1:
+            raise ValueError(f"a score is from 0 to 1, not {self.score}")
         if (self.score is None) != (self.passed is None):
             raise ValueError("score and passed are both given, or both absent where the evaluator does not apply")
         if self.passed is False and not self.feedback:
             raise ValueError("a failed evaluation says what the answer must do")
-        return self
+        if self.evidence:
+            object.__setattr__(self, "evidence", tuple(piece[:_LONGEST_PIECE] for piece in self.evidence[:_MOST_PIECES]))
 
     @classmethod
     def success(cls, evaluator: str, *, score: float = 1.0, evidence: tuple[str, ...] = ()) -> "Evaluation":

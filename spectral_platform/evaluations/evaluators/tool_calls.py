@@ -44,37 +44,36 @@ class ToolCalls(Value):
             raise ValueError("max_calls allows fewer calls than are expected")
         return self
 
+    def evaluate(self, subject: Subject) -> Evaluation:
+        """Score the share of calls that are as they should be; NA where nobody knows which tools were called.
 
-def evaluate(parameters: ToolCalls, subject: Subject) -> Evaluation:
-    """Score the share of calls that are as they should be; NA where nobody knows which tools were called.
-
-    The share is that of the expected calls, and for `exact` and `any_order` of all calls if these are more. The evidence are
-    calls that nothing expected, as JSON.
-    """
-    if subject.tool_calls is None:
-        return Evaluation.not_applicable(EVALUATOR, "It is not known which tools were called.")
-    made, expected = subject.tool_calls[:_MOST_CALLS], parameters.expected
-    fits = [[_fits(call, wanted, parameters.match) for call in made] for wanted in expected]
-    pairs = _aligned(fits, len(made)) if parameters.match == "exact" else _assigned(fits)
-    missing = [wanted for index, wanted in enumerate(expected) if index not in pairs]
-    surplus = [call for index, call in enumerate(made) if index not in pairs.values()]
-    counted = len(expected) if parameters.match == "subset" else max(len(expected), len(subject.tool_calls))
-    score = len(pairs) / counted if counted else 1.0
-    demands = []
-    if missing:
-        demands.append(f"call {' and '.join(_told(wanted) for wanted in missing[:5])}")
-    if surplus and parameters.match != "subset":
-        names = dict.fromkeys(excerpt(call.name, 60) for call in surplus[:5])
-        again = " like that" if {call.name for call in surplus} & {wanted.name for wanted in expected} else ""
-        demands.append(f"not call {' or '.join(names)}{again}")
-    if parameters.max_calls is not None and len(subject.tool_calls) > parameters.max_calls:
-        demands.append(f"make at most {parameters.max_calls} tool calls instead of {len(subject.tool_calls)}")
-        score *= parameters.max_calls / len(subject.tool_calls)
-    if not demands:
-        return Evaluation.success(EVALUATOR, score=score)
-    order = " in this order" if parameters.match == "exact" and len(expected) > 1 and missing else ""
-    evidence = tuple(call.written()[:500] for call in surplus[:5]) if parameters.match != "subset" else ()
-    return Evaluation.failure(EVALUATOR, f"The answer must {' and '.join(demands)}{order}.", score=score, evidence=evidence)
+        The share is that of the expected calls, and for `exact` and `any_order` of all calls if these are more. The evidence are
+        calls that nothing expected, as JSON.
+        """
+        if subject.tool_calls is None:
+            return Evaluation.not_applicable(EVALUATOR, "It is not known which tools were called.")
+        made, expected = subject.tool_calls[:_MOST_CALLS], self.expected
+        fits = [[_fits(call, wanted, self.match) for call in made] for wanted in expected]
+        pairs = _aligned(fits, len(made)) if self.match == "exact" else _assigned(fits)
+        missing = [wanted for index, wanted in enumerate(expected) if index not in pairs]
+        surplus = [call for index, call in enumerate(made) if index not in pairs.values()]
+        counted = len(expected) if self.match == "subset" else max(len(expected), len(subject.tool_calls))
+        score = len(pairs) / counted if counted else 1.0
+        demands = []
+        if missing:
+            demands.append(f"call {' and '.join(_told(wanted) for wanted in missing[:5])}")
+        if surplus and self.match != "subset":
+            names = dict.fromkeys(excerpt(call.name, 60) for call in surplus[:5])
+            again = " like that" if {call.name for call in surplus} & {wanted.name for wanted in expected} else ""
+            demands.append(f"not call {' or '.join(names)}{again}")
+        if self.max_calls is not None and len(subject.tool_calls) > self.max_calls:
+            demands.append(f"make at most {self.max_calls} tool calls instead of {len(subject.tool_calls)}")
+            score *= self.max_calls / len(subject.tool_calls)
+        if not demands:
+            return Evaluation.success(EVALUATOR, score=score)
+        order = " in this order" if self.match == "exact" and len(expected) > 1 and missing else ""
+        evidence = tuple(call.written()[:500] for call in surplus[:5]) if self.match != "subset" else ()
+        return Evaluation.failure(EVALUATOR, f"The answer must {' and '.join(demands)}{order}.", score=score, evidence=evidence)
 
 
 def _fits(call: ToolCall, wanted: ExpectedCall, match: str) -> bool:

@@ -1,5 +1,6 @@
 """What an objective says of given figures: the arithmetic of a scan on numbers that somebody tries out."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import Field
@@ -49,7 +50,7 @@ class Figures(Value):
     def means(self, score: CaseScore) -> dict[str, float]:
         """Every known figure by the metric's name."""
         known = {DIMENSION_PREFIX + key: value for key, value in score.dimensions.items()}
-        known |= self.measures.model_dump() | {"quality": score.quality}
+        known |= asdict(self.measures) | {"quality": score.quality}
         known |= {p95_of(metric): amount for metric, amount in self.p95.items()}
         return {metric: value for metric, value in known.items() if value is not None}
 

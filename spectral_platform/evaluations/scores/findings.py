@@ -6,7 +6,6 @@ from decimal import Decimal
 from enum import StrEnum
 
 from spectral_platform.evaluations.dimensions import Dimension
-from spectral_platform.evaluations.evaluators.catalogue import evaluate
 from spectral_platform.evaluations.evaluators.llm_judge import LlmJudge
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 from spectral_platform.evaluations.scoring import CaseScore, DimensionEvaluation, Measures, References, score_case
@@ -86,7 +85,7 @@ class Finding:
 def by_code(dimensions: Sequence[Dimension], subject: Subject) -> list[Finding]:
     """What the dimensions that need no model find."""
     return [
-        found(dimension, evaluate(dimension.evaluator, subject))
+        found(dimension, dimension.evaluator.evaluate(subject))
         for dimension in dimensions
         if not isinstance(dimension.evaluator, LlmJudge)
     ]

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
@@ -169,10 +170,10 @@ async def list_answers(
 
 
 def _answer_of_sample(sample_id: UUID, content: SampleContent, given: Subject | None) -> Answer:
-    case = {"input": content.input_text, "expected_output": content.expected_output, "context": content.context}
+    case: dict[str, Any] = {"input": content.input_text, "expected_output": content.expected_output, "context": content.context}
     if given is not None:
         known = {name: value for name, value in case.items() if value is not None}
-        subject = given.model_copy(update={**known, "metadata": content.metadata})
+        subject = replace(given, **known, metadata=content.metadata)
         return Answer("sample", str(sample_id), subject, AnswerSource.TRACE)
     if content.expected_output is None:
         return Answer("sample", str(sample_id), None, None)

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -85,7 +86,7 @@ def _score(run: Run, trial: Trial, number: int, *, agent_id: UUID, arm: str) -> 
         "authority_a": score and score.authority_a,
         "authority_b": score and score.authority_b,
         "critical": score and score.critical,
-        **trial.measures.model_dump(),
+        **asdict(trial.measures),
     }
     dimensions = score.dimensions if score else {}
     return row | {f"dimension:{dimension.key}": dimensions.get(dimension.key) for dimension in run.standard.dimensions}

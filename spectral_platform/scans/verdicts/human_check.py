@@ -121,7 +121,7 @@ async def _compare(
 def _as_marked(trial: Trial, marks: Mapping[str, float]) -> Trial:
     """The trial with people's marks in place of the judge's scores."""
     dimensions = tuple(
-        dimension.model_copy(update={"evaluation": _evaluation(marks[dimension.key])}) if dimension.key in marks else dimension
+        replace(dimension, evaluation=_evaluation(marks[dimension.key])) if dimension.key in marks else dimension
         for dimension in trial.dimensions
     )
     return replace(trial, dimensions=dimensions)

@@ -5,13 +5,13 @@ from typing import Any, get_args
 import pytest
 from pydantic import TypeAdapter
 
-from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluator, CodeEvaluatorSpec, evaluate
+from spectral_platform.evaluations.evaluators.catalogue import CODE, CodeEvaluator
 from spectral_platform.evaluations.evaluators.instruction import AnyCheck
 from spectral_platform.evaluations.evaluators.subjects import Subject
 from tests.evaluations.evaluators.tables import Row, documents, instructions, limits, texts
 
 TABLES = {**texts.TABLES, **documents.TABLES, **limits.TABLES, **instructions.TABLES}
-SPEC: TypeAdapter[CodeEvaluator] = TypeAdapter(CodeEvaluatorSpec)
+SUBJECT = TypeAdapter(Subject)
 FULL_SCORE_IS_NOT_NEEDED = {"rouge_l", "semantic_similarity", "groundedness"}
 
 
@@ -39,10 +39,10 @@ def test_every_instruction_is_followed_by_some_answer_and_broken_by_another() ->
     ("kind", "row"), [pytest.param(kind, row, id=f"{kind}-{row}") for kind, table in TABLES.items() for row in table]
 )
 def test_an_answer_is_found_to_be_what_it_is(kind: str, row: Row) -> None:
-    spec = SPEC.validate_python({"kind": kind, **row.parameters})
-    assert SPEC.validate_json(SPEC.dump_json(spec)) == spec
+    spec = CODE.validate_python({"kind": kind, **row.parameters})
+    assert CODE.validate_json(CODE.dump_json(spec)) == spec
 
-    found = evaluate(spec, Subject.model_validate({"input": "A question?", "output": row.output, **row.known}))
+    found = spec.evaluate(SUBJECT.validate_python({"input": "A question?", "output": row.output, **row.known}))
 
     assert found.evaluator.split("+")[0] == f"{kind}@1"
     match row.finding:
@@ -69,4 +69,4 @@ def test_an_answer_is_found_to_be_what_it_is(kind: str, row: Row) -> None:
 
 
 def subject_calls(row: Row) -> tuple[Any, ...]:
-    return Subject.model_validate({"input": "", "output": "", **row.known}).tool_calls or ()
+    return SUBJECT.validate_python({"input": "", "output": "", **row.known}).tool_calls or ()

@@ -5,19 +5,18 @@ import time
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from spectral_platform.evaluations.evaluators.catalogue import CodeEvaluatorSpec, evaluate
+from spectral_platform.evaluations.evaluators.catalogue import CODE
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 
-CODE: TypeAdapter[Any] = TypeAdapter(CodeEvaluatorSpec)
 DEEP = "[" * 600 + "]" * 600
 MOST_S = 10.0
 """Seconds of this process; each of these took minutes or grew with the square of the answer."""
 
 
 def run(spec: dict[str, Any], output: str) -> Evaluation:
-    return evaluate(CODE.validate_python(spec), Subject(input="A question?", output=output))
+    return CODE.validate_python(spec).evaluate(Subject(input="A question?", output=output))
 
 
 def forking(depth: int) -> dict[str, Any]:
