@@ -19,14 +19,13 @@ close it. The answer to give is ``{"criteria": [{"id", "verdict": "yes" | "no" |
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 import re2
-from pydantic import Field, ValidationError, field_validator
 
 from spectral_platform.core.remembering import remembered
-from spectral_platform.core.values import Value
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.llm_judge import EVALUATOR, Criterion, LlmJudge
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
@@ -74,34 +73,40 @@ class Verdict(StrEnum):
     NA = "na"
 
 
-class Judgement(Value):
-    """One criterion as judged; a void verdict has become NA."""
+_SPELLED = {
+    "yes": Verdict.YES,
+    "true": Verdict.YES,
+    "no": Verdict.NO,
+    "false": Verdict.NO,
+    "na": Verdict.NA,
+    "n/a": Verdict.NA,
+    "not applicable": Verdict.NA,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One criterion as judged; a void verdict has become NA. ``confidence`` is from 0 to 1."""
 
     id: str
     verdict: Verdict
     evidence: str = ""
-    confidence: float = Field(default=0.5, ge=0, le=1)
+    confidence: float = 0.5
 
-    @field_validator("verdict", mode="before")
     @classmethod
-    def _spelled_freely(cls, verdict: object) -> object:
-        if isinstance(verdict, bool):
-            return Verdict.YES if verdict else Verdict.NO
-        if isinstance(verdict, str):
-            folded = verdict.strip().casefold()
-            return {"true": "yes", "false": "no", "n/a": "na", "not applicable": "na"}.get(folded, folded)
-        return verdict
-
-    @field_validator("confidence", mode="before")
-    @classmethod
-    def _within_bounds(cls, confidence: object) -> object:
+    def read(cls, entry: Any) -> Self | None:
+        """What a judge wrote of one criterion, spelled freely; None where that is no verdict."""
+        match entry:
+            case {"id": str(criterion), "verdict": str() | bool() as said}:
+                verdict = _SPELLED.get(str(said).strip().casefold())
+                evidence, confidence = entry.get("evidence") or "", entry.get("confidence")
+            case _:
+                return None
+        if verdict is None or not isinstance(evidence, str):
+            return None
         # `min` first, so that NaN, which no comparison holds for, becomes a number too.
-        return max(0.0, min(1.0, confidence)) if isinstance(confidence, int | float) else 0.5
-
-    @field_validator("evidence", mode="before")
-    @classmethod
-    def _none_is_empty(cls, evidence: object) -> object:
-        return "" if evidence is None else evidence
+        sure = max(0.0, min(1.0, confidence)) if isinstance(confidence, int | float) else 0.5
+        return cls(criterion, verdict, evidence, sure)
 
 
 class UnreadableJudgement(Exception):
@@ -168,24 +173,23 @@ def read_judgements(text: str, criteria: Sequence[Criterion], subject: Subject) 
     answer that breaks off, or whose brackets do not match, what can be read counts. The first word on a criterion holds. Verdicts
     that the judge only quotes from the case are those of somebody who wants them, and not the judge's.
     """
-    judged = _flat(as_judged(subject.output))
-    case = [_flat(said) for said in (subject.output, subject.input, subject.context, subject.expected_output) if said]
+    judged = as_judged(subject.output)
+    case = [said for said in (judged, subject.output, subject.input, subject.context, subject.expected_output) if said]
     ids = {criterion.id for criterion in criteria}
     found: dict[str, Judgement] = {}
     for document, source in _json_documents(text):
-        if any(_flat(source) in said for said in (judged, *case)):
+        words = source.split()
+        if any(words[0] in said and " ".join(words) in _flat(said) for said in case):
             continue
         for entry in _entries(document):
-            try:
-                judgement = Judgement.model_validate(entry, extra="ignore")
-            except ValidationError:
-                continue
-            if judgement.id in ids:
+            judgement = Judgement.read(entry)
+            if judgement is not None and judgement.id in ids:
                 found.setdefault(judgement.id, judgement)
     if not found:
         raise UnreadableJudgement("the judge's answer holds no verdict on any criterion")
+    flat = _flat(judged)
     return tuple(
-        _voided(found[criterion.id], judged)
+        _voided(found[criterion.id], flat)
         if criterion.id in found
         else Judgement(id=criterion.id, verdict=Verdict.NA, confidence=0)
         for criterion in criteria
@@ -223,6 +227,8 @@ def decide(criteria: Sequence[Criterion], votes: Sequence[Sequence[Judgement]]) 
 @remembered(256)  # building a request and reading its answer, vote after vote, ask for the same one
 def as_judged(output: str) -> str:
     """Give the answer as the judge sees it: without emoji, headings, emphasis and code marks; lists stay lists."""
+    if _DECORATION.search(output) is None:  # most answers have none: one look instead of one for each kind
+        return output.strip()
     text: str = _EMOJI.sub("", output)
     for pattern, replacement in _MARKDOWN:
         text = pattern.sub(replacement, text)
@@ -251,9 +257,9 @@ _MARKDOWN = (
     (re2.compile(r"`([^`\n]+)`"), r"\1"),
     (re2.compile(r"[ \t]+\n"), "\n"),
 )
+_DECORATION = re2.compile("|".join(f"(?:{pattern.pattern})" for pattern in (_EMOJI, *(mark for mark, _ in _MARKDOWN))))
 
 
-@remembered(256)
 def _flat(text: str) -> str:
     return " ".join(text.split())
 
@@ -263,7 +269,7 @@ def _voided(judgement: Judgement, judged: str) -> Judgement:
     says_something = any(letter.isalnum() for letter in evidence)  # every answer has a full stop
     unproven = not says_something if judgement.verdict is Verdict.YES else False
     if judgement.verdict is not Verdict.NA and (unproven or evidence not in judged):
-        return judgement.model_copy(update={"verdict": Verdict.NA, "evidence": ""})
+        return replace(judgement, verdict=Verdict.NA, evidence="")
     return judgement
 
 
@@ -305,7 +311,7 @@ def _json_documents(text: str) -> Iterator[tuple[Any, str]]:
             start = end
 
 
-_OPENING = re2.compile(r"[\[{]")
+_OPENING = re.compile(r"[\[{]")
 _MOST_OPENINGS = 200
 """Brackets tried as the beginning of the JSON; each costs as much as the text is long."""
 
