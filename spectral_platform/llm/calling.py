@@ -59,7 +59,7 @@ class CallLabel:
 
 @dataclass(frozen=True, slots=True)
 class PaidAnswer:
-    """An answer that is in the ledger, with its cost in US dollars; None when the price is unknown."""
+    """An answer that is in the ledger or about to be, with its cost in US dollars; None when the price is unknown."""
 
     answer: ModelAnswer
     cost_usd: Decimal | None
@@ -119,8 +119,6 @@ class ModelCaller:
         self._deadline = deadline
         self._prices = prices
         self._outages: dict[str, Outage] = {}
-        self._posted: asyncio.Future[None] | None = None
-        self._lost: BaseException | None = None
         self.on_outage: OnOutage | None = None
 
     @property
@@ -133,33 +131,20 @@ class ModelCaller:
         self._known.update(known)
 
     async def ask(self, request: ModelRequest, label: CallLabel) -> PaidAnswer:
-        """The model's answer, stored; from the cache if this scan has asked before.
+        """The model's answer; from the cache if this scan has asked before.
+
+        It is about to be stored: whoever shows anything of it awaits ``stored`` before. What is asked next because of it is
+        reserved in the same group or a later one, so that the group between the two need not be waited for, and no call is made
+        because of an answer that was lost.
 
         Raises ``BudgetExhausted``, ``AttemptSuperseded``, ``ProviderRejected``, or ``ProviderUnavailable`` after the last retry.
-        """
-        paid = await self.ask_ahead(request, label)
-        await self.stored()
-        return paid
-
-    async def stored(self) -> None:
-        """Wait until every answer that was given so far is stored. Raises what kept one from it."""
-        if self._posted is not None:  # entries are written in their order
-            await asyncio.wait({self._posted})
-        if self._lost is not None:
-            raise self._lost
-
-    async def ask_ahead(self, request: ModelRequest, label: CallLabel) -> PaidAnswer:
-        """The model's answer, which is about to be stored: whoever shows anything of it awaits ``stored`` before.
-
-        What is asked next because of it is reserved in the same group or a later one, so that the group between the two need not
-        be waited for, and no call is made because of an answer that was lost. Raises what ``ask`` does.
         """
         provider = self._providers.serving(request)
         key = call_key(request, label, provider=provider.name)
         async with self._asking.setdefault(key, asyncio.Lock()):  # the same question at the same time is asked once
             known = self._known.get(key)
             if known is not None:
-                self._post(Entry(hit=key))
+                self._ledger.post(Entry(hit=key))
                 return known
             bound = self._upper_bound(provider, request)
             async with self._slots:
@@ -167,7 +152,7 @@ class ModelCaller:
             # Whoever has waited for the slot reserves in the same group in which this settles.
             paid = PaidAnswer(answer, self._cost(provider, request, answer))
             self._providers.record(provider, request, answer, paid.cost_usd)
-            self._post(
+            self._ledger.post(
                 Entry(
                     reserve_usd=-bound,
                     reserve_calls=-1,
@@ -179,23 +164,18 @@ class ModelCaller:
             self._known[key] = paid
         return paid
 
-    def _post(self, entry: Entry) -> None:
-        self._ledger.post(entry)
-        self._posted = entry.done
-        self._posted.add_done_callback(self._note_loss)
-
-    def _note_loss(self, written: asyncio.Future[None]) -> None:
-        self._lost = self._lost or written.exception()
+    async def stored(self) -> None:
+        """Wait until every answer that was given so far is stored. Raises what kept one from it."""
+        await self._ledger.stored()
 
     async def _answer(self, provider: Provider, request: ModelRequest, label: CallLabel, bound: Decimal) -> ModelAnswer:
         """Reserve and ask, until there is an answer; what is reserved then is to be settled."""
         line = self._providers.line(provider, request)
         tries = Tries(patience_s=line.patience_s if line is not None else 0.0)
         while True:
+            if line is not None and line.pace.outage is not None:
+                await self._tell(line.name, line.pace.outage)
             await self._ledger.write(Entry(reserve_usd=bound, reserve_calls=1, may_use_held=label.may_use_held))
-            if self._lost is not None:  # nothing is asked any more, so nothing is to be charged
-                await self._ledger.write(Entry(reserve_usd=-bound, reserve_calls=-1))
-                raise self._lost
             try:
                 answer = await self._attempt(provider, request, line)
             except (
@@ -221,8 +201,6 @@ class ModelCaller:
         """Ask once, when it is this call's turn."""
         if line is None:
             return await provider.complete(request)
-        if line.pace.outage is not None:
-            await self._tell(line.name, line.pace.outage)
         async with line.turn(until=self._deadline):
             answer = await provider.complete(request)
         await self._tell(line.name, None)

@@ -15,54 +15,57 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
-from psycopg import AsyncConnection
 from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection as LentConnection
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from spectral_platform.core.database import Database
+from spectral_platform.core.database import Database, Driver, Question, ask, driver_of
+from spectral_platform.core.database import tenant as bound_to
 from spectral_platform.llm.errors import AttemptSuperseded, BudgetExhausted
 from spectral_platform.llm.models import ScanBudget
 
 LARGEST_GROUP = 256
 KEPT_S = 1.0
 """After so long without a group the connection is given back and one that is known to live is borrowed for the next."""
-_BIND = "SELECT set_config('spectral.account_id', %s, true), set_config('spectral.workspace_id', %s, true)"
 _BOOK = """
-    UPDATE scan_budgets
-    SET reserved_usd = reserved_usd + %(reserve_usd)s, reserved_calls = reserved_calls + %(reserve_calls)s,
-        spent_usd = spent_usd + %(spend_usd)s, spent_calls = spent_calls + %(spend_calls)s
-    WHERE scan_id = %(scan_id)s AND attempt = %(attempt)s AND (
-        NOT %(is_asking)s
-        OR spent_usd + reserved_usd + %(asked_usd)s <= max_usd - CASE WHEN %(may_use_held)s THEN 0 ELSE held_usd END
-        AND spent_calls + reserved_calls + %(asked_calls)s <= max_calls - CASE WHEN %(may_use_held)s THEN 0 ELSE held_calls END
+    WITH booked AS (
+        UPDATE scan_budgets
+        SET reserved_usd = reserved_usd + %(reserve_usd)s, reserved_calls = reserved_calls + %(reserve_calls)s,
+            spent_usd = spent_usd + %(spend_usd)s, spent_calls = spent_calls + %(spend_calls)s
+        WHERE scan_id = %(scan_id)s AND attempt = %(attempt)s AND (
+            NOT %(is_asking)s
+            OR spent_usd + reserved_usd + %(asked_usd)s <= max_usd - CASE WHEN %(may_use_held)s THEN 0 ELSE held_usd END
+            AND spent_calls + reserved_calls + %(asked_calls)s
+                <= max_calls - CASE WHEN %(may_use_held)s THEN 0 ELSE held_calls END
+        )
+        RETURNING scan_id
     )
-    RETURNING scan_id
 """
 """What is given back in the same group makes no room in it, so that it does not matter in which order its entries came."""
 _STORE = """
-    INSERT INTO model_calls
-    SELECT answer.* FROM json_populate_recordset(NULL::model_calls, %(answers)s::json) answer{condition}
-    ON CONFLICT DO NOTHING
+    , stored AS (
+        INSERT INTO model_calls
+        SELECT answer.* FROM json_populate_recordset(NULL::model_calls, %(answers)s::json) answer
+        WHERE EXISTS (SELECT FROM booked)
+        ON CONFLICT DO NOTHING
+    )
 """
 _HIT = """
-    UPDATE model_calls SET hits = hits + hit.times
-    FROM unnest(%(hit_keys)s::text[], %(hit_times)s::int[]) AS hit (key, times)
-    WHERE model_calls.scan_id = %(scan_id)s AND model_calls.key = hit.key{condition}
+    , hit AS (
+        UPDATE model_calls SET hits = hits + hit.times
+        FROM unnest(%(hit_keys)s::text[], %(hit_times)s::int[]) AS hit (key, times)
+        WHERE model_calls.scan_id = %(scan_id)s AND model_calls.key = ANY (%(hit_keys)s) AND model_calls.key = hit.key
+            AND EXISTS (SELECT FROM booked)
+    )
 """
-_WRITE = f"""
-    WITH booked AS ({_BOOK}),
-        stored AS ({_STORE.format(condition=" WHERE EXISTS (SELECT FROM booked)")}),
-        hit AS ({_HIT.format(condition=" AND EXISTS (SELECT FROM booked)")})
-    SELECT count(*) FROM booked
-"""
+"""The keys are named twice: a planner that knows nothing of a new table yet would else read all calls of the workspace."""
+_TELL = " SELECT count(*) FROM booked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +89,27 @@ class Entry:
     may_use_held: bool = False
     answer: dict[str, Any] | None = None
     hit: str | None = None
-    done: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[None] | None = None
+    """What somebody waits for; nobody does for what was only posted."""
 
     @property
     def is_new_reservation(self) -> bool:
         """Whether it asks for budget rather than giving it back."""
         return self.reserve_calls > 0
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether it says nothing, and only waits for those before it."""
+        return not (self.reserve_calls or self.spend_calls or self.hit) and self.answer is None
+
+    def end(self, error: Exception | None = None) -> None:
+        """Tell whoever waits, and still does."""
+        if self.done is None or self.done.done():
+            return
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
 
 
 class Ledger:
@@ -105,6 +123,7 @@ class Ledger:
         self._lent: LentConnection | None = None
         self._lent_until = 0.0
         self._keeps = False
+        self._lost: Exception | None = None
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
@@ -118,7 +137,12 @@ class Ledger:
             await self._give_back()
 
     async def write(self, entry: Entry) -> None:
-        """Write the entry; returns when it is committed. Raises ``BudgetExhausted`` or ``AttemptSuperseded``."""
+        """Write the entry; returns when it is committed.
+
+        Raises ``BudgetExhausted`` or ``AttemptSuperseded``. Once something that was only posted is lost, whoever asks for budget
+        is told so, and nothing is reserved: no call is made because of an answer that was lost.
+        """
+        entry.done = asyncio.get_running_loop().create_future()
         self.post(entry)
         await entry.done
 
@@ -127,6 +151,13 @@ class Ledger:
         self._waiting.append(entry)
         if self._flusher is None or self._flusher.done():
             self._flusher = asyncio.create_task(self._flush())
+
+    async def stored(self) -> None:
+        """Wait until everything that was posted so far is written. Raises what kept something from it."""
+        if self._flusher is not None and not self._flusher.done():
+            await self.write(Entry())  # entries are written in their order
+        if self._lost is not None:
+            raise self._lost
 
     async def drain(self) -> None:
         """Wait until everything posted is written."""
@@ -137,66 +168,52 @@ class Ledger:
         while self._waiting:
             await asyncio.sleep(0)  # whoever is about to post, because of the last group, posts to this one
             group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
+            refused: dict[Entry, Exception] = {}
+            if self._lost is not None:
+                refused = {entry: self._lost for entry in group if entry.is_new_reservation}
+            written = [entry for entry in group if entry not in refused and not entry.is_blank]
             try:
-                refused = await self._commit(group)
+                if written:
+                    refused |= {entry: BudgetExhausted() for entry in await self._commit(written)}
             except Exception as error:  # whatever it is, those who wait must hear of it, or they would wait for ever
-                for entry in group:
-                    _fail(entry, error)
-            else:
-                for entry in group:
-                    if entry in refused:
-                        _fail(entry, BudgetExhausted())
-                    elif not entry.done.done():
-                        entry.done.set_result(None)
+                refused |= dict.fromkeys(written, error)
+                if any(entry.done is None for entry in written):
+                    self._lost = self._lost or error
+            for entry in group:
+                entry.end(refused.get(entry))
 
     async def _commit(self, group: Sequence[Entry]) -> list[Entry]:
         """Write the group; those of its entries that are over the budget are given back."""
-        if await self._commit_whole(group):
+        tenant = self._tenant
+        async with self._connection() as driver:
+            _, booked = await ask(driver, bound_to(tenant.account_id, tenant.workspace_id), _written(tenant, group))
+        if booked == [(1,)]:
             return []
         await self._give_back()  # whoever waits for a second connection while he keeps one may wait for ever
-        tenant = self._tenant
         async with self._database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
             budget = await session.scalar(select(ScanBudget).where(ScanBudget.scan_id == tenant.scan_id).with_for_update())
             if budget is None or budget.attempt != tenant.attempt:
                 raise AttemptSuperseded
+            session.expunge(budget)  # it is reckoned with here, and written with the entries
             refused = [entry for entry in group if not book(budget, entry)]
-            await session.flush()
-            await _store(session, tenant, [entry for entry in group if entry not in refused])
+            fitting = [entry for entry in group if entry not in refused]
+            await ask(await driver_of(session), _written(tenant, fitting, is_checked=True))
         return refused
 
-    async def _commit_whole(self, group: Sequence[Entry]) -> bool:
-        """Write the group if all of it fits; else nothing is written."""
-        tenant = self._tenant
-        asking = [entry for entry in group if entry.is_new_reservation]
-        spend_usd, spend_calls = sum(entry.spend_usd for entry in group), sum(entry.spend_calls for entry in group)
-        values = _values(tenant, group) | {
-            "attempt": tenant.attempt,
-            "reserve_usd": sum(entry.reserve_usd for entry in group),
-            "reserve_calls": sum(entry.reserve_calls for entry in group),
-            "spend_usd": spend_usd,
-            "spend_calls": spend_calls,
-            "is_asking": bool(asking),
-            "asked_usd": spend_usd + sum(entry.reserve_usd for entry in asking),
-            "asked_calls": spend_calls + sum(entry.reserve_calls for entry in asking),
-            "may_use_held": all(entry.may_use_held for entry in asking),
-        }
-        async with self._connection() as connection:
-            async with connection.pipeline():
-                await connection.execute(_BIND, (str(tenant.account_id), str(tenant.workspace_id)))
-                written = await connection.execute(_WRITE, values)
-                await connection.commit()
-            return await written.fetchone() == (1,)
-
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection[Any]]:
-        """The connection that is kept, or one for this group; after an error it is given back, and so rolled back."""
+    async def _connection(self) -> AsyncIterator[Driver]:
+        """The connection that is kept, or one for this group, on which what is asked at once is one transaction.
+
+        After an error it is given back, and so rolled back.
+        """
         if time.monotonic() > self._lent_until:
             await self._give_back()
         if self._lent is None:
             self._lent = await self._database.engine.connect()
+            await self._lent.execution_options(isolation_level="AUTOCOMMIT")
         raw = await self._lent.get_raw_connection()
         try:
-            yield raw.driver_connection  # type: ignore[misc] # psycopg's, as the dialect says
+            yield cast("Driver", raw.driver_connection)
         except BaseException:
             await self._give_back()
             raise
@@ -226,32 +243,32 @@ def book(budget: ScanBudget, entry: Entry) -> bool:
     return True
 
 
-async def _store(session: AsyncSession, tenant: Tenant, entries: Sequence[Entry]) -> None:
-    connection = await (await session.connection()).get_raw_connection()
-    values = _values(tenant, entries)
-    for statement in (_STORE, _HIT):
-        await connection.driver_connection.execute(statement.format(condition=""), values)  # type: ignore[union-attr] # psycopg's
-
-
-def _values(tenant: Tenant, entries: Sequence[Entry]) -> dict[str, Any]:
+def _written(tenant: Tenant, entries: Sequence[Entry], *, is_checked: bool = False) -> Question:
+    """The statement that writes all of the entries if they fit, else none; they do when that ``is_checked``."""
     owner = {"workspace_id": tenant.workspace_id, "scan_id": tenant.scan_id}
     hits = Counter(entry.hit for entry in entries if entry.hit is not None)
     # A statement does not see the rows that it stores: what was asked for again in the same group is counted in the answer.
     answers = [owner | entry.answer | {"hits": hits.pop(entry.answer["key"], 0)} for entry in entries if entry.answer is not None]
-    return {
+    asking = [entry for entry in entries if entry.is_new_reservation]
+    spend_usd, spend_calls = sum(entry.spend_usd for entry in entries), sum(entry.spend_calls for entry in entries)
+    values = {
         "scan_id": tenant.scan_id,
+        "attempt": tenant.attempt,
+        "reserve_usd": sum(entry.reserve_usd for entry in entries),
+        "reserve_calls": sum(entry.reserve_calls for entry in entries),
+        "spend_usd": spend_usd,
+        "spend_calls": spend_calls,
+        "is_asking": bool(asking) and not is_checked,
+        "asked_usd": spend_usd + sum(entry.reserve_usd for entry in asking),
+        "asked_calls": spend_calls + sum(entry.reserve_calls for entry in asking),
+        "may_use_held": all(entry.may_use_held for entry in asking),
         "answers": orjson.dumps(answers, default=_plain).decode(),
         "hit_keys": list(hits),
         "hit_times": list(hits.values()),
     }
+    return f"{_BOOK}{_STORE if answers else ''}{_HIT if hits else ''}{_TELL}", values
 
 
 def _plain(value: object) -> object:
     """What JSON has no form for, as Postgres reads it."""
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else str(value)
-
-
-def _fail(entry: Entry, error: Exception) -> None:
-    if not entry.done.done():
-        entry.done.set_exception(error)
-        entry.done.exception()  # posted entries have nobody who waits; that is no unhandled error

@@ -46,14 +46,14 @@ async def converse(
 ) -> Conversation:
     """Run the agent to its answer; without a ``playback`` its first answer is all of it. Raises what ``ModelCaller.ask`` does.
 
-    Its answers are about to be stored, as ``ModelCaller.ask_ahead`` says.
+    Its answers are about to be stored, as ``ModelCaller.ask`` says.
 
     Raises ``OutOfTime`` where the deadline passes between two turns.
     """
     turns: list[PaidAnswer] = []
     calls: list[ToolCall] = []
     while True:
-        paid = await caller.ask_ahead(request, label)
+        paid = await caller.ask(request, label)
         turns.append(paid)
         asked = tuple(
             call.model_copy(update={"id": f"call{number:05d}"}) for number, call in enumerate(paid.answer.tool_calls, len(calls))

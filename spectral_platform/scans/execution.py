@@ -133,7 +133,6 @@ async def _walk(run: Run) -> None:
             run.found.lacks.append(f"The {reason} was spent while observing the baseline.")
             run.found.lacks += [f"{outage.provider} did not answer. {outage.problem}" for outage in run.caller.outages]
             break
-    await run.caller.stored()  # a phase that was cut short did not wait for its last answers
     await run.enter(Phase.SAFETY)
     await safety(run)
 

@@ -173,8 +173,9 @@ class Run:
     async def transaction(self) -> AsyncIterator[AsyncSession]:
         """A transaction that only the newest attempt can enter; another one gets ``AttemptSuperseded``.
 
-        It reads no more of the cases than the phase may.
+        It begins when every answer is stored that was given so far, and reads no more of the cases than the phase may.
         """
+        await self.caller.stored()
         reading = READINGS.get(self.phase)
         async with self.database.transaction() as session:
             binding = bound_to(self.tenant.account_id, self.tenant.workspace_id)

@@ -148,11 +148,12 @@ class Bench:
         return time.monotonic() > self._deadline
 
     async def run(self, config: AgentConfig, cases: Iterable[Case], plan: TrialPlan) -> list[Trial]:
-        """Run the config on every case, side by side, in the cases' order. Raises ``OutOfTime`` past the deadline."""
+        """Run the config on every case, side by side, in the cases' order. Raises ``OutOfTime`` past the deadline.
+
+        The last answers are about to be stored, as ``ModelCaller.ask`` says.
+        """
         repeats = range(plan.first_repeat, plan.first_repeat + plan.repeats)
-        trials = await settle(self._run_one(config, case, repeat, plan) for case in cases for repeat in repeats)
-        await self._caller.stored()
-        return trials
+        return await settle(self._run_one(config, case, repeat, plan) for case in cases for repeat in repeats)
 
     async def _run_one(self, config: AgentConfig, case: Case, repeat: int, plan: TrialPlan) -> Trial:
         if self.is_out_of_time:
@@ -249,7 +250,7 @@ class Bench:
         label = self._label(plan, Purpose.SCORING, case, repeat)
         judge = Judge(
             model=self._judge_model,
-            ask=lambda request: self._caller.ask_ahead(request, label),
+            ask=lambda request: self._caller.ask(request, label),
             seed=lambda vote, reading: derive(self._seed, "judge", case.key, repeat, vote, reading) % 2**SEED_BITS,
             prompt=JudgePrompt.VERDICT if plan.is_verdict else JudgePrompt.SELECTION,
         )

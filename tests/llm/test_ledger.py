@@ -199,21 +199,38 @@ async def test_a_superseded_attempt_can_write_nothing(database: Database, owner:
 async def test_an_answer_is_asked_once_and_stored(database: Database, owner: Person) -> None:
     tenant = await budgeted(database, owner, calls=10)
     provider = Counting(pause_s=0.01)
-    caller, ledger = caller_of(database, tenant, provider)
+    caller, _ = caller_of(database, tenant, provider)
 
     first, second = await asyncio.gather(caller.ask(request("Hello?"), LABEL), caller.ask(request("Hello?"), LABEL))
-    await ledger.drain()
+    await caller.stored()
+    third = await caller.ask(request("Hello?"), LABEL)
+    await caller.stored()
 
-    assert first == second
+    assert first == second == third
     assert provider.asked == 1
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         stored = await load_answers(session, owner.workspace_id, [tenant.scan_id], sealed=False)
         hits = await session.scalar(text("SELECT hits FROM model_calls WHERE scan_id = :id"), {"id": tenant.scan_id})
     assert [paid.answer.text for paid in stored.values()] == [first.answer.text]
-    assert hits == 1
+    assert hits == 2
     budget = await budget_of(database, tenant)
     assert (budget.spent_calls, budget.reserved_calls) == (1, 0)
     assert budget.spent_usd == first.cost_usd
+
+
+async def test_an_answer_is_stored_whose_group_holds_more_than_fits(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=2)
+    caller, _ = caller_of(database, tenant, Counting())
+
+    await caller.ask(request("Hello?"), LABEL)
+    more = await asyncio.gather(*(caller.ask(request(f"{n}?"), LABEL) for n in range(2)), return_exceptions=True)
+    await caller.stored()
+
+    assert [isinstance(answer, BudgetExhausted) for answer in more] == [False, True]
+    async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
+        assert len(await load_answers(session, owner.workspace_id, [tenant.scan_id], sealed=False)) == 2
+    budget = await budget_of(database, tenant)
+    assert (budget.spent_calls, budget.reserved_calls) == (2, 0)
 
 
 async def test_refused_attempts_are_tried_again_and_cost_nothing(database: Database, owner: Person) -> None:
@@ -222,6 +239,7 @@ async def test_refused_attempts_are_tried_again_and_cost_nothing(database: Datab
     caller, _ = caller_of(database, tenant, provider)
 
     await caller.ask(request("Hello?"), LABEL)
+    await caller.stored()
 
     assert provider.asked == 2
     assert (await budget_of(database, tenant)).spent_calls == 1
@@ -263,13 +281,13 @@ async def test_no_call_is_made_because_of_an_answer_that_was_lost(database: Data
     caller, _ = caller_of(database, tenant, provider)
     unstorable = replace(LABEL, case_key="half an emoji \ud83d")
 
-    await caller.ask_ahead(request("Hello?"), unstorable)
+    await caller.ask(request("Hello?"), unstorable)
     with pytest.raises(Exception, match="surrogates"):
-        await caller.ask_ahead(request("And then?"), LABEL)
+        await caller.ask(request("And then?"), LABEL)
     with pytest.raises(Exception, match="surrogates"):
         await caller.stored()
     with pytest.raises(Exception, match="surrogates"):
-        await caller.ask_ahead(request("And after that?"), LABEL)
+        await caller.ask(request("And after that?"), LABEL)
 
     assert provider.asked == 1
     assert (await budget_of(database, tenant)).reserved_calls == 1

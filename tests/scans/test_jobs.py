@@ -77,7 +77,7 @@ async def test_a_scan_that_lost_an_answer_when_its_budget_was_spent_reaches_no_v
     async def spends_it_all(run: Run) -> None:
         question = ModelRequest(model="sim/standard", messages=(Message(role=Role.USER, content="Hello?"),), max_output_tokens=50)
         unstorable = CallLabel(run.phase, Purpose.AGENT_TURN, case_key="half an emoji \ud83d")
-        await run.caller.ask_ahead(question, unstorable)
+        await run.caller.ask(question, unstorable)
         raise BudgetExhausted
 
     monkeypatch.setattr(execution, "BEFORE_THE_VERDICT", ((Phase.OBSERVE, spends_it_all),))
