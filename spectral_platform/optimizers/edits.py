@@ -10,6 +10,7 @@ import orjson
 from pydantic import Field
 
 from spectral_platform.agents.configuration import AgentConfig, ContextSelection, Example, Hyperparameters
+from spectral_platform.core.remembering import remembered
 from spectral_platform.core.values import Value
 
 MAX_PROMPT_CHARACTERS = 8_000
@@ -235,6 +236,8 @@ def _text_problems(before: str, after: str, train_answers: Iterable[str]) -> lis
     return problems
 
 
-def _word_runs(text: str) -> set[tuple[str, ...]]:
+@remembered(4096)
+def _word_runs(text: str) -> frozenset[tuple[str, ...]]:
+    """Every proposal of a search is held against the same answers."""
     words = _WORD.findall(text.lower())
-    return {tuple(words[start : start + MEMORISED_WORDS]) for start in range(len(words) - MEMORISED_WORDS + 1)}
+    return frozenset(tuple(words[start : start + MEMORISED_WORDS]) for start in range(len(words) - MEMORISED_WORDS + 1))
