@@ -163,4 +163,4 @@ def load_world(reference: str) -> WorldModel:
     if reference not in list_worlds():
         raise WorldNotFound(reference, list_worlds())
     pack = importlib.resources.files("spectral_platform.worlds") / "packs" / f"{reference.replace('@', '-')}.yaml"
-    return WorldModel.model_validate(yaml.safe_load(pack.read_text(encoding="utf-8")))
+    return WorldModel.model_validate(yaml.load(pack.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader))
