@@ -1,6 +1,6 @@
 """The server process: Postgres, schema, workers and HTTP, brought up in this order and taken down in reverse.
 
-Only the main thread starts children, because each dies with the thread that started it: a server killed outright leaves neither
+Only threads that stay start children, because each dies with the thread that started it: a server killed outright leaves neither
 Postgres nor workers behind. A Ctrl-C reaches this process alone; it drains HTTP, then ends the workers, then Postgres.
 """
 
@@ -12,9 +12,11 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from types import FrameType
 
+import psycopg
 import structlog
 import uvicorn
 from sqlalchemy.exc import OperationalError
@@ -26,6 +28,7 @@ from spectral_api.otel.rpc import require_grpc
 from spectral_platform.core import schema
 from spectral_platform.core.database import Database
 from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
+from spectral_platform.core.postgres_binaries import EmbeddedPostgresError
 from spectral_platform.core.settings import Settings
 from spectral_platform.traces.partitions import make_partitions
 
@@ -35,6 +38,8 @@ WORKER_COMMAND = [sys.executable, "-m", "spectral_platform.worker"]
 ADDRESS_FILE = "server.url"
 """In the data directory: where the server was reached when it last started."""
 DRAIN_SECONDS = 20
+LOOK_SECONDS = 1
+"""How often to look whether the embedded Postgres still runs."""
 WORKER_STOP_SECONDS = 30
 LONGEST_BACKOFF_SECONDS = 60
 HEALTHY_AFTER_SECONDS = 60
@@ -135,12 +140,43 @@ def open_database(settings: Settings) -> Iterator[str]:
             yield postgres.url
 
 
+@asynccontextmanager
+async def kept_up(postgres: EmbeddedPostgres) -> AsyncIterator[None]:
+    """Bring Postgres up again whenever it ends during the block.
+
+    That it does so by itself is rare. But a server that joined the Postgres of another one loses it with that one; whichever
+    of those that are left looks first owns it from then on.
+    """
+    with ThreadPoolExecutor(1, "postgres") as thread:  # one thread, for Postgres ends with the thread that starts it
+        keeper = asyncio.create_task(_keep_up(postgres, thread))
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+
+
+async def _keep_up(postgres: EmbeddedPostgres, thread: Executor) -> None:
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        if postgres.is_up:
+            continue
+        logger.warning("postgres_ended")
+        try:
+            await asyncio.get_running_loop().run_in_executor(thread, postgres.start)
+            logger.warning("postgres_runs_again")
+        except (EmbeddedPostgresError, OSError, psycopg.OperationalError) as error:
+            logger.error("postgres_did_not_start", exc_info=error)
+
+
 def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess | None], None]) -> None:
     """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL, and the demo's access, once it listens."""
     require_grpc(settings)
     allow_connections()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end during the start unwinds it
-    with listen(settings) as listener, open_database(settings) as owner_url:
+    postgres = None if settings.database_url else EmbeddedPostgres(settings.data_dir, settings.postgres_bin)
+    with listen(settings) as listener, postgres or nullcontext():
+        owner_url = postgres.url if postgres else str(settings.database_url)
         schema.upgrade(owner_url)
         url = settings.database_url or schema.application_login(owner_url)
         asyncio.run(prepare_partitions(url))
@@ -166,7 +202,7 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
         server = Server(config, lambda: announce(found_at, access), app.state.watch.close)
 
         async def run() -> None:
-            async with worker_processes(settings, url):
+            async with kept_up(postgres) if postgres else nullcontext(), worker_processes(settings, url):
                 await server.serve([listener])
 
         gc.collect()

@@ -130,6 +130,11 @@ class EmbeddedPostgres:
             query={"host": str(self._socket_directory), "port": str(PORT)},
         ).render_as_string()
 
+    @property
+    def is_up(self) -> bool:
+        """Whether the server that was started still runs, or the owner of the one that was joined still lives."""
+        return self._is_owned() if self._process is None else self._process.poll() is None
+
     def start(self) -> None:
         """Bring the server up and create what is missing, or join the one that another process runs."""
         if self._process is not None and self._process.poll() is None:
@@ -279,7 +284,9 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + START_SECONDS
         while self._postmaster() != (self._process.pid, "ready"):
             if self._process.poll() is not None:
-                raise PostgresDidNotStart(f"Postgres ended with status {self._process.returncode}", self._log_tail())
+                free = shutil.disk_usage(self._home).free  # a log on a full disk does not tell
+                reason = f"Postgres ended with status {self._process.returncode}, with {free} bytes free on its disk"
+                raise PostgresDidNotStart(reason, self._log_tail())
             if time.monotonic() > deadline:
                 raise PostgresDidNotStart(f"Postgres did not start in {START_SECONDS:.0f} s", self._log_tail())
             time.sleep(POLL_SECONDS)
