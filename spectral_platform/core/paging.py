@@ -14,7 +14,7 @@ from spectral_platform.core.values import Exact
 T = TypeVar("T")
 
 
-class Filter(Exact):
+class Filter(Exact, exact=False):
     """Which rows to list; None = any. It reads its own of a query string's parameters and leaves the others to others."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")

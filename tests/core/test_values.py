@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from pydantic import Field, ValidationError
 
+from spectral_platform.core.paging import Filter
 from spectral_platform.core.values import Value
 
 
@@ -30,6 +31,13 @@ class Whole(Value):
 
 class Typeless(Whole, exact=False):
     """A whole whose parts come as text."""
+
+
+class Wanted(Filter):
+    """Which wholes to list."""
+
+    count: int | None = None
+    is_open: bool | None = None
 
 
 ID = "01a2023e-561e-7e99-ba84-ccfa34ec6270"
@@ -62,3 +70,7 @@ def test_times_ids_and_whole_numbers_are_what_json_writes() -> None:
 @pytest.mark.parametrize("fields", [{"count": "5"}, {"is_open": "true"}, {"shares": {"a": "1"}}])
 def test_a_class_that_reads_text_takes_text(fields: dict[str, Any]) -> None:
     assert Typeless.model_validate({"id": ID} | fields).id == UUID(ID)
+
+
+def test_a_filter_reads_its_own_of_a_query_string() -> None:
+    assert Wanted.model_validate({"count": "5", "is_open": "true", "limit": "20"}) == Wanted(count=5, is_open=True)
