@@ -60,11 +60,10 @@ _HIT = """
     , hit AS (
         UPDATE model_calls SET hits = hits + hit.times
         FROM unnest(%(hit_keys)s::text[], %(hit_times)s::int[]) AS hit (key, times)
-        WHERE model_calls.scan_id = %(scan_id)s AND model_calls.key = ANY (%(hit_keys)s) AND model_calls.key = hit.key
-            AND EXISTS (SELECT FROM booked)
+        WHERE model_calls.scan_id = %(scan_id)s AND model_calls.key = hit.key AND EXISTS (SELECT FROM booked)
     )
 """
-"""The keys are named twice: a planner that knows nothing of a new table yet would else read all calls of the workspace."""
+"""Only where there are hits: a planner that knows nothing of a new table yet reads all calls of the workspace for it."""
 _TELL = " SELECT count(*) FROM booked"
 
 
