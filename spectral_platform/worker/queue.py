@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
@@ -31,7 +31,7 @@ WITH own AS (
 )
 """
 _FINISH = f"{_OWN} SELECT procrastinate_finish_job_v1(id, %(status)s, %(delete_job)s) FROM own"
-_RETRY = f"{_OWN} SELECT procrastinate_retry_job_v2(id, %(retry_at)s, NULL, NULL, NULL) FROM own"
+_RETRY = f"{_OWN} SELECT procrastinate_retry_job_v2(id, now() + %(wait)s, NULL, NULL, NULL) FROM own"
 _TAKE_IN_TURN = "SELECT * FROM queue_take_in_turn(%(lane)s, %(worker_id)s, %(most)s)"
 _BEAT = """
 INSERT INTO procrastinate_workers (id, last_heartbeat) OVERRIDING SYSTEM VALUE VALUES (%(worker_id)s, now())
@@ -117,10 +117,13 @@ class FairJobs(JobManager):
         queue: str | None = None,
         lock: str | None = None,
     ) -> None:
-        """Give the order back to the queue, unless another try has it. Priority, queue and lock stay as they are."""
-        due = retry_at or clock.now()
+        """Give the order back to the queue, unless another try has it. Priority, queue and lock stay as they are.
+
+        It waits by the database's clock, by which orders are taken up: that of this host may be an hour ahead.
+        """
+        wait = retry_at - clock.now() if retry_at is not None else timedelta(0)
         await self._sit_out(
-            lambda: self.connector.execute_query_async(query=_RETRY, job_id=job.id, attempts=job.attempts, retry_at=due)
+            lambda: self.connector.execute_query_async(query=_RETRY, job_id=job.id, attempts=job.attempts, wait=wait)
         )
 
 

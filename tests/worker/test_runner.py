@@ -13,6 +13,7 @@ import pytest
 from procrastinate import App
 from sqlalchemy import make_url, text
 
+from spectral_platform.core import clock
 from spectral_platform.core.database import Database, connection_string
 from spectral_platform.core.errors import UnavailableError
 from spectral_platform.core.jobs import JobContext, Work, enqueue, job, registry
@@ -216,6 +217,15 @@ async def test_a_worker_that_is_told_to_stop_hands_its_order_on_at_once(busy: Of
     await busy.work()
     assert busy.done == ["hanging"]
     assert busy.given_up == []
+
+
+async def test_orders_come_back_by_the_clock_of_the_database(busy: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: ahead)
+
+    await busy.stop()
+
+    assert await busy.rows() == [("todo", 1, True)]
 
 
 async def test_the_orders_of_a_dead_worker_go_back_to_the_queue_however_many_look_after_them(office: Office) -> None:
