@@ -38,6 +38,7 @@ INSERT INTO procrastinate_workers (id, last_heartbeat) OVERRIDING SYSTEM VALUE V
 ON CONFLICT (id) DO UPDATE SET last_heartbeat = excluded.last_heartbeat
 """
 """Another worker may have forgotten one that stood still, which could take up nothing then."""
+_TAKEN = "SELECT * FROM procrastinate_jobs WHERE worker_id = %(worker_id)s AND status = 'doing' ORDER BY id"
 AGAIN_S = 1.0
 KEEP_TURNS_HOURS = 24
 _FORGET_TURNS = "DELETE FROM queue_turns WHERE taken_at < now() - make_interval(hours => %(hours)s)"
@@ -64,6 +65,7 @@ class FairJobs(JobManager):
     def __init__(self, app: App, *, long_orders_each: int) -> None:
         super().__init__(app.connector)
         self._long_orders_each = long_orders_each
+        self._held: set[tuple[int | None, int]] = set()
         self.is_ending = False
 
     async def _sit_out(self, ask: Callable[[], Awaitable[T]]) -> T:
@@ -87,7 +89,18 @@ class FairJobs(JobManager):
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """The next order of these lanes; a workspace that runs as many long ones as it may has to wait."""
-        return await self._sit_out(lambda: self._fetch(queues, worker_id))
+        try:
+            job = await self._fetch(queues, worker_id)
+        except ConnectorException:
+            job = await self._sit_out(lambda: self._find_taken(worker_id))
+        if job is not None:
+            self._held.add((job.id, job.attempts))
+        return job
+
+    async def _find_taken(self, worker_id: int) -> Job | None:
+        """An order that the worker took when the outage began and never heard of: while it lives, nobody else takes that up."""
+        rows = await self.connector.execute_query_all_async(query=_TAKEN, worker_id=worker_id)
+        return next((Job.from_row(row) for row in rows if (row["id"], row["attempts"]) not in self._held), None)
 
     async def _fetch(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         if queues is None or list(queues) != [Lane.LONG]:
@@ -108,6 +121,7 @@ class FairJobs(JobManager):
                 query=_FINISH, job_id=job.id, attempts=job.attempts, status=status.value, delete_job=delete_job
             )
         )
+        self._held.discard((job.id, job.attempts))
 
     async def retry_job(
         self,
@@ -125,6 +139,7 @@ class FairJobs(JobManager):
         await self._sit_out(
             lambda: self.connector.execute_query_async(query=_RETRY, job_id=job.id, attempts=job.attempts, wait=wait)
         )
+        self._held.discard((job.id, job.attempts))
 
 
 class Persistence(BaseRetryStrategy):

@@ -11,12 +11,13 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 from procrastinate import App
+from procrastinate.exceptions import ConnectorException
 from sqlalchemy import make_url, text
 
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database, connection_string
 from spectral_platform.core.errors import UnavailableError
-from spectral_platform.core.jobs import JobContext, Work, enqueue, job, registry
+from spectral_platform.core.jobs import JobContext, Lane, Work, enqueue, job, registry
 from spectral_platform.core.settings import Settings
 from spectral_platform.worker import runner
 from spectral_platform.worker.queue import open_queue
@@ -275,6 +276,26 @@ async def test_an_outage_costs_a_worker_neither_its_sign_of_life_nor_the_end_of_
     await until(busy.is_empty)
 
     assert busy.done == ["hanging", "the next one"]
+
+
+async def test_an_order_that_was_taken_up_when_an_outage_began_is_carried_out(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.order("post the letter")
+    async with open_queue(office.url, long_orders_each=1).open_async() as queue:
+        take = queue.connector.execute_query_one_async
+
+        async def takes_without_hearing_of_it(**asked: Any) -> dict[str, Any]:
+            await take(**asked)
+            monkeypatch.undo()
+            raise ConnectorException
+
+        worker_id = await queue.job_manager.register_worker()
+        monkeypatch.setattr(queue.connector, "execute_query_one_async", takes_without_hearing_of_it)
+        taken = await queue.job_manager.fetch_job([Lane.SHORT], worker_id)
+        assert taken is not None
+        assert await office.rows() == [("doing", 0, True)]
+        assert await queue.job_manager.fetch_job([Lane.SHORT], worker_id) is None
 
 
 async def test_a_worker_that_was_forgotten_while_it_stood_still_goes_on(busy: Office) -> None:
