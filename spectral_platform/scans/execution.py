@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from sqlalchemy import select
 
 from spectral_platform.agents.endpoints import open_secret_headers
+from spectral_platform.agents.errors import AgentNotFound
+from spectral_platform.agents.models import Agent
 from spectral_platform.core import clock
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import JobContext
@@ -25,7 +27,7 @@ from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import load_answers
 from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.material import load_material
-from spectral_platform.scans.models import Scan
+from spectral_platform.scans.models import Scan, ScanAgent
 from spectral_platform.scans.phases.cluster import cluster
 from spectral_platform.scans.phases.detect import detect
 from spectral_platform.scans.phases.diagnose import diagnose
@@ -138,7 +140,10 @@ async def _walk(run: Run) -> None:
 
 
 async def _until_cancelled(run: Run, work: Awaitable[None]) -> None:
-    """Await the work; abandon it at once when the scan is cancelled, and leave what is in flight to be charged."""
+    """Await the work; abandon it at once when the scan is cancelled, and leave what is in flight to be charged.
+
+    So it does, with ``AgentNotFound``, when an agent is deleted: nobody could take what the scan would find.
+    """
     walking = asyncio.ensure_future(work)
     watching = asyncio.create_task(_wait_for_cancellation(run))
     try:
@@ -156,11 +161,20 @@ async def _until_cancelled(run: Run, work: Awaitable[None]) -> None:
 
 async def _wait_for_cancellation(run: Run) -> None:
     tenant = run.tenant
+    standing = select(Scan.status).where(Scan.id == tenant.scan_id, Scan.workspace_id == tenant.workspace_id)
+    deleted = (
+        select(Agent.id)
+        .join(ScanAgent)
+        .where(ScanAgent.scan_id == tenant.scan_id, ScanAgent.workspace_id == tenant.workspace_id)
+        .where(Agent.deleted_at.is_not(None))
+        .limit(1)
+    )
     while True:
         async with run.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
-            status = await session.scalar(
-                select(Scan.status).where(Scan.id == tenant.scan_id, Scan.workspace_id == tenant.workspace_id)
-            )
+            status = await session.scalar(standing)
+            deleted_agent = await session.scalar(deleted)
         if status is ScanStatus.CANCELLING:
             return
+        if deleted_agent is not None:
+            raise AgentNotFound(deleted_agent)
         await asyncio.sleep(CANCEL_POLL_S)

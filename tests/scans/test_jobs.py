@@ -147,6 +147,25 @@ async def test_a_scan_that_was_cancelled_while_nobody_ran_it_ends_when_it_is_tak
     assert again.status_code == 202
 
 
+async def test_a_scan_whose_agent_is_deleted_fails_at_once(
+    order: ExecuteScan, context: JobContext, owner: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def goes_on_for_hours(run: Run) -> None:
+        (agent,) = run.settings.agents
+        deleted = await owner.client.delete(f"{owner.w}/agents/{agent.agent_id}")
+        assert deleted.status_code == 204
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(execution, "BEFORE_THE_VERDICT", ((Phase.OBSERVE, goes_on_for_hours),))
+
+    async with asyncio.timeout(10):
+        await jobs.execute_scan(context, order)
+
+    assert (await standing(context, order))[0] == "failed"
+    failed = (await owner.client.get(f"{owner.w}/scans/{order.scan_id}")).json()
+    assert failed["failure"]["slug"] == "not-found"
+
+
 async def test_of_two_scans_of_an_agent_that_are_asked_for_at_once_one_begins(order: ExecuteScan, owner: Person) -> None:
     assert (await owner.client.post(f"{owner.w}/scans/{order.scan_id}/cancel")).json()["status"] == "cancelled"
 
