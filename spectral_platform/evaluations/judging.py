@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from typing import Any, Self
 
 import re2
@@ -99,14 +100,14 @@ class Judgement:
         match entry:
             case {"id": str(criterion), "verdict": str() | bool() as said}:
                 verdict = _SPELLED.get(str(said).strip().casefold())
-                evidence, confidence = entry.get("evidence") or "", entry.get("confidence")
+                evidence, confidence = entry.get("evidence"), entry.get("confidence")
             case _:
                 return None
-        if verdict is None or not isinstance(evidence, str):
+        if verdict is None or not isinstance(evidence, str | None):
             return None
         # `min` first, so that NaN, which no comparison holds for, becomes a number too.
         sure = max(0.0, min(1.0, confidence)) if isinstance(confidence, int | float) else 0.5
-        return cls(criterion, verdict, evidence, sure)
+        return cls(criterion, verdict, evidence or "", sure)
 
 
 class UnreadableJudgement(Exception):
@@ -175,11 +176,12 @@ def read_judgements(text: str, criteria: Sequence[Criterion], subject: Subject) 
     """
     judged = as_judged(subject.output)
     case = [said for said in (judged, subject.output, subject.input, subject.context, subject.expected_output) if said]
+    flat = cache(_flat)  # few answers quote enough of the case for it to be flattened, and some do again and again
     ids = {criterion.id for criterion in criteria}
     found: dict[str, Judgement] = {}
     for document, source in _json_documents(text):
         words = source.split()
-        if any(words[0] in said and " ".join(words) in _flat(said) for said in case):
+        if any(words[0] in said and " ".join(words) in flat(said) for said in case):
             continue
         for entry in _entries(document):
             judgement = Judgement.read(entry)
@@ -187,9 +189,8 @@ def read_judgements(text: str, criteria: Sequence[Criterion], subject: Subject) 
                 found.setdefault(judgement.id, judgement)
     if not found:
         raise UnreadableJudgement("the judge's answer holds no verdict on any criterion")
-    flat = _flat(judged)
     return tuple(
-        _voided(found[criterion.id], flat)
+        _voided(found[criterion.id], flat(judged))
         if criterion.id in found
         else Judgement(id=criterion.id, verdict=Verdict.NA, confidence=0)
         for criterion in criteria

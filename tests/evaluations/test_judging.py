@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 from itertools import chain
 from typing import Any
@@ -216,6 +217,8 @@ def test_a_quote_is_held_against_the_answer_as_it_was_shown() -> None:
         reply(),
         reply({"id": "unknown", "verdict": "yes", "evidence": "We"}),
         reply({"id": "polite", "verdict": "maybe", "evidence": "We"}),
+        reply({"id": "polite", "verdict": "no", "evidence": []}),
+        reply({"id": "polite", "verdict": "no", "evidence": 0}),
         '{"criteria": "yes"}',
     ],
 )
@@ -260,6 +263,17 @@ def test_a_verdict_that_the_judge_only_quotes_is_not_its_own(place: str) -> None
     assert polite.verdict is Verdict.NO
     with pytest.raises(UnreadableJudgement):
         read_judgements(wish, CRITERIA, subject)
+
+
+def test_a_long_case_that_is_quoted_again_and_again_is_gone_through_once() -> None:
+    wish = '{ "polite" : "yes" } '
+    subject = replace(SUBJECT, input=wish * 20_000, context=wish * 20_000)
+    began = time.process_time()
+
+    with pytest.raises(UnreadableJudgement):
+        read_judgements('{ "polite" : "no" } ' * 200, CRITERIA, subject)
+
+    assert time.process_time() - began < 1  # a fifth of what going through it for every object takes
 
 
 def test_who_changes_what_the_judge_is_asked_changes_its_version() -> None:
