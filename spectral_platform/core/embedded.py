@@ -279,8 +279,12 @@ class EmbeddedPostgres:
         if self._log.exists():
             self._log.replace(self._log.with_suffix(".log.1"))
         self._log.touch(mode=0o600)
+        # Whoever is still noted has ended, but may be a zombie, which Postgres takes for alive unless it is named as the one that
+        # starts it. It checks all the same that no child of the dead server is left.
+        crashed = self._postmaster()
+        stale = {} if crashed is None else {"PG_GRANDPARENT_PID": str(crashed[0])}
         with self._log.open("wb") as log:
-            self._process = self._user.spawn(command, log, end_with_parent(signal.SIGINT))
+            self._process = self._user.spawn(command, log, end_with_parent(signal.SIGINT), **stale)
         deadline = time.monotonic() + START_SECONDS
         while self._postmaster() != (self._process.pid, "ready"):
             if self._process.poll() is not None:

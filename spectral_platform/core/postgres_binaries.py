@@ -60,16 +60,20 @@ class ServerUser:
         return cls(nobody.pw_uid, nobody.pw_gid, is_borrowed=True)
 
     def spawn(
-        self, command: list[str], output: int | IO[bytes], before_exec: Callable[[], None] | None = None
+        self,
+        command: list[str],
+        output: int | IO[bytes],
+        before_exec: Callable[[], None] | None = None,
+        **environment: str,
     ) -> subprocess.Popen[bytes]:
-        """Start a command as this user, in a session of its own, with a clean environment."""
+        """Start a command as this user, in a session of its own, with a clean environment and what is added to it."""
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd="/",
-            env={"PATH": os.defpath, "LC_ALL": "C"},
+            env={"PATH": os.defpath, "LC_ALL": "C"} | environment,
             user=self.uid if self.is_borrowed else None,
             group=self.gid if self.is_borrowed else None,
             extra_groups=[] if self.is_borrowed else None,

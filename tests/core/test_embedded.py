@@ -171,6 +171,18 @@ def test_a_process_id_that_somebody_else_has_now_does_not_block_a_start(data_dir
         assert execute(postgres.url, "SELECT 1") == 1
 
 
+@on_linux
+def test_a_crashed_server_that_nobody_has_waited_for_yet_does_not_block_a_start(data_directory: Path) -> None:
+    with EmbeddedPostgres(data_directory):
+        noted = data_directory / "postgres" / "data" / "postmaster.pid"
+        lines = noted.read_text().splitlines()
+    with subprocess.Popen(["true"], user="nobody" if os.geteuid() == 0 else None) as zombie:  # as Postgres runs
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
+        noted.write_text("\n".join([str(zombie.pid), *lines[1:], ""]))
+        with EmbeddedPostgres(data_directory) as postgres:
+            assert execute(postgres.url, "SELECT 1") == 1
+
+
 def test_a_path_too_long_for_a_socket_gets_a_short_socket_directory(data_directory: Path) -> None:
     with EmbeddedPostgres(data_directory / ("long" * 40)) as postgres:
         assert execute(postgres.url, "SELECT 1") == 1
