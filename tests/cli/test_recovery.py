@@ -10,7 +10,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.cli.processes import ends, serving, spectral
+from tests.cli.processes import ends, serving_forked, spectral
 from tests.fixtures.database import passable_directory
 
 PERSON = {"email": "ada@example.com", "password": "correct horse battery"}
@@ -70,15 +70,16 @@ def lets_in(url: str) -> bool:
 def test_what_was_stored_outlives_crashes_and_servers_outlive_the_one_that_ran_their_postgres() -> None:
     with passable_directory() as folder:
         options = ("--data-dir", str(folder), "--workers", "0")
-        with serving(*options) as (url, process):
+        with serving_forked(*options) as (url, process):
             httpx.post(f"{url}/api/v1/auth/register", json=PERSON | {"tenant_name": "Ada"}).raise_for_status()
             kill(psutil.Process(process.pid))
-        with serving(*options) as (first, owner):
+        with serving_forked(*options) as (first, owner):
             assert lets_in(first)
-            with serving(*options) as (second, _):
+            with serving_forked(*options) as (second, _):
                 assert lets_in(second)
                 owner.terminate()
-                assert owner.wait(PATIENCE_S) == 0
+                owner.join(PATIENCE_S)
+                assert owner.exitcode == 0
                 assert lets_in(second)
                 kill(postmaster_of(folder))
                 assert lets_in(second)
@@ -90,13 +91,13 @@ def test_a_start_on_a_full_disk_says_so_and_succeeds_once_there_is_room() -> Non
         filler = fill(folder)
         without_database = spectral("serve", *options)
         filler.unlink()
-        with serving(*options) as (url, process):
+        with serving_forked(*options) as (url, process):
             httpx.post(f"{url}/api/v1/auth/register", json=PERSON | {"tenant_name": "Ada"}).raise_for_status()
             kill(psutil.Process(process.pid))
         filler = fill(folder)
         after_a_crash = spectral("serve", *options)
         filler.unlink()
-        with serving(*options) as (url, _):
+        with serving_forked(*options) as (url, _):
             assert lets_in(url)
 
     for ended, reason in ((without_database, "No space left on device"), (after_a_crash, " bytes free on its disk")):
