@@ -30,8 +30,8 @@ WORKER_SILENCE_S = 30
 """A worker of which nothing was heard for longer is not well."""
 _STATE = text(
     """
-    SELECT (SELECT extract(epoch FROM now() - max(last_heartbeat)) FROM procrastinate_workers),
-           (SELECT extract(epoch FROM now() - min(e.at)) FROM procrastinate_jobs j
+    SELECT (SELECT extract(epoch FROM clock_timestamp() - max(last_heartbeat))::float8 FROM procrastinate_workers),
+           (SELECT extract(epoch FROM clock_timestamp() - min(e.at))::float8 FROM procrastinate_jobs j
             JOIN procrastinate_events e ON e.job_id = j.id AND e.type = 'deferred'
             WHERE j.status = 'todo' AND (j.scheduled_at IS NULL OR j.scheduled_at <= now()))
     """

@@ -5,9 +5,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database
+from spectral_platform.core.jobs import queue_state
 from tests.fixtures.callers import Person
 from tests.scans.workspaces import make_scannable
 
@@ -55,6 +57,18 @@ async def test_health_counts_what_arrived_and_what_was_refused(owner: Person, da
     assert told["ingestion"]["last_span_at"] >= before.astimezone(UTC).isoformat().replace("+00:00", "Z")
     assert told["agents"] == 1
     assert (told["last_scan"]["scan_id"], told["last_scan"]["status"]) == (scan["scan_id"], "scheduled")
+
+
+@pytest.mark.own_database
+async def test_a_sign_of_life_that_comes_while_one_asks_is_none_of_the_future(database: Database) -> None:
+    async with database.transaction() as asking:
+        await asking.execute(text("SELECT 1"))
+        async with database.transaction() as living:
+            await living.execute(text("INSERT INTO procrastinate_workers DEFAULT VALUES"))
+        silence, _ = await queue_state(asking)
+
+    assert isinstance(silence, float)
+    assert silence >= 0
 
 
 async def test_an_agent_that_is_gone_is_not_counted(owner: Person) -> None:
