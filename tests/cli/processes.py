@@ -50,7 +50,7 @@ def serving(*options: str, **environment: str) -> Iterator[tuple[str, subprocess
 
 @contextmanager
 def serving_forked(*options: str) -> Iterator[tuple[str, ForkServerProcess]]:
-    """The same of a server that is forked as commands are: one that is imported starts costs five times as much."""
+    """The same of a server that is forked as commands are: most of what a start costs is to import everything."""
     with TemporaryDirectory(prefix="spectral-server-") as directory:
         out, err = Path(directory, "out"), Path(directory, "err")
         process = fork(preloaded.run, ("serve", "--port", "0", *options), CLEAN, out, err)
