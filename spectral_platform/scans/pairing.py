@@ -8,17 +8,18 @@ from pydantic import Field
 
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
-from spectral_platform.evaluations.terms import AMOUNTS, DIMENSION_PREFIX, Statistic
+from spectral_platform.evaluations.terms import AMOUNTS, Statistic
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.unknowns import (
     AT_BEST,
     AT_WORST,
     Arm,
+    critical_change,
     dimension_changes,
     doubted_runs,
     fill,
-    filled_dimensions,
+    filled_scores,
     known_mean,
     means_of,
     run_composites,
@@ -41,20 +42,22 @@ class Pairs(Value):
     the composite at its worst, the baseline's score against 0, and likewise both authorities where it is the candidate that was
     not scored; in authority B a dimension that applied to the baseline's answer alone counts 0. ``unscored`` are such samples,
     each by the share of its runs, ``unscored_stimuli`` such stimuli. ``doubted`` are the differences with such dimensions at 0
-    and amounts that are unknown in one arm alone at their worst, and empty where there are none; ``doubtful`` counts the cases
-    that have some. ``dimensions`` are over the samples that both arms scored, by key; in one with a minimum, what the candidate
-    alone leaves open counts 0. ``slices`` are the composite's differences by tag. ``must_pass_lost`` counts the samples tagged
-    `must_pass` that the baseline always passes and the candidate fails in two runs, or in its only one; ``must_pass_unknown``
-    those that it may have failed so often, because runs were not scored, or not in every dimension. ``lengths`` are those of the
+    and amounts that are unknown in one arm alone at their worst, or without them where that is worse still, and empty where there
+    are none; ``doubtful`` counts the cases that have some. ``slices`` are these by tag, or the composite's where there are none.
+    ``dimensions`` are over the samples that both arms scored, by key; in one with a minimum, what the candidate alone leaves open
+    counts 0. ``must_pass_lost`` counts the samples tagged `must_pass` that the baseline is known always to pass and the candidate
+    fails in two runs, or in its only one; ``must_pass_unknown`` those that it may have lost, because runs were not scored, or not
+    in every dimension. ``critical_mended`` are cases of which every run of the candidate is known. ``lengths`` are those of the
     answers that the composites are of, in characters.
 
     ``if_best`` are the same pairs with all of that at its best for the candidate, None where nothing is left open: the unknown is
     no evidence of harm, nor of there being nothing to gain. The truth lies between both (Horowitz and Manski 2000, JASA 95(449)).
 
-    ``filled_means`` are the candidate's means of the dimensions, with what it leaves open. ``candidate_amounts`` are what it took
-    on the samples, by metric: money, time and tokens. None is what is unknown, and ``candidate_ceilings`` are the most that an
-    answer could take, by its request, where that is known of all and was kept. ``baseline_answers`` and ``candidate_answers`` are
-    what the first run of each sample took where a limit is on a percentile of answers, which no mean of several keeps.
+    ``filled_means`` are the candidate's means of quality and the dimensions, with what it leaves open. ``candidate_amounts`` are
+    what it took on the samples, by metric: money, time and tokens. None is what is unknown, and ``candidate_ceilings`` are the
+    most that an answer could take, by its request, where that is known of all and was kept. ``baseline_answers`` and
+    ``candidate_answers`` are what the first run of each sample took where a limit is on a percentile of answers, which no mean of
+    several keeps.
     """
 
     composites: tuple[tuple[float, float], ...]
@@ -100,8 +103,8 @@ class Pairs(Value):
 
     @property
     def severe(self) -> int:
-        """Sample pairs that lost half a point or more."""
-        return sum(difference <= SEVERE_LOSS for difference in self.composite)
+        """Sample pairs that lost half a point or more, with what is unknown of them held against the candidate."""
+        return sum(difference <= SEVERE_LOSS for difference in self.doubted or self.composite)
 
 
 class Groups:
@@ -142,6 +145,7 @@ def _pair(
     filled_means: dict[str, list[float]] = defaultdict(list)
     stimuli = worsened = mended = lost = unsure = 0
     unscored_stimuli = 0.0
+    extreme = min if unknown == AT_WORST else max
     for key in sorted(baseline.keys() & candidate.keys()):
         base, other = baseline[key], candidate[key]
         case = base[0][0].case
@@ -155,14 +159,15 @@ def _pair(
                 unscored.add(group, fmean(is_open))
                 doubts = doubted_runs(base, other, filled, standard, unknown, is_open)
                 in_doubt = means_of([doubt or run for doubt, run in zip(doubts, runs, strict=True)]) or compared
-                doubted.add(group, in_doubt[1] - in_doubt[0])
+                held = extreme(last - first for first, last in (compared, in_doubt))
+                doubted.add(group, held)
                 doubtful.update([group] if any(doubts) else [])
                 for written, arm in zip(lengths, (base, other), strict=True):
                     written.add(group, fmean(len(trial.output) for trial, _ in arm))
                 for tag in case.tags:
-                    slices[tag].add(group, compared[1] - compared[0])
-            for name, score in filled_dimensions(base, filled, unknown):
-                filled_means[f"{DIMENSION_PREFIX}{name}"].append(score)
+                    slices[tag].add(group, held)
+            for name, score in filled_scores(base, filled, unknown):
+                filled_means[name].append(score)
             for name, change in dimension_changes(base, other, filled, standard, unknown).items():
                 dimensions[name].add(group, change)
             lost += _loses_must_pass(base, other, unknown=False)
@@ -177,9 +182,8 @@ def _pair(
             found = known_mean(unknown if score is None else getattr(score, attribute) for _, score in filled)
             if known is not None and found is not None:
                 differences[name].add(group, found - known)
-        broke = [any(score.critical for _, score in arm if score is not None) for arm in (base, other)]
-        worsened += broke[1] and not broke[0]
-        mended += broke[0] and not broke[1]
+        breaks, mends = critical_change(base, other, unknown)
+        worsened, mended = worsened + breaks, mended + mends
     return Pairs(
         composites=tuple(zip(before.means, after.means, strict=True)),
         lengths=tuple(zip(*(written.means for written in lengths), strict=True)),
@@ -290,11 +294,11 @@ def _by_case(trials: Iterable[Trial], standard: Standard, references: References
 
 
 def _loses_must_pass(base: Arm, other: Arm, *, unknown: bool) -> bool:
-    """Whether the candidate fails what must pass; with ``unknown``, also where its runs could not be scored."""
+    """Whether the candidate fails what must pass; with ``unknown``, also where runs of either could not be scored."""
     if MUST_PASS not in base[0][0].case.tags:
         return False
     failures = [
-        sum(_fails(trial) for trial, _ in base),
+        sum(_fails(trial) or (not unknown and score is None) for trial, score in base),
         sum(_fails(trial) or (unknown and score is None) for trial, score in other),
     ]
     return not failures[0] and failures[1] >= min(MUST_PASS_FAILURES, len(other))

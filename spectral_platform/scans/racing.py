@@ -136,8 +136,9 @@ class Race:
             mean = fmean(known)
             if mean < HARMFUL_MEAN or self._is_below(contender, "authority_a", known):
                 return f"On {len(known)} dev cases authority A changes by {mean:+.3f}."
-        if pairs.critical_worsened and mcnemar_exact(pairs.critical_worsened, pairs.critical_mended) < RACE_ALPHA:
-            return f"It newly breaks critical rules on {pairs.critical_worsened} dev cases and mends {pairs.critical_mended}."
+        worsened, mended = pairs.at_best.critical_worsened, pairs.at_best.critical_mended
+        if worsened and mcnemar_exact(worsened, mended) < RACE_ALPHA:
+            return f"It newly breaks critical rules on {worsened} dev cases and mends {mended}."
         return None
 
     def _lower(self, contender: Contender) -> float:

@@ -9,6 +9,7 @@ from statistics import fmean
 
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import CaseScore, References, doubted_composites, paired_composites
+from spectral_platform.evaluations.terms import DIMENSION_PREFIX
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 
@@ -96,13 +97,27 @@ def dimension_changes(base: Arm, other: Arm, filled: Arm, standard: Standard, un
     return changes
 
 
-def filled_dimensions(base: Arm, filled: Arm, unknown: float) -> Iterator[tuple[str, float]]:
-    """The candidate's score in every dimension, run by run; one that is left open counts where the baseline's has one."""
+def filled_scores(base: Arm, filled: Arm, unknown: float) -> Iterator[tuple[str, float]]:
+    """The candidate's quality and dimensions, run by run; a run that is left open counts where the baseline's has a score."""
     for (_, first), (_, second) in zip(base, filled, strict=True):
-        said = first if second is None else second
-        for key, score in said.dimensions.items() if said is not None else ():
+        if (said := first if second is None else second) is None:
+            continue
+        dimensions = {f"{DIMENSION_PREFIX}{key}": score for key, score in said.dimensions.items()}
+        for metric, score in {"quality": said.quality, **dimensions}.items():
             if score is not None:
-                yield key, unknown if second is None else score
+                yield metric, unknown if second is None else score
+
+
+def critical_change(base: Arm, other: Arm, unknown: float) -> tuple[bool, bool]:
+    """Whether the candidate newly breaks a critical rule, and whether it mends one.
+
+    What it leaves open is not mended at its worst. Nor, at its best, is broken anew what the baseline leaves open.
+    """
+    broke = [any(score.critical for _, score in arm if score is not None) for arm in (base, other)]
+    is_known = [all(score is not None for _, score in arm) for arm in (base, other)]
+    breaks = broke[1] and not broke[0] and (is_known[0] or unknown == AT_WORST)
+    mends = broke[0] and not broke[1] and (is_known[1] or unknown == AT_BEST)
+    return breaks, mends
 
 
 def known_mean(values: Iterable[float | None]) -> float | None:

@@ -287,13 +287,14 @@ def _authority(name: str, bounds: Bounds, strictness: Strictness) -> GateResult:
 
 def _critical(pairs: Pairs, strictness: Strictness) -> GateResult:
     p_value = mcnemar_exact(pairs.critical_worsened, pairs.critical_mended)
+    p_at_best = mcnemar_exact(pairs.at_best.critical_worsened, pairs.at_best.critical_mended)
     return GateResult(
         gate=Gate.HARD_CONSTRAINTS,
         name="critical_failures",
         value=p_value,
         threshold=HARM_ALPHA,
         passed=p_value > HARM_ALPHA,
-        harm=p_value <= strictness.harm_alpha,
+        harm=p_at_best <= strictness.harm_alpha,
         detail=(
             f"Critical rules newly broken on {pairs.critical_worsened} cases and mended on {pairs.critical_mended} "
             f"(exact McNemar p = {p_value:.3f})."

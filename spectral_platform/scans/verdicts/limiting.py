@@ -85,6 +85,9 @@ def _mean_limit(check: LimitCheck, pairs: Pairs, bounding: Bounding) -> GateResu
             held = bounding.highest_mean([amount for amount in at_most if amount is not None], constraint.metric, ceiling=ceiling)
             detail += f"{unknown}: at most {ceiling:.4g} each." if unknown else ""
             detail += f" With {1 - bounding.strictness.alpha:.2%} confidence it is at most {held:.4g}."
+    elif amounts and None in amounts:  # which may have taken nothing, or whatever was needed
+        held, harm = fmean(amount or 0.0 for amount in amounts), False
+        detail += f" What {amounts.count(None)} of {len(amounts)} cases took is unknown: it is at least {held:.4g}."
     elif constraint.metric in pairs.filled_means:
         lowest, highest = (found.filled_means[constraint.metric] for found in (pairs, pairs.at_best))
         held, at_best = (lowest, highest) if constraint.operator == ">=" else (highest, lowest)

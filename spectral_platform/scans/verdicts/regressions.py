@@ -56,6 +56,7 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
     tolerated = min(1.0, MOST_SEVERE + noise / 2)
     upper = clopper_pearson_upper(pairs.severe, pairs.cases, strictness.harm_alpha) if pairs.cases else 1.0
     lower = clopper_pearson_lower(pairs.at_best.severe, pairs.cases, strictness.harm_alpha)
+    unknown = f" ({pairs.at_best.severe} by what is known alone)" if pairs.at_best.severe < pairs.severe else ""
     return [
         GateResult(
             gate=Gate.SEVERE_REGRESSIONS,
@@ -65,7 +66,7 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
             passed=upper <= tolerated,
             harm=lower > tolerated,
             detail=(
-                f"{pairs.severe} of {pairs.cases} cases lose {-SEVERE_LOSS} or more: with "
+                f"{pairs.severe} of {pairs.cases} cases lose {-SEVERE_LOSS} or more{unknown}: with "
                 f"{1 - strictness.harm_alpha:.2%} confidence at most {upper:.1%}, and {tolerated:.1%} is tolerated."
             ),
         ),
