@@ -121,7 +121,7 @@ def _enough(name: str, arms: tuple[ToolUse, ToolUse], left_out: str) -> GateResu
         threshold=LEAST_COVERAGE,
         passed=least >= LEAST_COVERAGE,
         harm=False,
-        detail=f"Recordings answer {arms[0].coverage:.0%} of the baseline's tool calls and {arms[1].coverage:.0%} of the "
+        detail=f"Recordings answer {arms[0].coverage:.1%} of the baseline's tool calls and {arms[1].coverage:.1%} of the "
         f"finalist's; {LEAST_COVERAGE:.0%} are needed.{left_out}",
     )
 
@@ -135,6 +135,6 @@ def _alike(name: str, shares: Sequence[float], what: str) -> GateResult:
         threshold=MOST_DIFFERENCE,
         passed=difference <= MOST_DIFFERENCE,
         harm=False,
-        detail=f"The shares of {what} that recordings answer are {100 * difference:.0f} points apart; "
+        detail=f"The shares of {what} that recordings answer are {100 * difference:.1f} points apart; "
         f"{100 * MOST_DIFFERENCE:.0f} are tolerated.",
     )
