@@ -15,6 +15,7 @@ from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdicts.bounding import only_look, plan_strictness
 from spectral_platform.scans.verdicts.gating import Conclusion, conclude
 from spectral_platform.scans.verdicts.verdict import Gate, GateResult
+from spectral_platform.workspaces.policies.autonomy import RIGOR, AutonomyMode
 from spectral_platform.worlds.rules import load_world
 
 
@@ -108,6 +109,18 @@ def test_a_group_of_cases_that_gets_worse_is_found_and_a_small_one_is_not_tested
     assert gate(concluded, "slice:refunds").harm
     assert gate(concluded, "slice:orders").passed
     assert not [result for result in concluded.gates if result.name == "slice:rare"]
+
+
+def test_slices_of_which_there_may_be_many_are_drawn_no_more_often_than_harm_asks() -> None:
+    """The first look of the strictest mode asks for eighteen times as many draws of what is good about a change."""
+    strict = plan_strictness(240, RIGOR[AutonomyMode.BOUNDED_AUTO])[0]
+    change = pairs([0.1, -0.1] * 60, slices={"refunds": [0.1, -0.1] * 20})
+
+    found = gate(conclude(change, STANDARD, seed=1, strictness=strict, draws=2000), "slice:refunds").value
+
+    assert found is not None
+    assert 0.1 < found < 0.9
+    assert found * 2000 == pytest.approx(round(found * 2000), abs=1e-6)
 
 
 def test_noise_in_many_groups_is_no_harm() -> None:

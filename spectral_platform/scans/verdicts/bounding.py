@@ -14,6 +14,7 @@ from spectral_platform.workspaces.policies.autonomy import Rigor
 
 HARM_ALPHA = 0.05
 """One-sided level of harm, and of an effect too small to matter, over all looks."""
+SLICE_PREFIX = "slice:"
 
 
 class Strictness(Value):
@@ -92,15 +93,21 @@ class Bounding:
 
     @cached_property
     def _resampled(self) -> dict[str, Resampled]:
-        draws = draws_at(min(self.strictness.alpha, self.strictness.harm_alpha), self.draws)
-        return resample(self.differences, seed=derive(self.seed, "bound"), draws=draws)
+        return self._resample(self.differences, min(self.strictness.alpha, self.strictness.harm_alpha))
 
     @cached_property
     def _resampled_if_best(self) -> dict[str, Resampled]:
-        if self.if_best is None:
-            return self._resampled
-        draws = draws_at(self.strictness.harm_alpha, self.draws)
-        return resample(self.if_best, seed=derive(self.seed, "bound"), draws=draws)
+        return self._resampled if self.if_best is None else self._resample(self.if_best, self.strictness.harm_alpha)
+
+    def _resample(self, differences: Mapping[str, Sequence[float]], alpha: float) -> dict[str, Resampled]:
+        """Draw for this level; slices, of which there may be many, are only asked for harm."""
+        by_level: dict[float, dict[str, Sequence[float]]] = {alpha: {}, self.strictness.harm_alpha: {}}
+        for name, values in differences.items():
+            by_level[self.strictness.harm_alpha if name.startswith(SLICE_PREFIX) else alpha][name] = values
+        found: dict[str, Resampled] = {}
+        for level, asked in by_level.items():
+            found |= resample(asked, seed=derive(self.seed, "bound"), draws=draws_at(level, self.draws))
+        return found
 
     def bound(self, name: str) -> Bounds:
         """Mean, lower bound at ``alpha``, and upper bound at ``harm_alpha`` with the unknown at its best."""

@@ -15,7 +15,7 @@ from spectral_platform.core.values import Value
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import USUAL_RIGOR
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Bounding, Bounds, Strictness, only_look
+from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, SLICE_PREFIX, Bounding, Bounds, Strictness, only_look
 from spectral_platform.scans.verdicts.coverage import Coverage, coverage_gates
 from spectral_platform.scans.verdicts.labelled import LabelledPairs, human_check
 from spectral_platform.scans.verdicts.lengths import length_covariate
@@ -214,7 +214,7 @@ def _differences(pairs: Pairs) -> dict[str, Sequence[float]]:
         "authority_a": pairs.authority_a,
         "authority_b": pairs.authority_b,
         **{f"dimension:{key}": differences for key, differences in pairs.dimensions.items()},
-        **{f"slice:{tag}": differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE},
+        **{f"{SLICE_PREFIX}{tag}": differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE},
     }
 
 

@@ -6,7 +6,7 @@ where it is harm even if whatever the candidate leaves open speaks for it.
 
 from spectral_platform.scans.pairing import MUST_PASS, SEVERE_LOSS, Pairs
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Bounding, Strictness
+from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, SLICE_PREFIX, Bounding, Strictness
 from spectral_platform.scans.verdicts.verdict import Gate, GateResult
 from spectral_platform.statistics.bounds import clopper_pearson_lower, clopper_pearson_upper
 from spectral_platform.statistics.multiplicity import holm
@@ -90,13 +90,13 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
 def slice_gates(pairs: Pairs, bounding: Bounding) -> list[GateResult]:
     """Gate G6: no group of samples with the same tag gets worse, all groups together at one level (Holm)."""
     slices = {tag: differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE}
-    p_values = {tag: bounding.seeming_p_value(f"slice:{tag}") for tag in slices}
+    p_values = {tag: bounding.seeming_p_value(f"{SLICE_PREFIX}{tag}") for tag in slices}
     seeming = holm(p_values, HARM_ALPHA)
-    worse = holm({tag: bounding.harm_p_value(f"slice:{tag}") for tag in slices}, bounding.strictness.harm_alpha)
+    worse = holm({tag: bounding.harm_p_value(f"{SLICE_PREFIX}{tag}") for tag in slices}, bounding.strictness.harm_alpha)
     return [
         GateResult(
             gate=Gate.SLICES,
-            name=f"slice:{tag}",
+            name=f"{SLICE_PREFIX}{tag}",
             value=p_value,
             threshold=HARM_ALPHA,
             passed=tag not in seeming,
