@@ -209,6 +209,12 @@ CLOSED = {**SCHEMA, "additionalProperties": False}
         ({**CLOSED, "properties": {"answer": {"type": "array", "items": SCHEMA}}}, False),
         ({"type": "object"}, False),
         ({"type": "object", "properties": ["answer"]}, False),
+        ({"type": "string"}, False),
+        ({"anyOf": [CLOSED, CLOSED]}, False),
+        ({**CLOSED, "required": ["answer", "reason"]}, False),
+        ({**CLOSED, "properties": {"answer": {}}}, False),
+        ({**CLOSED, "properties": {"answer": {"type": "array"}}}, False),
+        ({**CLOSED, "properties": {"answer": {"type": ["null", "object"]}}}, False),
     ],
 )
 async def test_only_a_schema_that_lists_and_requires_everything_is_held_to_strictly(

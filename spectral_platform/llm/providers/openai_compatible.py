@@ -24,6 +24,8 @@ STRICT_KEYWORDS = (
     | {"required", "title", "type"}
 )
 """What a schema may say that answers are held to strictly."""
+TYPING_KEYWORDS = {"$ref", "anyOf", "const", "enum", "type"}
+"""Of these it must say one."""
 NEWER_LIMIT = "max_completion_tokens"
 """How reasoning models want the limit of their output to be called; they refuse the older name."""
 
@@ -184,9 +186,14 @@ def _response_format(request: ModelRequest, rung: Rung) -> Any:
 def is_strict(schema: Any) -> bool:
     """Whether a schema is one that OpenAI can hold every answer to; asked to do so by any other, it refuses the request.
 
-    Each object lists all that it may have, and requires it: https://platform.openai.com/docs/guides/structured-outputs
+    An answer is an object. Each object lists all that it may have, and requires just that; each array says of what, and every
+    value its type: https://platform.openai.com/docs/guides/structured-outputs
     """
-    if not isinstance(schema, dict) or not schema.keys() <= STRICT_KEYWORDS:
+    return isinstance(schema, dict) and schema.get("type") == "object" and "anyOf" not in schema and _is_closed(schema)
+
+
+def _is_closed(schema: Any) -> bool:
+    if not isinstance(schema, dict) or not schema.keys() <= STRICT_KEYWORDS or schema.keys().isdisjoint(TYPING_KEYWORDS):
         return False
     properties, definitions = schema.get("properties", {}), schema.get("$defs", {})
     required, choices = schema.get("required", []), schema.get("anyOf", [])
@@ -194,7 +201,12 @@ def is_strict(schema: Any) -> bool:
         return False  # nobody has checked what a config asks for
     if not all(isinstance(part, list) for part in (required, choices)):
         return False
-    is_closed = schema.get("additionalProperties") is False and all(name in required for name in properties)
-    is_object = "properties" in schema or schema.get("type") in ("object", ["object", "null"])
+    types = schema.get("type")
+    types = types if isinstance(types, list) else [types]
+    is_object = "properties" in schema or "object" in types
+    if is_object and (schema.get("additionalProperties") is not False or sorted(map(str, required)) != sorted(properties)):
+        return False
+    if "array" in types and "items" not in schema:
+        return False
     inner = [*properties.values(), *definitions.values(), *choices, *([schema["items"]] if "items" in schema else [])]
-    return (is_closed or not is_object) and all(map(is_strict, inner))
+    return all(map(_is_closed, inner))
