@@ -18,6 +18,7 @@ from spectral_platform.llm.providers.simulator import SimulatorProvider
 from spectral_platform.llm.providers.simulator.concepts import Stance, read_prompt
 from spectral_platform.llm.providers.simulator.models import MODELS
 from spectral_platform.llm.providers.simulator.noise import happens
+from spectral_platform.llm.providers.simulator.reading import read_chat
 from spectral_platform.llm.watermark import is_watermarked, unmarked
 
 BASE = "You are the support agent of a bicycle shop. Help customers with their questions."
@@ -101,6 +102,11 @@ def test_a_behaviour_is_instructed_by_paraphrases_and_not_by_silence(behaviour: 
 
 def test_words_of_an_instruction_spread_over_two_sentences_instruct_nothing() -> None:
     assert read_prompt("Name yourself politely. The source of our success is service.")["cites"] is Stance.SILENT
+
+
+@pytest.mark.parametrize(("question", "situation"), [("Le portail est forgé.", "question"), ("Can I forge a key?", "harmful")])
+def test_a_word_ends_where_its_letters_end_in_any_language(question: str, situation: str) -> None:
+    assert read_chat((Message(role=Role.USER, content=question),)).concern.situation == situation
 
 
 def test_a_negated_instruction_forbids() -> None:

@@ -155,6 +155,8 @@ for _, _sign in _SITUATIONS:
 _SIGNS.Compile()
 _LONGEST_SIGN = 10_000
 """Characters of a question in which signs of its situation are looked for."""
+_FOREIGN_LETTER = re.compile(r"[^\W\x00-\x7f]")
+"""What ends no word, as re2 has it: a gate that is "forgé" is not one that somebody wants to "forge"."""
 _FREQUENT = {
     language: frozenset(words.split())
     for language, words in {
@@ -279,7 +281,7 @@ def _ranked(question: str, documents: list[Document]) -> tuple[Document, ...]:
 
 
 def _situation(question: str) -> Situation:
-    found = _SIGNS.Match(question[:_LONGEST_SIGN])
+    found = _SIGNS.Match(_FOREIGN_LETTER.sub("_", question[:_LONGEST_SIGN]))
     return _SITUATIONS[min(found)][0] if found else Situation.QUESTION
 
 
