@@ -105,8 +105,8 @@ class Race:
         harm = self._harm(contender, pairs)
         if harm is not None:
             contender.drop("harms_authority_a", harm)
-        elif self._is_below(contender, "gain", pairs.composite):
-            contender.drop("no_gain", f"On {pairs.cases} dev cases the composite changes by {fmean(pairs.composite):+.3f}.")
+        elif self._is_below(contender, "gain", known := pairs.at_best.composite):
+            contender.drop("no_gain", f"On {pairs.cases} dev cases the composite changes by {fmean(known):+.3f}.")
 
     def _check_leader(self, contender: Contender) -> None:
         rivals = [other for other in self.alive if other.agent == contender.agent]
@@ -123,8 +123,17 @@ class Race:
     def _check_gain(self, contender: Contender) -> None:
         """What is asked of a candidate when the race is over."""
         pairs = self._pairs.get(contender.position)
-        if pairs is None or not pairs.composite or fmean(pairs.composite) <= 0:
+        if pairs is None or not pairs.composite:
+            contender.drop("unmeasured", "On no dev case there is a composite to compare.")
+            return
+        at_worst, at_best = fmean(pairs.composite), fmean(pairs.at_best.composite)
+        if at_best <= 0:
             contender.drop("no_gain", "On the dev cases the composite does not rise.")
+            return
+        if at_worst <= 0:
+            contender.drop(
+                "unmeasured", f"With what could not be scored the composite changes by {at_worst:+.3f} to {at_best:+.3f}."
+            )
             return
         checks = check_figures(pairs, self.run.standard)
         if broken := next((check.sentence for check in checks if check.is_broken), None):

@@ -40,7 +40,7 @@ def test_a_cluster_of_one_agent_is_not_answered_by_a_candidate_of_another() -> N
     assert is_search_adequate(found(*of_one, contender(6, OTHER)))
 
 
-@pytest.mark.parametrize("fate", ["invalid", "out_of_budget"])
+@pytest.mark.parametrize("fate", ["invalid", "out_of_budget", "unmeasured"])
 def test_what_was_never_compared_is_no_search(fate: str) -> None:
     tried = [contender(position, agent) for position, agent in enumerate((ONE, ONE, ONE, ONE, OTHER))]
 

@@ -19,6 +19,8 @@ from tests.fixtures.llm import PROPOSER, ModelServer
 from tests.scans.workspaces import Scannable, make_scannable, make_scannable_on_endpoint
 from tests.worlds.test_rules import good_answer
 
+REVOKED_AFTER = 400
+"""Calls: the baseline and the search are done, and the race has begun."""
 CREDENTIAL = "AKIA" + "ABCDEFGH" * 2
 
 
@@ -85,6 +87,22 @@ async def test_answers_that_no_database_can_hold_are_scored_all_the_same(
     verdict, _ = await verdict_of(scannable, settings, database_url)
 
     assert verdict["outcome"] == "insufficient_evidence"
+
+
+async def test_a_key_that_is_revoked_in_the_race_says_nothing_of_the_candidates(
+    scannable: Scannable, settings: Settings, database_url: str, model_server: ModelServer
+) -> None:
+    def revoked(number: int, body: dict[str, Any]) -> Response | None:
+        return JSONResponse({"error": {"message": "revoked"}}, status_code=401) if number > REVOKED_AFTER else None
+
+    model_server.fault = revoked
+
+    verdict, report = await verdict_of(scannable, settings, database_url)
+
+    assert verdict["outcome"] == "insufficient_evidence"
+    raced = [candidate["fate"] for candidate in report["candidates"] if candidate["dev"]]
+    assert "no_gain" not in raced
+    assert f"{raced.count('unmeasured')} could not be scored well enough" in " ".join(verdict["reasons"])
 
 
 async def test_an_agent_that_ignores_its_prompt_is_not_improved(

@@ -38,6 +38,8 @@ from spectral_platform.worlds.splits import Split
 
 ADEQUATE_CANDIDATES = 6
 TOP_CLUSTERS = 3
+UNTRIED = frozenset({"invalid", "out_of_budget", "unmeasured"})
+"""Fates that say nothing of what a candidate is worth."""
 
 
 async def safety(run: Run) -> None:
@@ -208,7 +210,7 @@ def is_search_adequate(found: Findings) -> bool:
 
     Where a prompt that asks for everything gained nothing with any agent, the few candidates that were tried on that are enough.
     """
-    valid = [contender for contender in found.contenders if contender.fate not in {"invalid", "out_of_budget"}]
+    valid = [contender for contender in found.contenders if contender.fate not in UNTRIED]
     answered = {(contender.agent.agent_id, contender.candidate.cluster_signature) for contender in valid}
     top = [(agent, cluster.signature) for agent, clusters in found.clusters.items() for cluster in clusters[:TOP_CLUSTERS]]
     enough = len({contender.candidate.key for contender in valid}) >= ADEQUATE_CANDIDATES

@@ -21,6 +21,7 @@ from spectral_platform.scans.verdicts.verdict import Verdict
 FATES = {
     "finalist": "went to the sealed holdout as the finalist",
     "no_gain": "was dropped because it does not help",
+    "unmeasured": "was dropped because too little of it could be scored to say whether it helps",
     "harms_authority_a": "was dropped because it breaks the domain standard",
     "outranked": "was dropped because another candidate is better",
     "invalid": "was refused before it was tried",
@@ -31,6 +32,7 @@ FATES = {
 
 WHAT_THEY_DID = {
     "no_gain": "did not help",
+    "unmeasured": "could not be scored well enough",
     "harms_authority_a": "broke the domain standard",
     "outranked": "came behind another",
     "invalid": "could not be tried",
