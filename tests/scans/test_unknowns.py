@@ -9,7 +9,8 @@ from spectral_platform.evaluations.terms import Constraint
 from spectral_platform.scans.pairing import MUST_PASS, pair
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.verdicts.gating import conclude
-from tests.scans.test_pairing import CHEAP, DIMENSION, STANDARD, silent, trial
+from tests.scans.test_evading import CHEAP, silent
+from tests.scans.test_pairing import DIMENSION, STANDARD, trial
 
 
 def test_a_case_that_the_change_leaves_open_is_not_one_whose_critical_failures_it_mended() -> None:
