@@ -9,28 +9,14 @@ from pydantic import Field
 from spectral_platform.core.values import Value
 from spectral_platform.evaluations.scoring import CaseScore, References, paired_composites
 from spectral_platform.evaluations.terms import AMOUNTS, Statistic
+from spectral_platform.scans.cases import Case
+from spectral_platform.scans.changes import Change, change_of
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
-from spectral_platform.scans.unknowns import (
-    AT_BEST,
-    AT_WORST,
-    Arm,
-    critical_change,
-    dimension_changes,
-    doubted_runs,
-    fill,
-    filled_scores,
-    known_mean,
-    means_of,
-    run_composites,
-    scores_of,
-)
+from spectral_platform.scans.unknowns import AT_BEST, AT_WORST, Arm, means_of, run_composites
 
 SEVERE_LOSS = -0.5
 """A case that loses so much was broken, not merely changed."""
-MUST_PASS = "must_pass"
-"""The tag of samples that no change may break."""
-MUST_PASS_FAILURES = 2
 
 
 class Pairs(Value):
@@ -123,93 +109,102 @@ class Groups:
         return tuple(fmean(values) for values in self._values.values())
 
 
+class Pairing:
+    """Two arms on the same cases, as they come in: what a case says is worked out once, however often the arms are summed up."""
+
+    def __init__(self, standard: Standard, references: References) -> None:
+        self._standard = standard
+        self._references = references
+        self._baseline: dict[str, Arm] = {}
+        self._candidate: dict[str, Arm] = {}
+        self._changes: dict[float, dict[str, Change]] = {AT_WORST: {}, AT_BEST: {}}
+
+    def add(self, baseline: Iterable[Trial], candidate: Iterable[Trial]) -> None:
+        """Take in further cases, each with all of its runs."""
+        for known, arm in zip((self._baseline, self._candidate), only_covered(baseline, candidate), strict=True):
+            known.update(_by_case(arm, self._standard, self._references))
+
+    def pairs(self) -> Pairs:
+        """All cases that both arms ran, as pairs."""
+        pairs = self._sum(AT_WORST)
+        if not (pairs.doubtful or pairs.unscored or pairs.unscored_stimuli):
+            return pairs
+        return pairs.model_copy(update={"if_best": self._sum(AT_BEST)})
+
+    def _sum(self, unknown: float) -> Pairs:
+        before, after, doubted, unscored = Groups(), Groups(), Groups(), Groups()
+        lengths = Groups(), Groups()
+        doubtful = set[str]()
+        authorities = Groups(), Groups()
+        dimensions: dict[str, Groups] = defaultdict(Groups)
+        slices: dict[str, Groups] = defaultdict(Groups)
+        filled_means: dict[str, list[float]] = defaultdict(list)
+        stimuli: list[float] = []
+        changes = list(self._each(unknown))
+        for case, change in changes:
+            group = case.content_group
+            if case.kind == "stimulus":
+                stimuli.append(change.left_open)
+            if change.composites is not None:
+                before.add(group, change.composites[0])
+                after.add(group, change.composites[1])
+                unscored.add(group, change.left_open)
+                doubted.add(group, change.held)
+                doubtful.update([group] if change.is_doubtful else [])
+                for written, length in zip(lengths, change.lengths, strict=True):
+                    written.add(group, length)
+                for tag in case.tags:
+                    slices[tag].add(group, change.held)
+            for name, score in change.filled:
+                filled_means[name].append(score)
+            for name, difference in change.dimensions.items():
+                dimensions[name].add(group, difference)
+            for authority, found in zip(authorities, change.authorities, strict=True):
+                if found is not None:
+                    authority.add(group, found)
+        costs = [change.costs for _, change in changes if change.costs is not None]
+        lost = sum(change.loses_must_pass for _, change in changes)
+        return Pairs(
+            composites=tuple(zip(before.means, after.means, strict=True)),
+            lengths=tuple(zip(*(written.means for written in lengths), strict=True)),
+            doubted=doubted.means if doubtful else (),
+            doubtful=len(doubtful),
+            authority_a=authorities[0].means,
+            authority_b=authorities[1].means,
+            dimensions={name: found.means for name, found in sorted(dimensions.items())},
+            slices={tag: found.means for tag, found in sorted(slices.items())},
+            must_pass_lost=lost,
+            must_pass_unknown=sum(change.may_lose_must_pass for _, change in changes) - lost,
+            unscored=sum(unscored.means),
+            stimuli=len(stimuli),
+            unscored_stimuli=sum(stimuli),
+            critical_worsened=sum(change.worsened for _, change in changes),
+            critical_mended=sum(change.mended for _, change in changes),
+            baseline_means=_means(self._baseline, before.means),
+            candidate_means=_means(self._candidate, after.means),
+            baseline_costs=tuple(cost for cost, _ in costs),
+            candidate_costs=tuple(cost for _, cost in costs),
+            candidate_amounts=_amounts(self._candidate),
+            candidate_ceilings=_ceilings(self._candidate),
+            filled_means={name: fmean(scores) for name, scores in filled_means.items()},
+            baseline_answers=_answers(self._baseline, self._standard),
+            candidate_answers=_answers(self._candidate, self._standard),
+        )
+
+    def _each(self, unknown: float) -> Iterator[tuple[Case, Change]]:
+        known = self._changes[unknown]
+        for key in sorted(self._baseline.keys() & self._candidate.keys()):
+            base = self._baseline[key]
+            if key not in known:
+                known[key] = change_of(base, self._candidate[key], self._standard, self._references, unknown)
+            yield base[0][0].case, known[key]
+
+
 def pair(baseline: Iterable[Trial], candidate: Iterable[Trial], standard: Standard, references: References) -> Pairs:
     """Pair two arms that ran the same cases."""
-    first, second = (_by_case(arm, standard, references) for arm in only_covered(baseline, candidate))
-    pairs = _pair(first, second, standard, references, AT_WORST)
-    if not (pairs.doubtful or pairs.unscored or pairs.unscored_stimuli):
-        return pairs
-    return pairs.model_copy(update={"if_best": _pair(first, second, standard, references, AT_BEST)})
-
-
-def _pair(
-    baseline: Mapping[str, Arm], candidate: Mapping[str, Arm], standard: Standard, references: References, unknown: float
-) -> Pairs:
-    before, after = Groups(), Groups()
-    lengths = Groups(), Groups()
-    doubted, doubtful, unscored = Groups(), set[str](), Groups()
-    differences = {"a": Groups(), "b": Groups()}
-    dimensions: dict[str, Groups] = defaultdict(Groups)
-    slices: dict[str, Groups] = defaultdict(Groups)
-    costs: list[tuple[float, float]] = []
-    filled_means: dict[str, list[float]] = defaultdict(list)
-    stimuli = worsened = mended = lost = unsure = 0
-    unscored_stimuli = 0.0
-    extreme = min if unknown == AT_WORST else max
-    for key in sorted(baseline.keys() & candidate.keys()):
-        base, other = baseline[key], candidate[key]
-        case = base[0][0].case
-        group = case.content_group
-        filled = fill(base, other, standard, references, unknown)
-        if case.kind == "sample":
-            runs, is_open = run_composites(base, other, standard, unknown)
-            if (compared := means_of(runs)) is not None:
-                before.add(group, compared[0])
-                after.add(group, compared[1])
-                unscored.add(group, fmean(is_open))
-                doubts = doubted_runs(base, other, filled, standard, unknown, is_open)
-                in_doubt = means_of([doubt or run for doubt, run in zip(doubts, runs, strict=True)]) or compared
-                held = extreme(last - first for first, last in (compared, in_doubt))
-                doubted.add(group, held)
-                doubtful.update([group] if any(doubts) else [])
-                for written, arm in zip(lengths, (base, other), strict=True):
-                    written.add(group, fmean(len(trial.output) for trial, _ in arm))
-                for tag in case.tags:
-                    slices[tag].add(group, held)
-            for name, score in filled_scores(base, filled, unknown):
-                filled_means[name].append(score)
-            for name, change in dimension_changes(base, other, filled, standard, unknown).items():
-                dimensions[name].add(group, change)
-            lost += _loses_must_pass(base, other, unknown=False)
-            unsure += _loses_must_pass(base, filled, unknown=True)
-            if (costs_of := _costs(base, other)) is not None:
-                costs.append(costs_of)
-        else:
-            stimuli += 1
-            unscored_stimuli += fmean(None in scores for scores in scores_of(base, other))
-        for name, attribute in (("a", "authority_a"), ("b", "authority_b")):
-            known = known_mean(getattr(score, attribute) for _, score in base if score is not None)
-            found = known_mean(unknown if score is None else getattr(score, attribute) for _, score in filled)
-            if known is not None and found is not None:
-                differences[name].add(group, found - known)
-        breaks, mends = critical_change(base, other, unknown)
-        worsened, mended = worsened + breaks, mended + mends
-    return Pairs(
-        composites=tuple(zip(before.means, after.means, strict=True)),
-        lengths=tuple(zip(*(written.means for written in lengths), strict=True)),
-        doubted=doubted.means if doubtful else (),
-        doubtful=len(doubtful),
-        authority_a=differences["a"].means,
-        authority_b=differences["b"].means,
-        dimensions={name: found.means for name, found in sorted(dimensions.items())},
-        slices={tag: found.means for tag, found in sorted(slices.items())},
-        must_pass_lost=lost,
-        must_pass_unknown=unsure - lost,
-        unscored=sum(unscored.means),
-        stimuli=stimuli,
-        unscored_stimuli=unscored_stimuli,
-        critical_worsened=worsened,
-        critical_mended=mended,
-        baseline_means=_means(baseline, before.means),
-        candidate_means=_means(candidate, after.means),
-        baseline_costs=tuple(cost for cost, _ in costs),
-        candidate_costs=tuple(cost for _, cost in costs),
-        candidate_amounts=_amounts(candidate),
-        candidate_ceilings=_ceilings(candidate),
-        filled_means={name: fmean(scores) for name, scores in filled_means.items()},
-        baseline_answers=_answers(baseline, standard),
-        candidate_answers=_answers(candidate, standard),
-    )
+    pairing = Pairing(standard, references)
+    pairing.add(baseline, candidate)
+    return pairing.pairs()
 
 
 def pair_composites(
@@ -291,28 +286,6 @@ def _by_case(trials: Iterable[Trial], standard: Standard, references: References
     for trial in trials:
         grouped[trial.case.key].append((trial, trial.score(standard, references)))
     return {key: tuple(sorted(entries, key=lambda entry: entry[0].repeat)) for key, entries in grouped.items()}
-
-
-def _loses_must_pass(base: Arm, other: Arm, *, unknown: bool) -> bool:
-    """Whether the candidate fails what must pass; with ``unknown``, also where runs of either could not be scored."""
-    if MUST_PASS not in base[0][0].case.tags:
-        return False
-    failures = [
-        sum(_fails(trial) or (not unknown and score is None) for trial, score in base),
-        sum(_fails(trial) or (unknown and score is None) for trial, score in other),
-    ]
-    return not failures[0] and failures[1] >= min(MUST_PASS_FAILURES, len(other))
-
-
-def _fails(trial: Trial) -> bool:
-    """Whether an answer fails anything that it is held to. One that was not scored says nothing."""
-    evaluations = [rule.evaluation for rule in trial.rules] + [dimension.evaluation for dimension in trial.dimensions]
-    return any(evaluation.passed is False for evaluation in evaluations)
-
-
-def _costs(base: Arm, other: Arm) -> tuple[float, float] | None:
-    means = [known_mean(trial.measures.cost_usd for trial, _ in arm) for arm in (base, other)]
-    return None if means[0] is None or means[1] is None else (means[0], means[1])
 
 
 def _amounts(arm: Mapping[str, Arm]) -> dict[str, tuple[float | None, ...]]:

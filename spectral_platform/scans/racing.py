@@ -11,7 +11,7 @@ from statistics import fmean
 from spectral_platform.core.randomness import derive
 from spectral_platform.llm.calling import settle
 from spectral_platform.scans.cases import interleave
-from spectral_platform.scans.pairing import Pairs, pair, pair_composites
+from spectral_platform.scans.pairing import Pairing, Pairs, pair_composites
 from spectral_platform.scans.run import Contender, Run, emit_dropped
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import TrialPlan
@@ -35,6 +35,7 @@ class Race:
         self.run = run
         book = run.material.book
         self.cases = list(interleave(book.select(Split.DEV, "sample"), book.select(Split.DEV, "stimulus")))
+        self._pairings: dict[int, Pairing] = {}
         self._pairs: dict[int, Pairs] = {}
 
     @property
@@ -56,6 +57,7 @@ class Race:
             ]
             for contender, trials in zip(racing, await settle(runs), strict=True):
                 contender.dev_trials += trials
+                self._pairing(contender).add(self.run.baseline_trials(contender.agent, tuple(block)), trials)
             await self._take_out(racing)
 
     async def choose(self) -> None:
@@ -88,10 +90,7 @@ class Race:
 
     async def _take_out(self, racing: Sequence[Contender]) -> None:
         for contender in racing:
-            cases = tuple(self.cases[: len(contender.dev_trials)])
-            baseline, references = self.run.baseline_trials(contender.agent, cases), self.run.found.references
-            pairs = pair(baseline, contender.dev_trials, self.run.standard, references[contender.agent.agent_id])
-            self._pairs[contender.position] = pairs
+            pairs = self._pairs[contender.position] = self._pairing(contender).pairs()
             contender.dev = self._summary(contender, pairs)
             self._check_harm(contender, pairs)
         for contender in racing:
@@ -100,6 +99,10 @@ class Race:
         for contender in racing:
             if not contender.is_alive:
                 await emit_dropped(self.run, contender)
+
+    def _pairing(self, contender: Contender) -> Pairing:
+        references = self.run.found.references[contender.agent.agent_id]
+        return self._pairings.setdefault(contender.position, Pairing(self.run.standard, references))
 
     def _check_harm(self, contender: Contender, pairs: Pairs) -> None:
         harm = self._harm(contender, pairs)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import Measures, References
 from spectral_platform.evaluations.terms import Constraint, Direction, ObjectiveTerm, Statistic
-from spectral_platform.scans.pairing import MUST_PASS, Pairs, pair, pair_composites, screen
+from spectral_platform.scans.changes import MUST_PASS
+from spectral_platform.scans.pairing import Pairs, pair, pair_composites, screen
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.verdicts.gating import conclude
 from spectral_platform.scans.verdicts.verdict import Gate

@@ -11,7 +11,7 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation, Measures, References, RuleEvaluation
 from spectral_platform.evaluations.terms import Direction, ObjectiveTerm
 from spectral_platform.scans.cases import Case
-from spectral_platform.scans.pairing import pair, pair_composites, screen
+from spectral_platform.scans.pairing import Pairing, pair, pair_composites, screen
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.verdicts.gating import conclude, missing_evidence
@@ -91,6 +91,17 @@ def test_repeats_are_averaged_within_their_case() -> None:
 
     assert pairs.composite == (0.25,)
     assert pairs.cases == 1
+
+
+def test_arms_that_come_in_by_blocks_are_paired_as_they_are_at_once() -> None:
+    keys = [f"s{number}" for number in range(24)]
+    arms = [[trial(key, score, repeat=run) for key in keys for run in range(2)] for score in (0.4, 0.9)]
+    arms[1][7] = trial(keys[3], 0.0, repeat=1, status=TrialStatus.UNSCORED)
+
+    pairing = Pairing(STANDARD, References())
+    for start in range(0, len(arms[0]), 8):
+        pairing.add(*(arm[start : start + 8] for arm in arms))
+        assert pairing.pairs() == pair(arms[0][: start + 8], arms[1][: start + 8], STANDARD, References())
 
 
 def test_near_duplicates_are_one_pair_whose_difference_is_their_mean() -> None:

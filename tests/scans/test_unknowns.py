@@ -6,7 +6,8 @@ import pytest
 
 from spectral_platform.evaluations.scoring import Measures, References
 from spectral_platform.evaluations.terms import Constraint
-from spectral_platform.scans.pairing import MUST_PASS, pair
+from spectral_platform.scans.changes import MUST_PASS
+from spectral_platform.scans.pairing import pair
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.scans.verdicts.gating import conclude
 from tests.scans.test_evading import CHEAP, silent

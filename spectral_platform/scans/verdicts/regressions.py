@@ -4,7 +4,8 @@ What must not be seen to get worse passes where no harm is seen at ``HARM_ALPHA`
 where it is harm even if whatever the candidate leaves open speaks for it.
 """
 
-from spectral_platform.scans.pairing import MUST_PASS, SEVERE_LOSS, Pairs
+from spectral_platform.scans.changes import MUST_PASS
+from spectral_platform.scans.pairing import SEVERE_LOSS, Pairs
 from spectral_platform.scans.standard import Standard
 from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, SLICE_PREFIX, Bounding, Strictness
 from spectral_platform.scans.verdicts.verdict import Gate, GateResult
