@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from functools import partial
 from subprocess import CompletedProcess
 
 import pytest
@@ -70,7 +71,10 @@ async def test_a_scan_is_started_with_a_key_shown_and_cancelled(scannable: Scann
 
 async def test_an_interrupted_watcher_leaves_the_scan_running(scannable: Scannable, environment: dict[str, str]) -> None:
     command = (sys.executable, "-m", "spectral_api.cli", "scan", "--settings", SETTINGS, "--watch")
-    watcher = await asyncio.create_subprocess_exec(*command, env=CLEAN | environment, stderr=asyncio.subprocess.PIPE)
+    listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # what runs in the background may be told to ignore it
+    watcher = await asyncio.create_subprocess_exec(
+        *command, env=CLEAN | environment, stderr=asyncio.subprocess.PIPE, preexec_fn=listens
+    )
     assert watcher.stderr is not None
     scan_id = (await watcher.stderr.readline()).decode().split()[1]
     watcher.send_signal(signal.SIGINT)
