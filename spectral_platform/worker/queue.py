@@ -98,9 +98,13 @@ class FairJobs(JobManager):
         return job
 
     async def _find_taken(self, worker_id: int) -> Job | None:
-        """An order that the worker took when the outage began and never heard of: while it lives, nobody else takes that up."""
+        """An order that the worker took when the outage began and never heard of: while it lives, nobody else takes that up.
+
+        A worker takes up one after the other, so that it is none of those that it held before: they may end while it asks.
+        """
+        held = self._held.copy()
         rows = await self.connector.execute_query_all_async(query=_TAKEN, worker_id=worker_id)
-        return next((Job.from_row(row) for row in rows if (row["id"], row["attempts"]) not in self._held), None)
+        return next((Job.from_row(row) for row in rows if (row["id"], row["attempts"]) not in held), None)
 
     async def _fetch(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         if queues is None or list(queues) != [Lane.LONG]:

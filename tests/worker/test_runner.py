@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
 from sqlalchemy import make_url, text
 
 from spectral_platform.core import clock
@@ -295,6 +296,29 @@ async def test_an_order_that_was_taken_up_when_an_outage_began_is_carried_out(
         taken = await queue.job_manager.fetch_job([Lane.SHORT], worker_id)
         assert taken is not None
         assert await office.rows() == [("doing", 0, True)]
+        assert await queue.job_manager.fetch_job([Lane.SHORT], worker_id) is None
+
+
+async def test_an_order_that_ends_while_a_worker_asks_what_it_took_is_not_carried_out_again(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.order("post the letter")
+    async with open_queue(office.url, long_orders_each=1).open_async() as queue:
+        worker_id = await queue.job_manager.register_worker()
+        taken = await queue.job_manager.fetch_job([Lane.SHORT], worker_id)
+        assert taken is not None
+        find = queue.connector.execute_query_all_async
+
+        async def is_away(**asked: Any) -> dict[str, Any]:
+            raise ConnectorException
+
+        async def finds_what_ends_meanwhile(**asked: Any) -> list[dict[str, Any]]:
+            rows = await find(**asked)
+            await queue.job_manager.finish_job(taken, Status.SUCCEEDED, delete_job=True)
+            return rows
+
+        monkeypatch.setattr(queue.connector, "execute_query_one_async", is_away)
+        monkeypatch.setattr(queue.connector, "execute_query_all_async", finds_what_ends_meanwhile)
         assert await queue.job_manager.fetch_job([Lane.SHORT], worker_id) is None
 
 
