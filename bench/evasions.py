@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.machine import Report
-from bench.simulating import DRAWS, Array, Judge, allowed, random_of, simulate
+from bench.simulating import Array, Judge, allowed, random_of, simulate
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.evaluations.dimensions import Dimension
 from spectral_platform.evaluations.evaluators.contains import Contains
@@ -151,10 +151,8 @@ def verdict(world: World, scan: int) -> tuple[float, ...]:
             pair(seen[0], seen[1], STANDARD, References()),
             STANDARD,
             coverage=compare_coverage(*seen),
-            seed=scan,
             strictness=strictness,
             noise=NOISE,
-            draws=DRAWS,
         )
         if concluded.stops or strictness.is_last:
             break

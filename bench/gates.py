@@ -19,7 +19,7 @@ from scipy import stats
 from bench.evasions import report_evasions
 from bench.limits import report_amounts, report_ceilings, report_percentiles
 from bench.machine import Report
-from bench.simulating import DRAWS, Array, Judge, allowed, random_of, simulate
+from bench.simulating import Array, Judge, allowed, random_of, simulate
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise
@@ -117,7 +117,7 @@ def t_accepts(differences: Array, alpha: float) -> bool:
 def compare_rules(scenario: Scenario, scan: int) -> tuple[float, ...]:
     """What the better mean, the t-test and the bound say of one scan."""
     differences = scenario.world(random_of(scenario.name, scenario.cases, scan), scenario.cases)
-    bound = gaffke_lower_bound(differences, ALPHA, seed=scan, draws=DRAWS)
+    bound = gaffke_lower_bound(differences, ALPHA)
     return float(differences.mean() > 0), float(t_accepts(differences, ALPHA)), float(bound > 0)
 
 
@@ -147,7 +147,7 @@ def whole_verdict(world: World, cases: int, noise: float, scan: int) -> tuple[fl
     differences = world(random_of("verdict", cases, scan), cases)
     for strictness in plan_strictness(cases):
         seen = [float(difference) for difference in differences[: strictness.cases]]
-        concluded = conclude(pairs_of(seen), STANDARD, seed=scan, strictness=strictness, noise=noise, draws=DRAWS)
+        concluded = conclude(pairs_of(seen), STANDARD, strictness=strictness, noise=noise)
         if concluded.stops or strictness.is_last:
             break
     outcome, _ = decide(
@@ -177,16 +177,16 @@ def select(gains: Sequence[float], dev: int, holdout: int, scan: int) -> tuple[f
     means = [float((runs(random, shifted(ease, gain), 1) - baseline).mean()) for gain in gains]
     best = int(np.argmax(means))
     sealed = pass_or_fail(random, holdout, gain=gains[best])
-    bound = gaffke_lower_bound(sealed, ALPHA, seed=scan, draws=DRAWS)
+    bound = gaffke_lower_bound(sealed, ALPHA)
     return float(means[best] > 0), float(sealed.mean() > 0), float(bound > 0), float(bound > 0 and gains[best] <= 0)
 
 
 def look_by_look(gain: float, cases: int, scan: int) -> tuple[float, ...]:
     """The bound at the end against the bound at three looks: accepted by each, and the cases that the looks took."""
     differences = pass_or_fail(random_of("looks", str(gain), cases, scan), cases, gain=gain)
-    fixed = gaffke_lower_bound(differences, ALPHA, seed=scan, draws=DRAWS) > 0
+    fixed = gaffke_lower_bound(differences, ALPHA) > 0
     for look in plan_looks(cases, ALPHA):
-        accepted = gaffke_lower_bound(differences[: look.cases], look.alpha, seed=scan, draws=DRAWS) > 0
+        accepted = gaffke_lower_bound(differences[: look.cases], look.alpha) > 0
         if accepted or differences[: look.cases].mean() < 0:
             break
     return float(fixed), float(accepted), float(look.cases)
@@ -196,13 +196,10 @@ def year(alpha: float | None, scan: int) -> tuple[float, ...]:
     """A year of weekly scans, some with a true gain of 15 points: false accepts, accepts, true gains, and those found."""
     random = random_of("year", scan)
     false = found = true = 0
-    for week in range(WEEKS):
+    for _ in range(WEEKS):
         is_true = random.random() < TRUE_SHARE
         differences = pass_or_fail(random, WEEKLY_CASES, gain=0.15 if is_true else 0.0)
-        if alpha is None:
-            accepted = bool(differences.mean() > 0)
-        else:
-            accepted = gaffke_lower_bound(differences, alpha, seed=scan * WEEKS + week, draws=DRAWS) > 0
+        accepted = bool(differences.mean() > 0) if alpha is None else gaffke_lower_bound(differences, alpha) > 0
         true += is_true
         found += is_true and accepted
         false += accepted and not is_true
@@ -218,12 +215,12 @@ def reuse(scan: int, *, candidates: int = 1, reruns_baseline: bool = True) -> tu
     ease = random.beta(*EASE, REUSED_CASES)
     baseline = runs(random, ease, 1)
     accepted = 0
-    for number in range(REUSES):
+    for _ in range(REUSES):
         if reruns_baseline:
             baseline = runs(random, ease, 1)
         tried = [runs(random, ease, 1) for _ in range(candidates)]
         best = max(tried, key=lambda scores: float(scores.mean()))
-        if gaffke_lower_bound(best - baseline, ALPHA, seed=scan * REUSES + number, draws=DRAWS) > 0:
+        if gaffke_lower_bound(best - baseline, ALPHA) > 0:
             accepted += 1
             baseline = best
     return (accepted / REUSES,)
@@ -371,7 +368,7 @@ def main() -> None:
         for name, table in tables.items():
             if asked.only in (None, name):
                 table(pool, scans, judge)
-    print(f"{scans} scans of each scenario, {DRAWS} draws a bound.")
+    print(f"{scans} scans of each scenario.")
     for failure in judge.failures:
         print(f"not as it must be: {failure}")
     raise SystemExit(1 if judge.failures else 0)

@@ -15,11 +15,11 @@ import numpy as np
 from scipy import stats
 
 from bench.machine import Report
-from bench.simulating import DRAWS, Array, Judge, allowed, random_of, simulate
+from bench.simulating import Array, Judge, allowed, random_of, simulate
 from spectral_platform.evaluations.terms import Constraint, Statistic
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdicts.bounding import Bounding, only_look
+from spectral_platform.scans.verdicts.bounding import only_look
 from spectral_platform.scans.verdicts.limiting import limit_gates
 from spectral_platform.scans.verdicts.verdict import GateResult
 from spectral_platform.statistics.bounds import ratio_upper_bound
@@ -30,6 +30,7 @@ CASES = (30, 60, 90, 200)
 LENIENT, USUAL = RIGOR[AutonomyMode.RECOMMEND], RIGOR[AutonomyMode.MANUAL]
 UNLIMITED = Standard(world=load_world("general-agent-conduct@1.0.0"), dimensions=(), terms=(), constraints=())
 CEILINGS = (5, 10, 20)
+DRAWS = 2_000
 CAPPED_FROM = 200_000
 NEARER, FARTHER = 1.25, 1.5
 """Limits that the mean does keep to, as multiples of it."""
@@ -92,7 +93,7 @@ CAPPED = {
 }
 
 
-def one_limit(amounts: Array, value: float, statistic: Statistic, seed: int, *, ceiling: float | None = None) -> GateResult:
+def one_limit(amounts: Array, value: float, statistic: Statistic, *, ceiling: float | None = None) -> GateResult:
     """What gate G5 says of a candidate that took these amounts, of which a request allows at most the ceiling."""
     constraint = Constraint(metric="total_tokens", operator="<=", value=value, statistic=statistic)
     taken = tuple(float(amount) for amount in amounts)
@@ -115,8 +116,7 @@ def one_limit(amounts: Array, value: float, statistic: Statistic, seed: int, *, 
     )
     rigor = LENIENT if len(taken) < USUAL.minimum_pairs else USUAL
     standard = replace(UNLIMITED, constraints=(constraint,))
-    bounding = Bounding(seed=seed, strictness=only_look(len(taken), rigor), differences={}, draws=DRAWS)
-    (result,) = limit_gates(pairs, standard, bounding)
+    (result,) = limit_gates(pairs, standard, only_look(len(taken), rigor))
     return result
 
 
@@ -134,11 +134,11 @@ def mean_on_its_limit(world: Amounts, cases: int, alpha: float, scan: int) -> tu
     """Whether the better mean, both bootstraps and the gate pass a mean that lies on its limit, and one that lies below it."""
     random = random_of("amounts", world.name, cases, scan)
     amounts = world.draw(random, cases)
-    result = one_limit(amounts, 1.0, Statistic.MEAN, scan)
+    result = one_limit(amounts, 1.0, Statistic.MEAN)
     assert result.value is not None
     return (
         float(amounts.mean() < 1),
-        float(ratio_upper_bound(amounts.tolist(), [1.0] * cases, alpha, seed=scan, draws=DRAWS) < 1),
+        float(ratio_upper_bound(amounts.tolist(), [1.0] * cases, alpha) < 1),
         float(studentised(amounts, alpha, random) < 1),
         float(result.passed),
         float(result.value <= NEARER),
@@ -149,8 +149,8 @@ def mean_on_its_limit(world: Amounts, cases: int, alpha: float, scan: int) -> tu
 def mean_below_a_ceiling(world: str, ceiling: int, cases: int, scan: int) -> tuple[float, ...]:
     """Whether the gate passes a mean on its limit that no ceiling is known for, one whose is, and means below their limits."""
     amounts = CAPPED[world, ceiling].draw(random_of("ceilings", world, str(ceiling), cases, scan), cases)
-    unbounded = one_limit(amounts, 1.0, Statistic.MEAN, scan)
-    bounded = one_limit(amounts, 1.0, Statistic.MEAN, scan, ceiling=ceiling)
+    unbounded = one_limit(amounts, 1.0, Statistic.MEAN)
+    bounded = one_limit(amounts, 1.0, Statistic.MEAN, ceiling=ceiling)
     assert bounded.value is not None
     return float(unbounded.passed), float(bounded.passed), *(float(bounded.value <= limit) for limit in (NEARER, FARTHER, 2.0))
 
@@ -159,7 +159,7 @@ def percentile_on_its_limit(cases: int, over: float, scan: int) -> tuple[float, 
     """Whether the percentile as it came out and the gate pass answers of which this share lies above the limit."""
     limit = float(stats.expon.ppf(1 - over))
     answers = exponential(random_of("percentiles", cases, str(over), scan), cases)
-    result = one_limit(answers, limit, Statistic.P95, scan)
+    result = one_limit(answers, limit, Statistic.P95)
     return float(np.quantile(answers, 0.95, method="inverted_cdf") <= limit), float(result.passed), float(result.harm)
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 SEED = 20250701
-DRAWS = 2_000
 
 Array = NDArray[np.float64]
 

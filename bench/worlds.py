@@ -300,7 +300,7 @@ async def _peers(run: Run, survivors: list[Contender], sealed: CaseBook, world: 
         return (0.0,) * 8
     bad = truth_of(world, best.candidate.config, seed).is_bad
     found = np.array(await _differences(run, best, sealed.cases, BASELINE, best.candidate.key[:12], is_verdict=True))
-    lower = gaffke_lower_bound(found.tolist(), ALPHA, seed=derive(seed, "peers"))
+    lower = gaffke_lower_bound(found.tolist(), ALPHA)
     accepts = (True, bool(found.mean() > 0), t_accepts(found, ALPHA), lower > 0)
     return tuple(float(value) for accepted in accepts for value in (accepted, accepted and bad))
 

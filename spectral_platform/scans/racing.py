@@ -8,7 +8,6 @@ that the budget ends early can still be decided.
 from collections.abc import Sequence
 from statistics import fmean
 
-from spectral_platform.core.randomness import derive
 from spectral_platform.llm.calling import settle
 from spectral_platform.scans.cases import interleave
 from spectral_platform.scans.pairing import Pairing, Pairs, pair_composites
@@ -17,12 +16,11 @@ from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import TrialPlan
 from spectral_platform.scans.verdicts.limiting import check_figures
 from spectral_platform.statistics.agreement import mcnemar_exact
-from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
+from spectral_platform.statistics.bounds import fall_p_value, gaffke_lower_bound
 from spectral_platform.worlds.splits import Split
 
 BLOCK = 10
 RACE_ALPHA = 0.20
-RACE_DRAWS = 4_000
 HARM_CASES = 20
 HARMFUL_MEAN = -0.05
 FINALIST = "finalist"
@@ -108,7 +106,7 @@ class Race:
         harm = self._harm(contender, pairs)
         if harm is not None:
             contender.drop("harms_authority_a", harm)
-        elif self._is_below(contender, "gain", known := pairs.at_best.composite):
+        elif _is_below(known := pairs.at_best.composite):
             contender.drop("no_gain", f"On {pairs.cases} dev cases the composite changes by {fmean(known):+.3f}.")
 
     def _check_leader(self, contender: Contender) -> None:
@@ -118,7 +116,7 @@ class Race:
             return
         references = self.run.found.references[contender.agent.agent_id]
         against = pair_composites(leader.dev_trials, contender.dev_trials, self.run.standard, references)
-        if self._is_below(contender, "leader", against):
+        if _is_below(against):
             contender.drop(
                 "outranked", f"Candidate {leader.position} is better by {-fmean(against):.3f} on {len(against)} dev cases."
             )
@@ -146,7 +144,7 @@ class Race:
         known = pairs.at_best.authority_a
         if len(known) >= HARM_CASES:
             mean = fmean(known)
-            if mean < HARMFUL_MEAN or self._is_below(contender, "authority_a", known):
+            if mean < HARMFUL_MEAN or _is_below(known):
                 return f"On {len(known)} dev cases authority A changes by {mean:+.3f}."
         worsened, mended = pairs.at_best.critical_worsened, pairs.at_best.critical_mended
         if worsened and mcnemar_exact(worsened, mended) < RACE_ALPHA:
@@ -156,20 +154,17 @@ class Race:
     def _lower(self, contender: Contender) -> float:
         return float(contender.dev["lower_bound"])
 
-    def _is_below(self, contender: Contender, name: str, differences: Sequence[float]) -> bool:
-        """Whether the differences surely have a mean below 0. Where theirs is not, nothing need be drawn."""
-        if not differences or fmean(differences) >= 0:
-            return False
-        seed = derive(self.run.seed, "race", name, contender.candidate.key)
-        return gaffke_upper_bound(differences, RACE_ALPHA, seed=seed, draws=RACE_DRAWS) < 0
-
     def _summary(self, contender: Contender, pairs: Pairs) -> dict[str, float | int | None]:
-        seed = derive(self.run.seed, "race", "lower", contender.candidate.key)
         return {
             "cases": pairs.cases,
             "mean": fmean(pairs.composite) if pairs.composite else None,
-            "lower_bound": gaffke_lower_bound(pairs.composite, RACE_ALPHA, seed=seed, draws=RACE_DRAWS),
+            "lower_bound": gaffke_lower_bound(pairs.composite, RACE_ALPHA),
             "authority_a": fmean(pairs.authority_a) if pairs.authority_a else None,
             "authority_b": fmean(pairs.authority_b) if pairs.authority_b else None,
             "composite": pairs.candidate_means.get("composite"),
         }
+
+
+def _is_below(differences: Sequence[float]) -> bool:
+    """Whether the differences surely have a mean below 0."""
+    return fall_p_value(differences) < RACE_ALPHA

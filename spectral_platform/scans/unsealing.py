@@ -102,7 +102,6 @@ async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> N
             found.holdout,
             run.standard,
             coverage=compare_coverage(baseline, candidate),
-            seed=run.seed,
             strictness=strictness,
             noise=found.noise.disagreement_of(repeats) if found.noise else 0.0,
             dev_gain=finalist.dev.get("mean"),

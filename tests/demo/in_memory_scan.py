@@ -237,12 +237,11 @@ class Scan:
         base = vectors[config_key(self.baseline)]
         rows = [self._run(candidate.config, case) for case in self.dev]
         change_a = paired(base, rows, "authority_a")
-        seed = derive(self.seed, "race", candidate.key)
-        if criticals(rows) > criticals(base) or gaffke_upper_bound(change_a, 0.2, seed=seed) < 0:
+        if criticals(rows) > criticals(base) or gaffke_upper_bound(change_a, 0.2) < 0:
             return "harms_authority_a"
         best = max(vectors.values(), key=lambda other: mean(self._composites(other)))
         gains = [new - old for new, old in zip(self._composites(rows), self._composites(best), strict=True)]
-        if gaffke_upper_bound(gains, 0.2, seed=seed) < 0:
+        if gaffke_upper_bound(gains, 0.2) < 0:
             return "no_gain"
         vectors[candidate.key] = rows
         return "kept"
@@ -259,12 +258,12 @@ class Scan:
         samples = len(self.cases[Split.HOLDOUT])
         gains = paired(base[:samples], rows[:samples], "composite")
         changes = {"a": paired(base, rows, "authority_a"), "b": paired(base[:samples], rows[:samples], "authority_b")}
-        bound = gaffke_lower_bound(gains, 0.025, seed=derive(self.seed, "G1"))
+        bound = gaffke_lower_bound(gains, 0.025)
         figures = {"pairs": float(samples), "gain": mean(gains), "bound": bound}
         gates = {"G0": samples >= 60, "G1": bound > 0 and mean(gains) >= 0.02}
         for name, change in changes.items():
             tolerance = 0.05 if len(change) >= 160 else 0.10
-            figures[f"bound_{name}"] = gaffke_lower_bound(change, 0.025, seed=derive(self.seed, "G2", name))
+            figures[f"bound_{name}"] = gaffke_lower_bound(change, 0.025)
             gates[f"G2{name}"] = figures[f"bound_{name}"] > -tolerance
         severe = sum(gain <= -0.5 for gain in gains)
         figures |= {"severe": severe, "critical_before": criticals(base), "critical_after": criticals(rows)}

@@ -34,7 +34,7 @@ def test_what_a_change_does_not_tell_of_its_cost_is_held_against_it(silent: int,
     told, untold = Measures(cost_usd=0.0004, latency_ms=10), Measures(latency_ms=10)
     candidate = [replace(trial(key, 0.5), measures=untold if number < silent else told) for number, key in enumerate(keys)]
 
-    concluded = conclude(pair(baseline, candidate, CHEAP, References(cost_usd=0.002)), CHEAP, seed=1, draws=2000)
+    concluded = conclude(pair(baseline, candidate, CHEAP, References(cost_usd=0.002)), CHEAP)
 
     assert concluded.effect.lower_bound > 0
     assert concluded.statistics["doubtful_pairs"] == silent
@@ -74,7 +74,7 @@ def test_a_change_gains_nothing_by_answers_to_which_the_rubric_does_not_apply(ev
     candidate += [replace(silent(trial(key, 0.0)), rules=trial(key, 0.0).rules) for key in keys[:evaded]]
 
     pairs = pair(baseline, candidate, STANDARD, References())
-    gates = {gate.name: gate for gate in conclude(pairs, STANDARD, seed=1, draws=2000).gates}
+    gates = {gate.name: gate for gate in conclude(pairs, STANDARD).gates}
 
     assert gates["composite_lower_bound"].passed
     assert (pairs.doubtful, sorted(pairs.authority_b)[:evaded]) == (evaded, [-0.5] * evaded)
@@ -180,7 +180,7 @@ def test_what_is_unknown_of_a_change_is_no_evidence_of_harm(evaded: int) -> None
     candidate += [replace(silent(trial(key, 0.0)), rules=trial(key, 1.0).rules) for key in keys[:evaded]]
     candidate[:8] = [trial(found.case.key, 0.0, status=TrialStatus.UNSCORED) for found in candidate[:8]]
 
-    gates = conclude(pair(baseline, candidate, GUARDED, References()), GUARDED, seed=1, draws=2000).gates
+    gates = conclude(pair(baseline, candidate, GUARDED, References()), GUARDED).gates
 
     assert not [gate.name for gate in gates if gate.harm]
     assert {"authority_a_lower_bound", "authority_b_lower_bound"} <= {gate.name for gate in gates if not gate.passed}
@@ -194,7 +194,7 @@ def test_a_minimum_is_not_kept_by_evading_it_nor_broken() -> None:
     pairs = pair(baseline, [*evasive, *(trial(key, 0.6) for key in keys[20:])], GUARDED, References())
 
     assert (pairs.candidate_means["dimension:says"], pairs.filled_means["dimension:says"]) == pytest.approx((0.6, 0.45))
-    (kept,) = [gate for gate in conclude(pairs, GUARDED, seed=1, draws=2000).gates if gate.name == "minimum:says"]
+    (kept,) = [gate for gate in conclude(pairs, GUARDED).gates if gate.name == "minimum:says"]
     assert (kept.passed, kept.harm) == (False, False)
     assert kept.value == pytest.approx(0.45)
 

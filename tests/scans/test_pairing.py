@@ -124,7 +124,7 @@ def test_a_broken_critical_rule_zeroes_the_case_and_enough_of_them_reject() -> N
 
     pairs = pair(baseline, candidate, STANDARD, References())
     assert pair_composites(baseline, candidate, STANDARD, References()) == pairs.composite
-    results = conclude(pairs, STANDARD, seed=1).gates
+    results = conclude(pairs, STANDARD).gates
 
     assert pairs.critical_worsened == 10
     critical = next(result for result in results if result.name == "critical_failures")
@@ -137,7 +137,7 @@ def test_a_candidate_that_lifts_the_rubric_and_sinks_the_standard_fails_with_har
     baseline = [trial(key, 0.0, a=1.0) for key in keys]
     candidate = [trial(key, 1.0, a=0.5) for key in keys]
 
-    concluded = conclude(pair(baseline, candidate, STANDARD, References()), STANDARD, seed=1)
+    concluded = conclude(pair(baseline, candidate, STANDARD, References()), STANDARD)
     results, effect = concluded.gates, concluded.effect
 
     assert effect.lower_bound > 0
@@ -153,7 +153,7 @@ def test_an_unchanged_agent_does_not_improve() -> None:
     baseline = [trial(key, float(number % 2)) for number, key in enumerate(keys)]
     candidate = [trial(key, float(number // 2 % 2)) for number, key in enumerate(keys)]
 
-    concluded = conclude(pair(baseline, candidate, STANDARD, References()), STANDARD, seed=1)
+    concluded = conclude(pair(baseline, candidate, STANDARD, References()), STANDARD)
     results, effect = concluded.gates, concluded.effect
 
     assert effect.lower_bound < 0 < effect.upper_bound
@@ -212,8 +212,8 @@ def test_a_minimum_is_a_hard_constraint_of_the_verdict() -> None:
     kept = pair([trial(key, 0.5) for key in keys], [trial(key, 0.95) for key in keys], guarded, References())
     broken = pair([trial(key, 0.95) for key in keys], [trial(key, 0.85) for key in keys], guarded, References())
 
-    (passed,) = [result for result in conclude(kept, guarded, seed=1).gates if result.name == "minimum:says"]
-    (failed,) = [result for result in conclude(broken, guarded, seed=1).gates if result.name == "minimum:says"]
+    (passed,) = [result for result in conclude(kept, guarded).gates if result.name == "minimum:says"]
+    (failed,) = [result for result in conclude(broken, guarded).gates if result.name == "minimum:says"]
 
     assert (passed.passed, passed.threshold) == (True, 0.9)
     assert passed.value == pytest.approx(0.95)

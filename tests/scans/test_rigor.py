@@ -12,7 +12,7 @@ from spectral_platform.changesets.autonomy.bounds import read_proof, reasons_aga
 from spectral_platform.changesets.states import Risk
 from spectral_platform.core.database import Database
 from spectral_platform.scans.outlook import look_ahead
-from spectral_platform.scans.verdicts.bounding import Bounding, Strictness, only_look, plan_strictness
+from spectral_platform.scans.verdicts.bounding import Strictness, only_look, plan_strictness
 from spectral_platform.scans.verdicts.evidence import evidence_level
 from spectral_platform.scans.verdicts.gating import conclude
 from spectral_platform.scans.verdicts.lengths import length_covariate
@@ -51,7 +51,7 @@ def test_a_verdict_that_is_as_strong_as_can_be_keeps_every_bound_and_one_for_peo
     told = {}
     for mode in (AutonomyMode.MANUAL, AutonomyMode.BOUNDED_AUTO):
         rigor = RIGOR[mode]
-        conclusion = conclude(pairs([0.3] * 130), STANDARD, seed=1, strictness=plan_strictness(130, rigor)[-1])
+        conclusion = conclude(pairs([0.3] * 130), STANDARD, strictness=plan_strictness(130, rigor)[-1])
         verdict: dict[str, JsonValue] = {
             "effect": conclusion.effect.model_dump(),
             "evidence_level": "L3",
@@ -70,7 +70,9 @@ def test_confidence_counts_every_look_and_is_none_without_pairs() -> None:
     strict, usual = plan_strictness(60)[-1], only_look(60)
 
     def confidence(changes: list[float], strictness: Strictness) -> float:
-        return Bounding(seed=1, strictness=strictness, differences={"composite": changes}).confidence("composite")
+        found = conclude(pairs(changes), STANDARD, strictness=strictness).statistics["confidence"]
+        assert isinstance(found, float)
+        return found
 
     alone, thrice = confidence(gains, usual), confidence(gains, strict)
 

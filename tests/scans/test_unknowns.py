@@ -25,7 +25,7 @@ def test_a_case_that_the_change_leaves_open_is_not_one_whose_critical_failures_i
     arms["candidate"][:6] = [trial(key, 0.0, status=TrialStatus.UNSCORED) for key in keys[:6]]
 
     pairs = pair(arms["baseline"], arms["candidate"], STANDARD, References())
-    critical = next(gate for gate in conclude(pairs, STANDARD, seed=1, draws=2000).gates if gate.name == "critical_failures")
+    critical = next(gate for gate in conclude(pairs, STANDARD).gates if gate.name == "critical_failures")
 
     assert (pairs.critical_worsened, pairs.critical_mended, pairs.at_best.critical_mended) == (6, 0, 6)
     assert (critical.passed, critical.harm) == (False, False)
@@ -76,7 +76,7 @@ def test_no_upper_bound_lies_below_the_lower_one_where_an_amount_is_unknown_of_t
     baseline = [trial(key, 0.0, a=0.0) for key in keys]
     candidate = [replace(trial(key, 1.0), measures=Measures(latency_ms=10)) for key in keys]
 
-    effect = conclude(pair(baseline, candidate, CHEAP, References(cost_usd=0.002)), CHEAP, seed=1, draws=2000).effect
+    effect = conclude(pair(baseline, candidate, CHEAP, References(cost_usd=0.002)), CHEAP).effect
 
     assert effect.lower_bound <= effect.estimate <= effect.upper_bound
 
@@ -87,7 +87,7 @@ def test_a_limit_on_quality_is_neither_kept_nor_broken_by_what_a_change_evades()
     evasive = [replace(silent(trial(key, 0.0)), rules=trial(key, 1.0).rules) for key in keys[:40]]
 
     pairs = pair([trial(key, 0.4) for key in keys], [*evasive, *(trial(key, 1.0) for key in keys[40:])], limited, References())
-    kept = next(gate for gate in conclude(pairs, limited, seed=1, draws=2000).gates if gate.name == "constraint:quality")
+    kept = next(gate for gate in conclude(pairs, limited).gates if gate.name == "constraint:quality")
 
     assert (kept.passed, kept.harm, kept.value) == (False, False, 0.75)
 
@@ -98,6 +98,6 @@ def test_a_least_amount_is_not_kept_by_telling_only_the_amounts_that_keep_it() -
     untold = [replace(trial(key, 1.0), measures=Measures(latency_ms=10)) for key in keys[:40]]
 
     pairs = pair([trial(key, 0.4) for key in keys], [*untold, *(trial(key, 1.0) for key in keys[40:])], limited, References())
-    kept = next(gate for gate in conclude(pairs, limited, seed=1, draws=2000).gates if gate.name == "constraint:total_tokens")
+    kept = next(gate for gate in conclude(pairs, limited).gates if gate.name == "constraint:total_tokens")
 
     assert (kept.passed, kept.harm, kept.value) == (False, False, 5)

@@ -1,20 +1,16 @@
 """Bounds on paired differences at the level of one look at the holdout."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
 from statistics import fmean
 
-from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.scans.quoting import USUAL_RIGOR
-from spectral_platform.statistics.bounds import DRAWS, Resampled, amount_upper_bound, draws_at, resample
+from spectral_platform.statistics.bounds import gaffke_lower_bound, gaffke_upper_bound
 from spectral_platform.statistics.sequential import LOOKS, plan_looks
 from spectral_platform.workspaces.policies.autonomy import Rigor
 
 HARM_ALPHA = 0.05
 """One-sided level of harm, and of an effect too small to matter, over all looks."""
-SLICE_PREFIX = "slice:"
 
 
 class Strictness(Value):
@@ -80,65 +76,14 @@ class Bounds(Value):
     n: int
 
 
-@dataclass(frozen=True)
-class Bounding:
-    """The bounds of one look on paired differences in [−1, 1], by the name of what differs, drawn from the scan's seed."""
+def bound(differences: Sequence[float], at_best: Sequence[float], strictness: Strictness) -> Bounds:
+    """Bounds on the mean of paired differences in [−1, 1] at the level of one look.
 
-    seed: int
-    strictness: Strictness
-    differences: Mapping[str, Sequence[float]]
-    if_best: Mapping[str, Sequence[float]] | None = None
-    """The same where what the candidate leaves open speaks for it; None where it leaves nothing open."""
-    draws: int = DRAWS
-
-    @cached_property
-    def _resampled(self) -> dict[str, Resampled]:
-        return self._resample(self.differences, min(self.strictness.alpha, self.strictness.harm_alpha))
-
-    @cached_property
-    def _resampled_if_best(self) -> dict[str, Resampled]:
-        return self._resampled if self.if_best is None else self._resample(self.if_best, self.strictness.harm_alpha)
-
-    def _resample(self, differences: Mapping[str, Sequence[float]], alpha: float) -> dict[str, Resampled]:
-        """Draw for this level; slices, of which there may be many, are only asked for harm."""
-        by_level: dict[float, dict[str, Sequence[float]]] = {alpha: {}, self.strictness.harm_alpha: {}}
-        for name, values in differences.items():
-            by_level[self.strictness.harm_alpha if name.startswith(SLICE_PREFIX) else alpha][name] = values
-        found: dict[str, Resampled] = {}
-        for level, asked in by_level.items():
-            found |= resample(asked, seed=derive(self.seed, "bound"), draws=draws_at(level, self.draws))
-        return found
-
-    def bound(self, name: str) -> Bounds:
-        """Mean, lower bound at ``alpha``, and upper bound at ``harm_alpha`` with the unknown at its best."""
-        differences = self.differences[name]
-        return Bounds(
-            mean=fmean(differences) if differences else 0.0,
-            lower=self._resampled[name].lower_bound(self.strictness.alpha),
-            upper=self._resampled_if_best[name].upper_bound(self.strictness.harm_alpha),
-            n=len(differences),
-        )
-
-    def cautious_upper(self, name: str) -> float:
-        """Upper bound of a mean that must not be seen to fall, at ``HARM_ALPHA`` whatever the look.
-
-        A look's own level asks more evidence of harm the earlier it is. To pass there, a change must not even seem to harm.
-        """
-        return self._resampled[name].upper_bound(HARM_ALPHA)
-
-    def highest_mean(self, amounts: Sequence[float], name: str, *, ceiling: float | None = None) -> float:
-        """Upper bound at ``alpha`` of the mean of amounts of at most ``ceiling``; without one nothing bounds them from above."""
-        seed = derive(self.seed, "bound", name)
-        return amount_upper_bound(amounts, self.strictness.alpha, seed=seed, ceiling=ceiling, draws=self.draws)
-
-    def confidence(self, name: str) -> float:
-        """How sure it is that the mean lies above 0, whichever looks there may have been before: Bonferroni over all of them."""
-        return max(0.0, 1 - self.strictness.looks * self._resampled[name].rise_p_value())
-
-    def seeming_p_value(self, name: str) -> float:
-        """One-sided p-value that the differences lie below 0, with the unknown at its worst."""
-        return self._resampled[name].fall_p_value()
-
-    def harm_p_value(self, name: str) -> float:
-        """The same with the unknown at its best: what is not known is no evidence of harm."""
-        return self._resampled_if_best[name].fall_p_value()
+    The lower one at ``alpha``; the upper one, at ``harm_alpha``, of what the differences are with the unknown at its best.
+    """
+    return Bounds(
+        mean=fmean(differences) if differences else 0.0,
+        lower=gaffke_lower_bound(differences, strictness.alpha),
+        upper=gaffke_upper_bound(at_best, strictness.harm_alpha),
+        n=len(differences),
+    )

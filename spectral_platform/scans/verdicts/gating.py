@@ -10,20 +10,19 @@ from statistics import fmean, stdev
 
 from pydantic import JsonValue
 
-from spectral_platform.core.randomness import derive
 from spectral_platform.core.values import Value
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import USUAL_RIGOR
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, SLICE_PREFIX, Bounding, Bounds, Strictness, only_look
+from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Bounds, Strictness, bound, only_look
 from spectral_platform.scans.verdicts.coverage import Coverage, coverage_gates
 from spectral_platform.scans.verdicts.labelled import LabelledPairs, human_check
 from spectral_platform.scans.verdicts.lengths import length_covariate
 from spectral_platform.scans.verdicts.limiting import limit_cases_needed, limit_gates
-from spectral_platform.scans.verdicts.regressions import LEAST_SLICE, dimension_gates, severe_regression_gates, slice_gates
+from spectral_platform.scans.verdicts.regressions import dimension_gates, severe_regression_gates, slice_gates
 from spectral_platform.scans.verdicts.verdict import NO_CHANGE_EFFECT, Effect, Gate, GateResult, Need
 from spectral_platform.statistics.agreement import mcnemar_exact
-from spectral_platform.statistics.bounds import DRAWS, ratio_upper_bound
+from spectral_platform.statistics.bounds import gaffke_lower_bound, ratio_upper_bound, rise_p_value
 from spectral_platform.statistics.power import cases_needed, repeats_needed
 from spectral_platform.workspaces.policies.autonomy import Rigor
 
@@ -109,14 +108,12 @@ def conclude(
     pairs: Pairs,
     standard: Standard,
     *,
-    seed: int,
     strictness: Strictness | None = None,
     noise: float = 0.0,
     dev_gain: float | None = None,
     judge_untrusted: bool = False,
     labelled: LabelledPairs | None = None,
     coverage: Coverage | None = None,
-    draws: int = DRAWS,
 ) -> Conclusion:
     """Every gate on the pairs of one look; without ``strictness`` they are all that there will be.
 
@@ -125,23 +122,23 @@ def conclude(
     recordings answered, where they answer the agent's tools.
     """
     strictness = strictness or only_look(pairs.cases)
-    if_best = None if pairs.if_best is None else _differences(pairs.if_best)
-    if if_best is not None:
-        if_best["composite"] = if_best["doubted"] or if_best["composite"]
-    bounding = Bounding(seed=seed, strictness=strictness, differences=_differences(pairs), if_best=if_best, draws=draws)
-    effect = bounding.bound("composite")
-    authorities = {name: bounding.bound(name) for name in ("authority_a", "authority_b")}
+    at_best = pairs.at_best
+    effect = bound(pairs.composite, at_best.doubted or at_best.composite, strictness)
+    authorities = {
+        "authority_a": bound(pairs.authority_a, at_best.authority_a, strictness),
+        "authority_b": bound(pairs.authority_b, at_best.authority_b, strictness),
+    }
     divergence = authorities["authority_b"].mean - authorities["authority_a"].mean
     transfer = effect.mean / dev_gain if dev_gain and pairs.composite else None
     results = [
         *missing_evidence(pairs, minimum=strictness.minimum_pairs, judge_untrusted=judge_untrusted),
         *coverage_gates(coverage),
-        *_improvement(effect, pairs, bounding),
+        *_improvement(effect, pairs, strictness),
     ]
     results += [_authority(name, bounds, strictness) for name, bounds in authorities.items()]
-    results += [*dimension_gates(standard, bounding), *severe_regression_gates(pairs, strictness, noise=noise)]
-    results += [_critical(pairs, strictness), *limit_gates(pairs, standard, bounding)]
-    results += slice_gates(pairs, bounding)
+    results += [*dimension_gates(pairs, standard, strictness), *severe_regression_gates(pairs, strictness, noise=noise)]
+    results += [_critical(pairs, strictness), *limit_gates(pairs, standard, strictness)]
+    results += slice_gates(pairs, strictness)
     results += _transfer(transfer, divergence)
     checked, human = human_check(labelled, pairs.composite, strictness)
     results += checked
@@ -158,7 +155,7 @@ def conclude(
         "baseline_means": dict(pairs.baseline_means),
         "finalist_means": dict(pairs.candidate_means),
         "severe_regressions": pairs.severe,
-        "cost_ratio_upper_bound": _cost_ratio(pairs, bounding),
+        "cost_ratio_upper_bound": _cost_ratio(pairs, strictness),
         "divergence": divergence,
         "dev_gain": dev_gain,
         "transfer_ratio": transfer,
@@ -167,7 +164,7 @@ def conclude(
         "look": strictness.model_dump(),
         "length": length.model_dump() if length else None,
         "tool_replay": coverage.figures if coverage else None,
-        "confidence": bounding.confidence("composite"),
+        "confidence": _confidence(pairs, strictness),
     }
     return Conclusion(
         strictness=strictness,
@@ -206,19 +203,12 @@ def need(
     )
 
 
-def _differences(pairs: Pairs) -> dict[str, Sequence[float]]:
-    """All that is bounded of a look, by name."""
-    return {
-        "composite": pairs.composite,
-        "doubted": pairs.doubted,
-        "authority_a": pairs.authority_a,
-        "authority_b": pairs.authority_b,
-        **{f"dimension:{key}": differences for key, differences in pairs.dimensions.items()},
-        **{f"{SLICE_PREFIX}{tag}": differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE},
-    }
+def _confidence(pairs: Pairs, strictness: Strictness) -> float:
+    """How sure it is that the composite rises, whichever looks there may have been before: Bonferroni over all of them."""
+    return max(0.0, 1 - strictness.looks * rise_p_value(pairs.composite))
 
 
-def _improvement(effect: Bounds, pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
+def _improvement(effect: Bounds, pairs: Pairs, strictness: Strictness) -> tuple[GateResult, ...]:
     return (
         GateResult(
             gate=Gate.IMPROVEMENT,
@@ -228,7 +218,7 @@ def _improvement(effect: Bounds, pairs: Pairs, bounding: Bounding) -> tuple[Gate
             passed=effect.lower > 0,
             harm=False,
             detail=(
-                f"With {1 - bounding.strictness.alpha:.2%} confidence the composite changes by more than {effect.lower:+.3f}; "
+                f"With {1 - strictness.alpha:.2%} confidence the composite changes by more than {effect.lower:+.3f}; "
                 "it must be above 0."
             ),
         ),
@@ -241,15 +231,15 @@ def _improvement(effect: Bounds, pairs: Pairs, bounding: Bounding) -> tuple[Gate
             harm=False,
             detail=f"The composite changes by {effect.mean:+.3f}; a change below {MEANINGFUL_EFFECT} is not worth making.",
         ),
-        *_doubt(pairs, bounding),
+        *_doubt(pairs, strictness),
     )
 
 
-def _doubt(pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
+def _doubt(pairs: Pairs, strictness: Strictness) -> tuple[GateResult, ...]:
     """Whether the change improves even if what is unknown of one arm alone speaks against it; nothing where all is known."""
     if not pairs.doubtful:
         return ()
-    lower = bounding.bound("doubted").lower
+    lower = gaffke_lower_bound(pairs.doubted, strictness.alpha)
     return (
         GateResult(
             gate=Gate.IMPROVEMENT,
@@ -260,7 +250,7 @@ def _doubt(pairs: Pairs, bounding: Bounding) -> tuple[GateResult, ...]:
             harm=False,
             detail=(
                 f"Of {pairs.doubtful} cases one arm alone tells what it took, or the baseline alone has a score in some "
-                f"dimension. With the other's at its worst the composite changes, with {1 - bounding.strictness.alpha:.2%} "
+                f"dimension. With the other's at its worst the composite changes, with {1 - strictness.alpha:.2%} "
                 f"confidence, by more than {lower:+.3f}; it must be above 0."
             ),
         ),
@@ -334,14 +324,8 @@ def _transfer(ratio: float | None, divergence: float) -> tuple[GateResult, ...]:
     return tuple(results)
 
 
-def _cost_ratio(pairs: Pairs, bounding: Bounding) -> float | None:
+def _cost_ratio(pairs: Pairs, strictness: Strictness) -> float | None:
     if not pairs.baseline_costs or sum(pairs.baseline_costs) <= 0:
         return None
-    ratio = ratio_upper_bound(
-        pairs.candidate_costs,
-        pairs.baseline_costs,
-        bounding.strictness.harm_alpha,
-        seed=derive(bounding.seed, "bound", "cost"),
-        draws=bounding.draws,
-    )
+    ratio = ratio_upper_bound(pairs.candidate_costs, pairs.baseline_costs, strictness.harm_alpha)
     return ratio if math.isfinite(ratio) else None

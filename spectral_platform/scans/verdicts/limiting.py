@@ -10,9 +10,9 @@ from spectral_platform.evaluations.limits import LimitCheck, check_limits
 from spectral_platform.evaluations.terms import P95, Statistic, p95_of
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdicts.bounding import Bounding, Strictness
+from spectral_platform.scans.verdicts.bounding import Strictness
 from spectral_platform.scans.verdicts.verdict import Gate, GateResult
-from spectral_platform.statistics.bounds import cases_for_quantile, quantile_lower_bound, quantile_upper_bound
+from spectral_platform.statistics.bounds import amount_upper_bound, cases_for_quantile, quantile_lower_bound, quantile_upper_bound
 
 
 def check_figures(pairs: Pairs, standard: Standard) -> tuple[LimitCheck, ...]:
@@ -24,7 +24,7 @@ def check_figures(pairs: Pairs, standard: Standard) -> tuple[LimitCheck, ...]:
     )
 
 
-def limit_gates(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[GateResult]:
+def limit_gates(pairs: Pairs, standard: Standard, strictness: Strictness) -> list[GateResult]:
     """What every limit says of one look.
 
     An upper limit of money, time or tokens needs the bound of its figure: one that only came out below the limit would let
@@ -33,9 +33,9 @@ def limit_gates(pairs: Pairs, standard: Standard, bounding: Bounding) -> list[Ga
     results = []
     for check in check_figures(pairs, standard):
         if check.limit.constraint.statistic is Statistic.P95:
-            results.append(_percentile_limit(check, pairs, bounding.strictness))
+            results.append(_percentile_limit(check, pairs, strictness))
         else:
-            results.append(_mean_limit(check, pairs, bounding))
+            results.append(_mean_limit(check, pairs, strictness))
     return results
 
 
@@ -69,7 +69,7 @@ def _lowest(answers: Sequence[float | None], strictness: Strictness) -> float:
     return quantile_lower_bound([-math.inf if answer is None else answer for answer in answers], P95, strictness.harm_alpha)
 
 
-def _mean_limit(check: LimitCheck, pairs: Pairs, bounding: Bounding) -> GateResult:
+def _mean_limit(check: LimitCheck, pairs: Pairs, strictness: Strictness) -> GateResult:
     constraint, held, harm, detail = check.limit.constraint, check.after, check.is_harm, check.sentence
     amounts = pairs.candidate_amounts.get(constraint.metric)
     if amounts and constraint.operator == "<=":
@@ -82,9 +82,9 @@ def _mean_limit(check: LimitCheck, pairs: Pairs, bounding: Bounding) -> GateResu
             detail += f"{unknown}, and nothing bounds it, so that the limit is not shown to be kept."
         else:
             at_most = [ceiling if amount is None else amount for amount in amounts]
-            held = bounding.highest_mean([amount for amount in at_most if amount is not None], constraint.metric, ceiling=ceiling)
+            held = amount_upper_bound([amount for amount in at_most if amount is not None], strictness.alpha, ceiling=ceiling)
             detail += f"{unknown}: at most {ceiling:.4g} each." if unknown else ""
-            detail += f" With {1 - bounding.strictness.alpha:.2%} confidence it is at most {held:.4g}."
+            detail += f" With {1 - strictness.alpha:.2%} confidence it is at most {held:.4g}."
     elif amounts and None in amounts:  # which may have taken nothing, or whatever was needed
         held, harm = fmean(amount or 0.0 for amount in amounts), False
         detail += f" What {amounts.count(None)} of {len(amounts)} cases took is unknown: it is at least {held:.4g}."

@@ -7,9 +7,9 @@ where it is harm even if whatever the candidate leaves open speaks for it.
 from spectral_platform.scans.changes import MUST_PASS
 from spectral_platform.scans.pairing import SEVERE_LOSS, Pairs
 from spectral_platform.scans.standard import Standard
-from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, SLICE_PREFIX, Bounding, Strictness
+from spectral_platform.scans.verdicts.bounding import HARM_ALPHA, Strictness, bound
 from spectral_platform.scans.verdicts.verdict import Gate, GateResult
-from spectral_platform.statistics.bounds import clopper_pearson_lower, clopper_pearson_upper
+from spectral_platform.statistics.bounds import clopper_pearson_lower, clopper_pearson_upper, fall_p_value, gaffke_upper_bound
 from spectral_platform.statistics.multiplicity import holm
 
 PROTECTED_TOLERANCE = 0.10
@@ -17,19 +17,20 @@ MOST_SEVERE = 0.10
 LEAST_SLICE = 20
 
 
-def dimension_gates(standard: Standard, bounding: Bounding) -> list[GateResult]:
+def dimension_gates(pairs: Pairs, standard: Standard, strictness: Strictness) -> list[GateResult]:
     """Gate G3: no dimension of the rubric gets worse; one with a minimum must also be shown to hold."""
     results = []
     for dimension in standard.dimensions:
-        name = f"dimension:{dimension.key}"
-        if not bounding.differences.get(name):
+        differences = pairs.dimensions.get(dimension.key)
+        if not differences:
             continue
-        bounds, cautious = bounding.bound(name), bounding.cautious_upper(name)
+        bounds = bound(differences, pairs.at_best.dimensions[dimension.key], strictness)
+        cautious = gaffke_upper_bound(differences, HARM_ALPHA)
         is_protected = dimension.minimum is not None
         results.append(
             GateResult(
                 gate=Gate.DIMENSIONS,
-                name=name,
+                name=f"dimension:{dimension.key}",
                 value=bounds.lower if is_protected else cautious,
                 threshold=-PROTECTED_TOLERANCE if is_protected else 0.0,
                 passed=cautious >= 0 and (not is_protected or bounds.lower > -PROTECTED_TOLERANCE),
@@ -88,16 +89,16 @@ def severe_regression_gates(pairs: Pairs, strictness: Strictness, *, noise: floa
     ]
 
 
-def slice_gates(pairs: Pairs, bounding: Bounding) -> list[GateResult]:
+def slice_gates(pairs: Pairs, strictness: Strictness) -> list[GateResult]:
     """Gate G6: no group of samples with the same tag gets worse, all groups together at one level (Holm)."""
     slices = {tag: differences for tag, differences in pairs.slices.items() if len(differences) >= LEAST_SLICE}
-    p_values = {tag: bounding.seeming_p_value(f"{SLICE_PREFIX}{tag}") for tag in slices}
+    p_values = {tag: fall_p_value(differences) for tag, differences in slices.items()}
     seeming = holm(p_values, HARM_ALPHA)
-    worse = holm({tag: bounding.harm_p_value(f"{SLICE_PREFIX}{tag}") for tag in slices}, bounding.strictness.harm_alpha)
+    worse = holm({tag: fall_p_value(pairs.at_best.slices[tag]) for tag in slices}, strictness.harm_alpha)
     return [
         GateResult(
             gate=Gate.SLICES,
-            name=f"{SLICE_PREFIX}{tag}",
+            name=f"slice:{tag}",
             value=p_value,
             threshold=HARM_ALPHA,
             passed=tag not in seeming,
