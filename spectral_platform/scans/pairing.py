@@ -19,7 +19,7 @@ SEVERE_LOSS = -0.5
 """A case that loses so much was broken, not merely changed."""
 
 
-class Pairs(Value):
+class Differences(Value):
     """Differences candidate − baseline, one for each content group: repeats are averaged within the case, near-duplicates within
     their group, because neither are independent evidence (Miller 2024, arXiv 2411.00640).
 
@@ -34,16 +34,8 @@ class Pairs(Value):
     counts 0. ``must_pass_lost`` counts the samples tagged `must_pass` that the baseline is known always to pass and the candidate
     fails in two runs, or in its only one; ``must_pass_unknown`` those that it may have lost, because runs were not scored, or not
     in every dimension. ``critical_mended`` are cases of which every run of the candidate is known. ``lengths`` are those of the
-    answers that the composites are of, in characters.
-
-    ``if_best`` are the same pairs with all of that at its best for the candidate, None where nothing is left open: the unknown is
-    no evidence of harm, nor of there being nothing to gain. The truth lies between both (Horowitz and Manski 2000, JASA 95(449)).
-
-    ``filled_means`` are the candidate's means of quality and the dimensions, with what it leaves open. ``candidate_amounts`` are
-    what it took on the samples, by metric: money, time and tokens. None is what is unknown, and ``candidate_ceilings`` are the
-    most that an answer could take, by its request, where that is known of all and was kept. ``baseline_answers`` and
-    ``candidate_answers`` are what the first run of each sample took where a limit is on a percentile of answers, which no mean of
-    several keeps.
+    answers that the composites are of, in characters. ``filled_means`` are the candidate's means of quality and the dimensions,
+    with what it leaves open.
     """
 
     composites: tuple[tuple[float, float], ...]
@@ -61,21 +53,7 @@ class Pairs(Value):
     unscored_stimuli: float
     critical_worsened: int
     critical_mended: int
-    baseline_means: dict[str, float]
-    candidate_means: dict[str, float]
-    baseline_costs: tuple[float, ...]
-    candidate_costs: tuple[float, ...]
-    candidate_amounts: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
-    candidate_ceilings: dict[str, float] = Field(default_factory=dict)
-    baseline_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
-    candidate_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
     filled_means: dict[str, float] = Field(default_factory=dict)
-    if_best: "Pairs | None" = None
-
-    @property
-    def at_best(self) -> "Pairs":
-        """These pairs with what the candidate leaves open at its best."""
-        return self.if_best or self
 
     @property
     def composite(self) -> tuple[float, ...]:
@@ -91,6 +69,40 @@ class Pairs(Value):
     def severe(self) -> int:
         """Sample pairs that lost half a point or more, with what is unknown of them held against the candidate."""
         return sum(difference <= SEVERE_LOSS for difference in self.doubted or self.composite)
+
+
+class BoundedDifferences(Differences):
+    """The differences with what the candidate leaves open at its worst for it, and at its best.
+
+    ``if_best`` are None where nothing is left open: the unknown is no evidence of harm, nor of there being nothing to gain. The
+    truth lies between both (Horowitz and Manski 2000, JASA 95(449)).
+    """
+
+    if_best: Differences | None = None
+
+    @property
+    def at_best(self) -> Differences:
+        """The differences with what the candidate leaves open at its best."""
+        return self.if_best or self
+
+
+class Pairs(BoundedDifferences):
+    """The differences of two arms, and what each arm is by itself.
+
+    ``candidate_amounts`` are what it took on the samples, by metric: money, time and tokens. None is what is unknown, and
+    ``candidate_ceilings`` are the most that an answer could take, by its request, where that is known of all and was kept.
+    ``baseline_answers`` and ``candidate_answers`` are what the first run of each sample took where a limit is on a percentile of
+    answers, which no mean of several keeps.
+    """
+
+    baseline_means: dict[str, float]
+    candidate_means: dict[str, float]
+    baseline_costs: tuple[float, ...]
+    candidate_costs: tuple[float, ...]
+    candidate_amounts: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    candidate_ceilings: dict[str, float] = Field(default_factory=dict)
+    baseline_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
+    candidate_answers: dict[str, tuple[float | None, ...]] = Field(default_factory=dict)
 
 
 class Groups:
@@ -124,14 +136,29 @@ class Pairing:
         for known, arm in zip((self._baseline, self._candidate), only_covered(baseline, candidate), strict=True):
             known.update(_by_case(arm, self._standard, self._references))
 
-    def pairs(self) -> Pairs:
-        """All cases that both arms ran, as pairs."""
-        pairs = self._sum(AT_WORST)
-        if not (pairs.doubtful or pairs.unscored or pairs.unscored_stimuli):
-            return pairs
-        return pairs.model_copy(update={"if_best": self._sum(AT_BEST)})
+    def differences(self) -> BoundedDifferences:
+        """What differs on all cases that both arms ran."""
+        found = self._sum(AT_WORST)
+        is_open = found.doubtful or found.unscored or found.unscored_stimuli
+        return BoundedDifferences.model_construct(**vars(found), if_best=self._sum(AT_BEST) if is_open else None)
 
-    def _sum(self, unknown: float) -> Pairs:
+    def pairs(self) -> Pairs:
+        """The same, and what each arm is by itself."""
+        differences = self.differences()
+        costs = [change.costs for _, change in self._each(AT_WORST) if change.costs is not None]
+        return Pairs.model_construct(
+            **vars(differences),
+            baseline_means=_means(self._baseline, (before for before, _ in differences.composites)),
+            candidate_means=_means(self._candidate, (after for _, after in differences.composites)),
+            baseline_costs=tuple(cost for cost, _ in costs),
+            candidate_costs=tuple(cost for _, cost in costs),
+            candidate_amounts=_amounts(self._candidate),
+            candidate_ceilings=_ceilings(self._candidate),
+            baseline_answers=_answers(self._baseline, self._standard),
+            candidate_answers=_answers(self._candidate, self._standard),
+        )
+
+    def _sum(self, unknown: float) -> Differences:
         before, after, doubted, unscored = Groups(), Groups(), Groups(), Groups()
         lengths = Groups(), Groups()
         doubtful = set[str]()
@@ -162,9 +189,8 @@ class Pairing:
             for authority, found in zip(authorities, change.authorities, strict=True):
                 if found is not None:
                     authority.add(group, found)
-        costs = [change.costs for _, change in changes if change.costs is not None]
         lost = sum(change.loses_must_pass for _, change in changes)
-        return Pairs(
+        return Differences(
             composites=tuple(zip(before.means, after.means, strict=True)),
             lengths=tuple(zip(*(written.means for written in lengths), strict=True)),
             doubted=doubted.means if doubtful else (),
@@ -180,15 +206,7 @@ class Pairing:
             unscored_stimuli=sum(stimuli),
             critical_worsened=sum(change.worsened for _, change in changes),
             critical_mended=sum(change.mended for _, change in changes),
-            baseline_means=_means(self._baseline, before.means),
-            candidate_means=_means(self._candidate, after.means),
-            baseline_costs=tuple(cost for cost, _ in costs),
-            candidate_costs=tuple(cost for _, cost in costs),
-            candidate_amounts=_amounts(self._candidate),
-            candidate_ceilings=_ceilings(self._candidate),
             filled_means={name: fmean(scores) for name, scores in filled_means.items()},
-            baseline_answers=_answers(self._baseline, self._standard),
-            candidate_answers=_answers(self._candidate, self._standard),
         )
 
     def _each(self, unknown: float) -> Iterator[tuple[Case, Change]]:

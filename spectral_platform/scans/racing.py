@@ -10,7 +10,7 @@ from statistics import fmean
 
 from spectral_platform.llm.calling import settle
 from spectral_platform.scans.cases import interleave
-from spectral_platform.scans.pairing import Pairing, Pairs, pair_composites
+from spectral_platform.scans.pairing import Differences, Pairing, pair_composites
 from spectral_platform.scans.run import Contender, Run, emit_dropped
 from spectral_platform.scans.states import Phase
 from spectral_platform.scans.trials import TrialPlan
@@ -34,7 +34,6 @@ class Race:
         book = run.material.book
         self.cases = list(interleave(book.select(Split.DEV, "sample"), book.select(Split.DEV, "stimulus")))
         self._pairings: dict[int, Pairing] = {}
-        self._pairs: dict[int, Pairs] = {}
 
     @property
     def alive(self) -> list[Contender]:
@@ -88,9 +87,9 @@ class Race:
 
     async def _take_out(self, racing: Sequence[Contender]) -> None:
         for contender in racing:
-            pairs = self._pairs[contender.position] = self._pairing(contender).pairs()
-            contender.dev = self._summary(contender, pairs)
-            self._check_harm(contender, pairs)
+            found = self._pairing(contender).differences()
+            contender.dev = _summary(found)
+            _check_harm(contender, found.at_best)
         for contender in racing:
             if contender.is_alive:
                 self._check_leader(contender)
@@ -101,13 +100,6 @@ class Race:
     def _pairing(self, contender: Contender) -> Pairing:
         references = self.run.found.references[contender.agent.agent_id]
         return self._pairings.setdefault(contender.position, Pairing(self.run.standard, references))
-
-    def _check_harm(self, contender: Contender, pairs: Pairs) -> None:
-        harm = self._harm(contender, pairs)
-        if harm is not None:
-            contender.drop("harms_authority_a", harm)
-        elif _is_below(known := pairs.at_best.composite):
-            contender.drop("no_gain", f"On {pairs.cases} dev cases the composite changes by {fmean(known):+.3f}.")
 
     def _check_leader(self, contender: Contender) -> None:
         rivals = [other for other in self.alive if other.agent == contender.agent]
@@ -123,8 +115,8 @@ class Race:
 
     def _check_gain(self, contender: Contender) -> None:
         """What is asked of a candidate when the race is over."""
-        pairs = self._pairs.get(contender.position)
-        if pairs is None or not pairs.composite:
+        pairs = self._pairing(contender).pairs()
+        if not pairs.composites:
             contender.drop("unmeasured", "On no dev case there is a composite to compare.")
             return
         at_worst, at_best = fmean(pairs.composite), fmean(pairs.at_best.composite)
@@ -140,29 +132,39 @@ class Race:
         if broken := next((check.sentence for check in checks if check.is_broken), None):
             contender.drop("breaks_constraint", broken)
 
-    def _harm(self, contender: Contender, pairs: Pairs) -> str | None:
-        known = pairs.at_best.authority_a
-        if len(known) >= HARM_CASES:
-            mean = fmean(known)
-            if mean < HARMFUL_MEAN or _is_below(known):
-                return f"On {len(known)} dev cases authority A changes by {mean:+.3f}."
-        worsened, mended = pairs.at_best.critical_worsened, pairs.at_best.critical_mended
-        if worsened and mcnemar_exact(worsened, mended) < RACE_ALPHA:
-            return f"It newly breaks critical rules on {worsened} dev cases and mends {mended}."
-        return None
-
     def _lower(self, contender: Contender) -> float:
         return float(contender.dev["lower_bound"])
 
-    def _summary(self, contender: Contender, pairs: Pairs) -> dict[str, float | int | None]:
-        return {
-            "cases": pairs.cases,
-            "mean": fmean(pairs.composite) if pairs.composite else None,
-            "lower_bound": gaffke_lower_bound(pairs.composite, RACE_ALPHA),
-            "authority_a": fmean(pairs.authority_a) if pairs.authority_a else None,
-            "authority_b": fmean(pairs.authority_b) if pairs.authority_b else None,
-            "composite": pairs.candidate_means.get("composite"),
-        }
+
+def _summary(found: Differences) -> dict[str, float | int | None]:
+    return {
+        "cases": found.cases,
+        "mean": fmean(found.composite) if found.composites else None,
+        "lower_bound": gaffke_lower_bound(found.composite, RACE_ALPHA),
+        "authority_a": fmean(found.authority_a) if found.authority_a else None,
+        "authority_b": fmean(found.authority_b) if found.authority_b else None,
+        "composite": fmean(after for _, after in found.composites) if found.composites else None,
+    }
+
+
+def _check_harm(contender: Contender, known: Differences) -> None:
+    """Whether it surely harms, or surely gains nothing, by what is known of it."""
+    harm = _harm(known)
+    if harm is not None:
+        contender.drop("harms_authority_a", harm)
+    elif _is_below(known.composite):
+        contender.drop("no_gain", f"On {known.cases} dev cases the composite changes by {fmean(known.composite):+.3f}.")
+
+
+def _harm(known: Differences) -> str | None:
+    if len(known.authority_a) >= HARM_CASES:
+        mean = fmean(known.authority_a)
+        if mean < HARMFUL_MEAN or _is_below(known.authority_a):
+            return f"On {len(known.authority_a)} dev cases authority A changes by {mean:+.3f}."
+    worsened, mended = known.critical_worsened, known.critical_mended
+    if worsened and mcnemar_exact(worsened, mended) < RACE_ALPHA:
+        return f"It newly breaks critical rules on {worsened} dev cases and mends {mended}."
+    return None
 
 
 def _is_below(differences: Sequence[float]) -> bool:
