@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq
-from scipy.special import bdtr, bdtrik, betaincinv
+from scipy.special import bdtr, bdtrik, betaincinv, ndtri
 
 Numbers = NDArray[np.float64]
 
@@ -14,6 +14,7 @@ _NEGLIGIBLE = 1e-12
 """Beside the largest point: such a point moves a bound by less than is told of it."""
 _EXACT = 1e-10
 """How near a bound is to the root that it is, in shares of the interval that it lies in."""
+_LEAST = 1e-16
 _STEP = 0.15
 _PLACES = _STEP * (np.arange(93) + 0.5)
 _SINH, _COSH = np.sinh(_PLACES), np.cosh(_PLACES)
@@ -34,7 +35,8 @@ def gaffke_lower_bound(values: ArrayLike, alpha: float, *, worst: float = -1.0, 
     if width == 0:
         return float(least)
     shares = (points - least) / width
-    bound = brentq(lambda mean: _chance_of_no_gain(shares - mean) - alpha, 0.0, 1.0, xtol=_EXACT)
+    level = ndtri(alpha)  # as quantiles of the normal distribution, chances are nearly straight
+    bound = brentq(lambda mean: ndtri(_between(_chance_of_no_gain(shares - mean))) - level, 0.0, 1.0, xtol=_EXACT)
     return float(np.clip(least + width * bound, worst, best))  # the last digit may lie outside
 
 
@@ -99,6 +101,11 @@ def _with_one_more(values: ArrayLike, worst: float, best: float) -> Numbers:
     if observed.size and not (observed.min() >= worst and observed.max() <= best):
         raise ValueError(f"values lie in [{worst:g}, {best:g}]")
     return np.sort(np.append(observed, worst))
+
+
+def _between(chance: float) -> float:
+    """The chance, where it is 0 or 1 the nearest that has a quantile."""
+    return min(max(chance, _LEAST), 1 - _LEAST)
 
 
 def _turned(values: ArrayLike) -> Numbers:
