@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.hierarchy import average, fcluster
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import squareform
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sklearn.metrics import adjusted_rand_score
 
@@ -149,7 +149,8 @@ def _partition(features: Features, sizes: Places, linked: Places) -> Labels:
 def _link(vectors: Vectors) -> Labels:
     if len(vectors) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
-    labels: Labels = fcluster(average(pdist(vectors, "cosine")), DISTANCE_THRESHOLD, "distance").astype(np.int64) - 1
+    distances = squareform(1 - vectors @ vectors.T, checks=False)  # of unit vectors; rounding may leave a diagonal that is not 0
+    labels: Labels = fcluster(average(distances), DISTANCE_THRESHOLD, "distance").astype(np.int64) - 1
     return labels
 
 
