@@ -5,7 +5,7 @@ from spectral_platform.evaluations.evaluators.subjects import Evaluation
 from spectral_platform.evaluations.scoring import DimensionEvaluation
 from spectral_platform.scans.cases import Case
 from spectral_platform.scans.failures import AGENT_ERROR, SEPARATOR
-from spectral_platform.scans.phases.diagnose import attribute
+from spectral_platform.scans.phases.diagnose import attribute, failed_in
 from spectral_platform.scans.trials import Trial, TrialStatus
 from spectral_platform.worlds.splits import Split
 
@@ -23,6 +23,10 @@ def trial(key: str, *failed: str) -> Trial:
     if AGENT_ERROR in failed:
         return Trial(case=case, repeat=0, status=TrialStatus.AGENT_ERROR, output="", problem="Timed out.")
     return Trial(case=case, repeat=0, status=TrialStatus.ANSWERED, output="There.", dimensions=found)
+
+
+def failed(trials: dict[str, Trial]) -> dict[str, frozenset[str]]:
+    return {key: failed_in(trial) for key, trial in trials.items()}
 
 
 def cluster(criterion: str, *cases: str) -> Cluster:
@@ -46,7 +50,7 @@ def test_each_cluster_says_what_is_mended_what_is_left_and_what_is_broken() -> N
     before = {"a": trial("a", "sources", "tone"), "b": trial("b", "sources"), "c": trial("c", AGENT_ERROR), "d": trial("d")}
     after = {"a": trial("a", "tone"), "b": trial("b", "sources"), "c": trial("c"), "d": trial("d", "tone")}
 
-    rows = {row["signature"]: row for row in attribute(clusters, before, after)}
+    rows = {row["signature"]: row for row in attribute(clusters, failed(before), failed(after))}
 
     told = {name: tuple(row[key] for key in ("cases", "mended", "still_failing", "broken")) for name, row in rows.items()}
     assert told == {"sources": (2, 1, 1, 0), "tone": (1, 0, 1, 1), AGENT_ERROR: (1, 1, 0, 0)}

@@ -1,7 +1,7 @@
 """Diagnose: what the finalist mended and broke, cluster by cluster, on cases that may be shown."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from pydantic import JsonValue
 
@@ -26,10 +26,12 @@ async def diagnose(run: Run) -> None:
     except (BudgetExhausted, OutOfTime):
         await run.emit("diagnosis_cut_short", "The budget is spent; attribution covers the cases that were run.", level="warning")
     baseline = run.found.baseline[finalist.agent.agent_id]
-    run.found.attribution = attribute(run.found.clusters[finalist.agent.agent_id], baseline, finalist.train)
-    broken = [key for key, trial in finalist.train.items() if _failed(trial) and not _failed(baseline[key])]
+    before = {key: failed_in(baseline[key]) for key in finalist.train}
+    after = {key: failed_in(trial) for key, trial in finalist.train.items()}
+    run.found.attribution = attribute(run.found.clusters[finalist.agent.agent_id], before, after)
+    broken = [key for key, failed in after.items() if failed and not before[key]]
     run.found.newly_failing = len(broken)
-    new = Counter(criterion for key, trial in finalist.train.items() for criterion in _failed(trial) - _failed(baseline[key]))
+    new = Counter(criterion for key, failed in after.items() for criterion in failed - before[key])
     mended = sum(int(row["mended"]) for row in run.found.attribution)
     await run.emit(
         "diagnosed",
@@ -42,22 +44,19 @@ async def diagnose(run: Run) -> None:
 
 
 def attribute(
-    clusters: Sequence[Cluster], baseline: Mapping[str, Trial], finalist: Mapping[str, Trial]
+    clusters: Sequence[Cluster], before: Mapping[str, Set[str]], after: Mapping[str, Set[str]]
 ) -> list[dict[str, str | int]]:
     """Of each cluster how many training cases the finalist mends, how many still fail so, and how many newly do.
 
-    A case is mended when none of what failed in it as the cluster does fails any more, and broken when it fails so only now.
+    ``before`` and ``after`` say which criteria the baseline and the finalist fail, by case. A case is mended when none of what
+    failed in it as the cluster does fails any more, and broken when it fails so only now.
     """
     rows: list[dict[str, str | int]] = []
     for cluster in clusters:
-        members = {case_of(key) for key in cluster.members} & finalist.keys()
+        members = {case_of(key) for key in cluster.members} & after.keys()
         criteria = set(cluster.fingerprint)
-        still = {key for key in members if (_failed(finalist[key]) & criteria if criteria else _failed(finalist[key]))}
-        broken = [
-            key
-            for key in finalist.keys() - members
-            if (_failed(finalist[key]) & criteria) and not (_failed(baseline[key]) & criteria)
-        ]
+        still = {key for key in members if (after[key] & criteria if criteria else after[key])}
+        broken = [key for key in after.keys() - members if after[key] & criteria and not before[key] & criteria]
         rows.append(
             {
                 "signature": cluster.signature,
@@ -71,8 +70,9 @@ def attribute(
     return rows
 
 
-def _failed(trial: Trial) -> set[str]:
-    return {failure.criterion for failure in (*failures_of(trial), *detected_in(trial))}
+def failed_in(trial: Trial) -> frozenset[str]:
+    """The criteria that the trial's answer fails, and what detectors find in it."""
+    return frozenset(failure.criterion for failure in (*failures_of(trial), *detected_in(trial)))
 
 
 def _promised(run: Run) -> dict[str, JsonValue]:
