@@ -54,7 +54,6 @@ async def record_clusters(
         cluster.unseen_scans = 0
         point = TrendPoint(scan_id=scan_id, at=now, size=finding.size, share=finding.share)
         cluster.trend = (*cluster.trend, point)[-LONGEST_TREND:]
-        await _record_failures(session, cluster, finding.failures, scan_id)
         session.add(
             ClusterSighting(
                 workspace_id=caller.workspace,
@@ -66,11 +65,19 @@ async def record_clusters(
         )
         found.append(cluster)
     await session.flush()
+    placed = [
+        (failure.home or cluster.id, failure)
+        for cluster, finding in zip(found, findings, strict=True)
+        for failure in finding.failures
+    ]
+    await _clear(session, caller, {*(cluster.id for cluster in found), *(home for home, _ in placed)})
+    await _record_failures(session, caller, placed, scan_id)
     return found
 
 
 async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFinding, scan_id: UUID) -> FailureCluster:
     cluster = FailureCluster(
+        id=clock.new_id(),
         workspace_id=caller.workspace,
         agent_id=finding.agent_id,
         signature=finding.signature,
@@ -83,7 +90,6 @@ async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFind
         **_figures(finding),
     )
     session.add(cluster)
-    await session.flush()
     await publish(session, cluster_seen(caller, cluster, scan_id, "opened"))
     return cluster
 
@@ -111,41 +117,38 @@ def _figures(finding: ClusterFinding) -> dict[str, Any]:
     return {name: getattr(finding, name) for name in ClusterFinding.model_fields.keys() - _OF_THE_CLUSTER}
 
 
-async def _record_failures(
-    session: AsyncSession, cluster: FailureCluster, failures: Sequence[FailureFinding], scan_id: UUID
-) -> None:
-    """Keep the failures of this scan, and of earlier ones what happened in traces, which no later scan may look at again.
+async def _clear(session: AsyncSession, caller: Caller, clusters: Collection[UUID]) -> None:
+    """Forget the failures of earlier scans, except what happened in traces, which no later scan may look at again.
 
-    What a person put here stays too: it is what later failures are recognised by. A trace that is gone has no failures.
+    What a person put here stays too: it is what later failures are recognised by.
     """
-    homes = {cluster.id, *(failure.home for failure in failures if failure.home)}
     await session.execute(
         delete(ClusterFailure).where(
-            ClusterFailure.workspace_id == cluster.workspace_id,
-            ClusterFailure.cluster_id.in_(homes),
+            ClusterFailure.workspace_id == caller.workspace,
+            ClusterFailure.cluster_id.in_(clusters),
             ClusterFailure.trace_id.is_(None),
             ~ClusterFailure.is_pinned,
         )
     )
-    traces = {failure.trace_id for failure in failures if failure.trace_id}
-    present = set(
-        await session.scalars(
+
+
+async def _record_failures(
+    session: AsyncSession, caller: Caller, placed: Sequence[tuple[UUID, FailureFinding]], scan_id: UUID
+) -> None:
+    """Keep the failures of this scan, each in its cluster. A trace that is gone has no failures."""
+    traces = {failure.trace_id for _, failure in placed if failure.trace_id}
+    if traces:
+        present = await session.scalars(
             select(Trace.trace_id)
-            .where(Trace.workspace_id == cluster.workspace_id, Trace.trace_id.in_(traces))
+            .where(Trace.workspace_id == caller.workspace, Trace.trace_id.in_(traces))
             .with_for_update(key_share=True, read=True)
         )
-    )
+        traces = set(present)
+    found_at = {"workspace_id": caller.workspace, "scan_id": scan_id, "seen_at": clock.now()}
     rows = [
-        failure.model_dump(exclude={"home"})
-        | {
-            "id": clock.new_id(),
-            "workspace_id": cluster.workspace_id,
-            "cluster_id": failure.home or cluster.id,
-            "scan_id": scan_id,
-            "seen_at": clock.now(),
-        }
-        for failure in failures
-        if failure.trace_id is None or failure.trace_id in present
+        failure.model_dump(exclude={"home"}) | found_at | {"id": clock.new_id(), "cluster_id": cluster_id}
+        for cluster_id, failure in placed
+        if failure.trace_id is None or failure.trace_id in traces
     ]
     statement = insert(ClusterFailure)
     told = ("likeness", "criterion", "feedback", "severity", "scan_id", "seen_at")
