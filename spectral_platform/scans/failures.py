@@ -1,7 +1,7 @@
 """Failures of answers and of traces: what clusters are made of and proposals learn from."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import orjson
 from pydantic import Field
@@ -136,10 +136,16 @@ def tokens_of(found: Detection) -> tuple[str, ...]:
     return tuple(f"{name}:{value}" for name, value in known.items() if value)
 
 
-def as_clustered(failures: Iterable[FailedCriterion], traffic: Iterable[TraceFailure], cases: dict[str, Case]) -> list[Failure]:
+def as_clustered(
+    failures: Iterable[FailedCriterion],
+    traffic: Iterable[TraceFailure],
+    cases: Mapping[str, Case],
+    instructions: Mapping[str, str],
+) -> list[Failure]:
     """Failures of cases and of traces as clustering sees them: first what went wrong, then what was asked or commented.
 
-    What traces were asked is left out: traffic asks the same again and again, and would be grouped by that.
+    What traces were asked is left out: traffic asks the same again and again, and would be grouped by that. ``instructions`` say
+    what each criterion asks of an answer.
     """
     return [
         *(
@@ -147,6 +153,7 @@ def as_clustered(failures: Iterable[FailedCriterion], traffic: Iterable[TraceFai
                 key=failure.key,
                 text=f"{failure.feedback}\n{cases[failure.case_key].text[:_QUESTION]}",
                 fingerprint=(failure.criterion, *failure.tokens),
+                asked=instructions.get(failure.criterion, ""),
                 severity=max(0.0, min(1.0, failure.severity)),
             )
             for failure in failures
@@ -156,6 +163,7 @@ def as_clustered(failures: Iterable[FailedCriterion], traffic: Iterable[TraceFai
                 key=failure.key,
                 text=f"{failure.feedback}\n{failure.comment}",
                 fingerprint=(failure.criterion, *failure.tokens),
+                asked=instructions.get(failure.criterion, ""),
                 severity=max(0.0, min(1.0, failure.severity)),
             )
             for failure in traffic

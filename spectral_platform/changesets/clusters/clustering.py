@@ -10,6 +10,7 @@ The same failures give the same clusters, whatever their order. Imported by work
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from textwrap import shorten
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +42,7 @@ _MOST_LINKED = 3_000
 """Linkage is quadratic in the rows; those beyond join the nearest cluster."""
 _NEAREST_COSINE = 0.3
 _REFITS = 3
+_LONGEST_LABEL = 140
 
 
 Labels = NDArray[np.int64]
@@ -50,6 +52,7 @@ _UNCLUSTERED = -1
 class Cluster(Value):
     """Failures that share a cause. ``share`` is of all failures, with its 95 % Wilson interval.
 
+    ``label`` quotes no failure, for it goes wherever the cluster is named; ``description`` does.
     ``signature`` depends on the content alone, so that the same cluster of another run has the same. ``medoids`` are
     up to three typical cases. ``stability`` is the mean Jaccard overlap with the best match in refits on 80 % of the
     failures, None where there are too few to refit.
@@ -230,10 +233,9 @@ def _describe(
     if signature in taken:
         signature = _signature(*common, "|", *sorted(terms), "|", medoid.masked, *medoid.fingerprint)
     quote = " ".join(medoid.failures[0].text.partition("\n")[0].split())
-    headline = ", ".join(terms) or "no description"
     return Cluster(
         signature=signature,
-        label=f"{common[0]}: {headline}" if common else headline,
+        label=_label(members, common, terms),
         description=f"{len(members)} of {total} failures, such as: {quote[:300] or 'no description'}",
         members=tuple(failure.key for failure in members),
         medoids=tuple(rows[place].failures[0].key for place in typical[:3]),
@@ -244,6 +246,14 @@ def _describe(
         severity=sum(failure.severity for failure in members) / len(members),
         stability=stability,
     )
+
+
+def _label(members: Sequence[Failure], common: Sequence[str], terms: Sequence[str]) -> str:
+    """What most of them fail, and what that asks for; where nothing says so, what else they have in common."""
+    failed, count = Counter((failure.fingerprint[:1], failure.asked) for failure in members).most_common(1)[0]
+    criterion, asked = failed if 2 * count >= len(members) else ((), "")
+    told = asked or ", ".join((*(token for token in common if token not in criterion), *terms)) or "no description"
+    return shorten(": ".join((*criterion, told)), _LONGEST_LABEL, placeholder=" …")
 
 
 def _signature(*parts: str) -> str:

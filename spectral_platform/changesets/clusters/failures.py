@@ -12,12 +12,14 @@ class Failure(Value):
 
     ``key`` names it and is its finder's. Of ``text`` only the first line is quoted; the others are there to be compared.
     ``fingerprint`` holds what is known, such as the failing criterion, the tool and the class of the error, the criterion first;
-    ``severity`` is the loss in [0, 1].
+    ``asked`` is what its criterion asks of an answer, in words made for people; empty where nothing says so. ``severity`` is the
+    loss in [0, 1].
     """
 
     key: str
     text: str
     fingerprint: tuple[str, ...] = ()
+    asked: str = ""
     severity: float = Field(default=1.0, ge=0, le=1)
 
 

@@ -17,7 +17,8 @@ async def cluster(run: Run) -> None:
     cases = {case.key: case for case in run.material.book.select(Split.TRAIN)}
     for agent in run.settings.agents:
         in_cases, in_traces = run.found.failures[agent.agent_id], run.found.traffic_of(agent).failures
-        clustering = await asyncio.to_thread(cluster_failures, as_clustered(in_cases, in_traces, cases))
+        failures = as_clustered(in_cases, in_traces, cases, run.standard.instructions())
+        clustering = await asyncio.to_thread(cluster_failures, failures)
         run.found.clusters[agent.agent_id] = tuple(
             found for found in clustering.clusters if not cases.keys().isdisjoint(map(case_of, found.members))
         )

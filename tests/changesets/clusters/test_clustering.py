@@ -173,6 +173,27 @@ def test_the_most_harmful_cluster_comes_first() -> None:
     assert (first.fingerprint, second.fingerprint) == (("b",), ("a",))
 
 
+def test_a_cluster_is_called_by_what_its_criterion_asks_for() -> None:
+    asked = "Name the source of every answer."
+    failures = [Failure(key=f"c{n}", text="No source for Ms Meier", fingerprint=("sources",), asked=asked) for n in range(9)]
+    (cluster,) = cluster_failures(failures).clusters
+    assert cluster.label == "sources: Name the source of every answer."
+
+
+def test_a_cluster_of_which_nothing_says_what_is_asked_is_called_by_what_is_known_of_it() -> None:
+    known = ("trace:error", "error:timeout", "tool:billing")
+    (cluster,) = cluster_failures(
+        [Failure(key=f"c{n}", text="The ledger was silent", fingerprint=known) for n in range(9)]
+    ).clusters
+    assert cluster.label == "trace:error: error:timeout, tool:billing, ledger, silent"
+
+
+def test_a_cluster_that_fails_nothing_in_common_is_called_by_its_words() -> None:
+    causes = ("facts", "tone", "sources")
+    failures = [Failure(key=cause, text="Brusque reply", fingerprint=(cause,), asked=f"Mind the {cause}.") for cause in causes]
+    assert {cluster.label for cluster in cluster_failures(failures).clusters} == {"brusque, reply"}
+
+
 def test_masking_hides_what_differs_between_cases() -> None:
     first = mask('Order 4711 of a.b@c.de: "blue  shoes" at https://x.y/z?q=1 was  LATE by 2.5 days')
     second = mask('order 12 of zoe@example.org: "a lamp" at http://u.v was late by 13 days')

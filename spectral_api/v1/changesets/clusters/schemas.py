@@ -19,7 +19,7 @@ class Cluster(Output):
 
     cluster_id: UUID = Field(description="The cluster; the same in every scan that sees it.")
     agent_id: UUID | None = Field(description="The agent that fails so; null = it is gone, or was not kept then.")
-    label: str = Field(description=LABEL, examples=["cites_source: refund, article"])
+    label: str = Field(description=LABEL, examples=["sources: Name the source of every answer."])
     description: str = Field(description="How many failures there are, and a typical one.")
     signature: str = Field(description="What makes it the same cluster in another scan.")
     size: int = Field(description="Failed training cases and traces in it.")
