@@ -69,8 +69,8 @@ async def propose(
     simulated: bool,
     clusters: Sequence[ClusterFinding],
     reason: str | None = None,
-) -> Changeset:
-    """Make a scan's changeset in the status that its outcome calls for.
+) -> UUID:
+    """Make a scan's changeset in the status that its outcome calls for, and answer its id.
 
     An improvement changes something, a validation nothing, and a rejected trade-off gives the ``reason`` that ends its decision
     log. Insufficient evidence makes no changeset. Anything else is a mistake of the scan's and a ``ValueError``.
@@ -109,7 +109,7 @@ async def propose(
     ):
         order = DecideChangeset(account_id=caller.account_id, workspace_id=caller.workspace, changeset_id=changeset.id)
         await enqueue(session, order)
-    return await queries.get_changeset(session, caller, changeset.id)
+    return changeset.id
 
 
 async def accept_changeset(session: AsyncSession, caller: Caller, changeset_id: UUID, *, reason: str | None = None) -> Changeset:

@@ -90,7 +90,7 @@ async def make_changeset(
     """A changeset of a scan of its own; the scan is Spectral's work, not a person's."""
     caller = system_caller(person.account_id, person.workspace_id)
     async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
-        changeset = await propose(
+        return await propose(
             session,
             caller,
             scan_id=uuid4(),
@@ -105,7 +105,6 @@ async def make_changeset(
             clusters=await carry(session, caller, clusters),
             reason=reason,
         )
-        return changeset.id
 
 
 async def proposed(database: Database, person: Person) -> tuple[dict[str, Any], UUID]:

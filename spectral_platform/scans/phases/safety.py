@@ -53,7 +53,7 @@ async def safety(run: Run) -> None:
         changeset_id = None
         clusters = await carry(session, caller, _cluster_findings(run))
         if verdict.outcome is not Outcome.INSUFFICIENT_EVIDENCE:
-            changeset = await changesets.propose(
+            changeset_id = await changesets.propose(
                 session,
                 caller,
                 scan_id=run.tenant.scan_id,
@@ -68,7 +68,6 @@ async def safety(run: Run) -> None:
                 clusters=clusters,
                 reason=" ".join(verdict.reasons) if verdict.outcome is Outcome.REJECTED_TRADEOFF else None,
             )
-            changeset_id = changeset.id
         else:  # no changeset, but what was found is worth having
             await record_clusters(session, caller, scan_id=run.tenant.scan_id, findings=clusters)
         await settle_unseen(
