@@ -1,6 +1,7 @@
 """`groundedness`: what the answer says is found in the case's context, measured by n-gram support."""
 
-from itertools import pairwise
+from collections.abc import Iterable, Sequence, Set
+from itertools import filterfalse, pairwise
 from typing import Literal
 
 import re2
@@ -8,10 +9,11 @@ from pydantic import Field
 
 from spectral_platform.core.remembering import remembered
 from spectral_platform.core.values import Value
-from spectral_platform.evaluations.evaluators.ngrams import folded_words
+from spectral_platform.evaluations.evaluators.ngrams import answered_words, folded_words
 from spectral_platform.evaluations.evaluators.subjects import Evaluation, Subject
 
 EVALUATOR = "groundedness@1"
+Ngram = str | tuple[str, str]
 
 _SENTENCE = re2.compile(r"[^.!?\n]+(?:[.!?]+[^\s.!?][^.!?\n]*)*[.!?]*")
 _STOP_WORDS = frozenset(
@@ -40,22 +42,37 @@ class Groundedness(Value):
         """
         if not (subject.context or "").strip():
             return Evaluation.not_applicable(EVALUATOR, "The case has no context to rest on.")
-        context, asked, claimed = (_content_ngrams(text) for text in (subject.context or "", subject.input, subject.output))
+        given, claimed = _given(subject.context or "", subject.input), _claimed(subject.output)
         if not claimed:
             return Evaluation.failure(EVALUATOR, "The answer must state what the given context says.")
-        score = (len(claimed) - len(claimed - context - asked)) / len(claimed)
+        score = len(claimed & given) / len(claimed)
         if score >= self.threshold:
             return Evaluation.success(EVALUATOR, score=score)
-        unsupported = []
-        for match in _SENTENCE.finditer(subject.output):
-            claims = _content_ngrams(match.group())
-            if claims and (len(claims) - len(claims - context - asked)) / len(claims) < self.threshold:
-                unsupported.append(match.group().strip())
+        unsupported = [
+            sentence
+            for sentence, claims in _sentences(subject.output)
+            if claims and len(claims & given) / len(claims) < self.threshold
+        ]
         feedback = "The answer must rest only on the given context and must not add facts that the context does not state."
         return Evaluation.failure(EVALUATOR, feedback, score=score, evidence=tuple(unsupported[:5]))
 
 
-@remembered(128)  # one config after another meets the same cases, and rules and rubrics look at the same answer
-def _content_ngrams(text: str) -> frozenset[str | tuple[str, ...]]:
-    content = [word for word in folded_words(text) if word not in _STOP_WORDS]
-    return frozenset((*content, *pairwise(content)))
+@remembered(128)  # one config after another meets the same cases
+def _given(context: str, asked: str) -> Set[Ngram]:
+    return _content_ngrams(folded_words(context)) | _content_ngrams(folded_words(asked))
+
+
+@remembered(16)  # rules and rubrics look at the same answer
+def _claimed(output: str) -> Set[Ngram]:
+    return _content_ngrams(answered_words(output))
+
+
+@remembered(16)
+def _sentences(output: str) -> Sequence[tuple[str, Set[Ngram]]]:
+    sentences = (match.group().strip() for match in _SENTENCE.finditer(output))
+    return [(sentence, _content_ngrams(folded_words(sentence))) for sentence in sentences]
+
+
+def _content_ngrams(words: Iterable[str]) -> Set[Ngram]:
+    content = list(filterfalse(_STOP_WORDS.__contains__, words))
+    return {*content, *pairwise(content)}
