@@ -29,8 +29,9 @@ class Regex(Value):
 
     def evaluate(self, subject: Subject) -> Evaluation:
         """Search the pattern anywhere in the answer."""
-        match = compile_pattern(self.pattern, self.flags or "").search(subject.output)
-        found = match.group() if match else ""
+        # As bytes, because in a text the characters before a match are counted, which takes longer than the search.
+        match = compile_pattern(self.pattern, self.flags or "").search(subject.output.encode())
+        found = match[0].decode(errors="replace") if match else ""
         evidence = (found[:500],) if found else ()
         if (match is not None) is self.expect_match:
             return Evaluation.success(EVALUATOR, evidence=evidence)
