@@ -21,7 +21,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
 from typing import Any, Self
 
 import re2
@@ -163,7 +162,7 @@ def build_judge_request(
         max_output_tokens=256 + 256 * len(criteria),
         temperature=0.0,
         seed=seed,
-        json_schema=_answer_schema([criterion.id for criterion in criteria]),
+        json_schema=_answer_schema(tuple(criterion.id for criterion in criteria)),
     )
 
 
@@ -176,12 +175,12 @@ def read_judgements(text: str, criteria: Sequence[Criterion], subject: Subject) 
     """
     judged = as_judged(subject.output)
     case = [said for said in (judged, subject.output, subject.input, subject.context, subject.expected_output) if said]
-    flat = cache(_flat)  # few answers quote enough of the case for it to be flattened, and some do again and again
+    flat = _Flat()
     ids = {criterion.id for criterion in criteria}
     found: dict[str, Judgement] = {}
     for document, source in _json_documents(text):
         words = source.split()
-        if any(words[0] in said and " ".join(words) in flat(said) for said in case):
+        if any(words[0] in said and " ".join(words) in flat[said] for said in case):
             continue
         for entry in _entries(document):
             judgement = Judgement.read(entry)
@@ -190,7 +189,7 @@ def read_judgements(text: str, criteria: Sequence[Criterion], subject: Subject) 
     if not found:
         raise UnreadableJudgement("the judge's answer holds no verdict on any criterion")
     return tuple(
-        _voided(found[criterion.id], flat(judged))
+        _voided(found[criterion.id], flat[judged])
         if criterion.id in found
         else Judgement(id=criterion.id, verdict=Verdict.NA, confidence=0)
         for criterion in criteria
@@ -261,12 +260,16 @@ _MARKDOWN = (
 _DECORATION = re2.compile("|".join(f"(?:{pattern.pattern})" for pattern in (_EMOJI, *(mark for mark, _ in _MARKDOWN))))
 
 
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+class _Flat(dict[str, str]):
+    """Texts on one line: few answers quote enough of the case for it to be flattened, and some do again and again."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = flat = " ".join(text.split())
+        return flat
 
 
 def _voided(judgement: Judgement, judged: str) -> Judgement:
-    evidence = _flat(judgement.evidence)
+    evidence = " ".join(judgement.evidence.split())
     says_something = any(letter.isalnum() for letter in evidence)  # every answer has a full stop
     unproven = not says_something if judgement.verdict is Verdict.YES else False
     if judgement.verdict is not Verdict.NA and (unproven or evidence not in judged):
@@ -317,11 +320,12 @@ _MOST_OPENINGS = 200
 """Brackets tried as the beginning of the JSON; each costs as much as the text is long."""
 
 
-def _answer_schema(ids: list[str]) -> dict[str, Any]:
+@remembered(256)
+def _answer_schema(ids: tuple[str, ...]) -> dict[str, Any]:
     entry = {
         "type": "object",
         "properties": {
-            "id": {"type": "string", "enum": ids},
+            "id": {"type": "string", "enum": list(ids)},
             "verdict": {"type": "string", "enum": [verdict.value for verdict in Verdict]},
             "evidence": {"type": "string"},
             "confidence": {"type": "number"},
