@@ -227,7 +227,21 @@ class Ledger:
             await lent.close()
 
 
-def book(budget: ScanBudget, entry: Entry) -> bool:
+@dataclass(slots=True)
+class Balance:
+    """The amounts of a budget that has no row."""
+
+    max_usd: Decimal
+    max_calls: int
+    held_usd: Decimal = Decimal(0)
+    held_calls: int = 0
+    reserved_usd: Decimal = Decimal(0)
+    reserved_calls: int = 0
+    spent_usd: Decimal = Decimal(0)
+    spent_calls: int = 0
+
+
+def book(budget: ScanBudget | Balance, entry: Entry) -> bool:
     """Book one entry on the budget; False when a new reservation does not fit."""
     if entry.is_new_reservation:
         held_usd, held_calls = (Decimal(0), 0) if entry.may_use_held else (budget.held_usd, budget.held_calls)

@@ -3,26 +3,14 @@
 from decimal import Decimal
 
 from spectral_platform.llm.errors import BudgetExhausted
-from spectral_platform.llm.ledger import Entry, book
-from spectral_platform.llm.models import ScanBudget
+from spectral_platform.llm.ledger import Balance, Entry, book
 
 
 class Purse:
     """What a request may spend and has spent."""
 
     def __init__(self, *, max_usd: Decimal, max_calls: int) -> None:
-        nothing = Decimal(0)
-        # The row of a scan's budget that is never added to a session.
-        self._budget = ScanBudget(
-            max_usd=max_usd,
-            max_calls=max_calls,
-            held_usd=nothing,
-            held_calls=0,
-            reserved_usd=nothing,
-            reserved_calls=0,
-            spent_usd=nothing,
-            spent_calls=0,
-        )
+        self._budget = Balance(max_usd=max_usd, max_calls=max_calls)
         self.unpriced_calls = 0
 
     @property
