@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
-from weakref import WeakValueDictionary
 
 import orjson
 
@@ -115,7 +114,7 @@ class ModelCaller:
         self._ledger = ledger
         self._known = known
         self._slots = asyncio.Semaphore(concurrency)
-        self._asking: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._asking: dict[str, asyncio.Future[None]] = {}
         self._deadline = deadline
         self._prices = prices
         self._outages: dict[str, Outage] = {}
@@ -141,11 +140,14 @@ class ModelCaller:
         """
         provider = self._providers.serving(request)
         key = call_key(request, label, provider=provider.name)
-        async with self._asking.setdefault(key, asyncio.Lock()):  # the same question at the same time is asked once
-            known = self._known.get(key)
-            if known is not None:
-                self._ledger.post(Entry(hit=key))
-                return known
+        while (asked := self._asking.get(key)) is not None:  # the same question at the same time is asked once
+            await asyncio.wait((asked,))
+        known = self._known.get(key)
+        if known is not None:
+            self._ledger.post(Entry(hit=key))
+            return known
+        self._asking[key] = asked = asyncio.get_running_loop().create_future()
+        try:
             bound = self._upper_bound(provider, request)
             async with self._slots:
                 answer = await self._answer(provider, request, label, bound)
@@ -162,7 +164,10 @@ class ModelCaller:
                 )
             )
             self._known[key] = paid
-        return paid
+            return paid
+        finally:
+            del self._asking[key]
+            asked.set_result(None)
 
     async def stored(self) -> None:
         """Wait until every answer that was given so far is stored. Raises what kept one from it."""
