@@ -186,7 +186,7 @@ class Bench:
         subject = _subject(case, request, output, measured, said.calls)
         rules = self._standard.apply_rules(case, subject)
         try:
-            if case.kind == "sample":
+            if case.kind == "sample" and self._embedding_model is not None:
                 subject = await self.compare(subject, self._label(plan, Purpose.EMBEDDING, case, repeat))
         except (ProviderUnavailable, ProviderRejected):  # words would be another measure than in the other trials
             return Trial(case=case, repeat=repeat, status=TrialStatus.UNSCORED, output=output, **known)
