@@ -8,7 +8,6 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from spectral_api import health, jwks, v1
 from spectral_api.docs.pages import mount_documentation
@@ -21,6 +20,7 @@ from spectral_api.otel.router import install_otel
 from spectral_api.otel.rpc import grpc_served
 from spectral_api.problems import MEDIA_TYPE, install_problem_handlers
 from spectral_api.ratelimits import document_limit
+from spectral_api.routing import add_routes
 from spectral_api.simulator.router import router as simulator
 from spectral_api.v1.samples.uploads import carries_file
 from spectral_platform.auth.last_uses import LastUses
@@ -70,11 +70,6 @@ TAGS = (
     "Simulator",
 )
 """The order in which the documentation shows what there is; routes are in the order in which they are tried."""
-
-
-def operation_id(route: APIRoute) -> str:
-    """The function's own name: the name that generated clients get."""
-    return route.name
 
 
 class Application(FastAPI):
@@ -127,7 +122,6 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
         openapi_tags=[{"name": tag} for tag in TAGS],
         docs_url=None,
         redoc_url=None,
-        generate_unique_id_function=operation_id,
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # nobody provides any, and every request would ask
     )
@@ -147,11 +141,9 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     install_problem_handlers(app)
     mount_documentation(app)
     install_otel(app)  # first, because routes are tried in their order and senders come most often
-    app.include_router(health.router)
-    app.include_router(jwks.router)
-    app.include_router(v1.router, prefix="/api/v1")
+    add_routes(app.router, health.router, jwks.router, v1.router)
     install_ofrep(app)
-    app.include_router(simulator, prefix="/simulator/v1", tags=["Simulator"])
+    add_routes(app.router, simulator)
     if settings.metrics:
         install_metrics(app, database)
     return app

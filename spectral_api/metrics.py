@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from spectral_api.routing import Router
+from spectral_api.routing import Router, add_routes
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import Lane
 from spectral_platform.core.metrics import REGISTRY, measure_pool
@@ -85,7 +85,7 @@ class Measurement:
 
 def install_metrics(app: FastAPI, database: Database) -> None:
     """Measure every request and answer ``/metrics``; called when every other route is there."""
-    app.include_router(router)
+    add_routes(app.router, router)
     measure_pool(database)
     templates: dict[tuple[str, str], str] = {}
     for context in iter_route_contexts(app.routes):

@@ -15,6 +15,9 @@ from spectral_api.ratelimits import limit_address
 from spectral_api.security import Entrance, access_cookie, authenticate_by_header, authenticate_sender, bearer, presented
 from spectral_platform.core.database import Database
 
+V1 = "/api/v1"
+IN_WORKSPACE = V1 + "/workspaces/{workspace_id}"
+
 
 def query_parameters(dependant: Dependant) -> set[str]:
     """The names of all query parameters that a route reads, its dependencies' included."""
@@ -91,8 +94,23 @@ async def check_caller(request: Request, found: Dependant) -> None:
         await entrance.examine(request, session, credential, list(found.own_oauth_scopes or []))
 
 
+def operation_id(route: APIRoute) -> str:
+    """The function's own name: the name that generated clients get."""
+    return route.name
+
+
 class Router(APIRouter):
-    """An ``APIRouter`` whose routes are strict."""
+    """An ``APIRouter`` whose routes are strict. Its prefix is the whole path that they have in common."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(route_class=StrictRoute, **options)
+        super().__init__(route_class=StrictRoute, generate_unique_id_function=operation_id, **options)
+
+
+def add_routes(to: APIRouter, *routers: APIRouter) -> None:
+    """Serve the routes of other routers as they are.
+
+    ``include_router`` would have the framework make each anew under its prefix, when it is included and at the first request, and
+    search router within router at every request.
+    """
+    for router in routers:
+        to.routes.extend(router.routes)

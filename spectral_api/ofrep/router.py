@@ -13,7 +13,7 @@ from spectral_api.etags import ConditionalRead
 from spectral_api.ofrep import schemas
 from spectral_api.ofrep.schemas import ErrorCode
 from spectral_api.problems import problems
-from spectral_api.routing import Router
+from spectral_api.routing import Router, add_routes
 from spectral_api.security import WORKSPACE_PARAMETER, authenticate_by_header
 from spectral_api.v1.agents.schemas import Config
 from spectral_api.v1.refusals import IN_WORKSPACE_OF_HEADER
@@ -148,4 +148,4 @@ def render_failure(request: Request, status: int, detail: str) -> Response:
 def install_ofrep(app: FastAPI) -> None:
     """Serve OFREP: its endpoints, and its way of saying that something went wrong."""
     app.state.error_renderers[f"{FLAGS}*"] = render_failure
-    app.include_router(router)
+    add_routes(app.router, router)

@@ -15,7 +15,7 @@ from spectral_api.otel.receiving import announced_size, compression_of
 from spectral_api.otel.shortcut import Shortcut
 from spectral_api.otel.statuses import render_status, render_success, statuses
 from spectral_api.problems import problems
-from spectral_api.routing import Router
+from spectral_api.routing import Router, add_routes
 from spectral_api.security import CREDENTIALS, WORKSPACE_PARAMETER, authenticate_by_header, authenticate_sender
 from spectral_api.v1.refusals import IN_WORKSPACE_OF_HEADER
 from spectral_api.windows import Window
@@ -182,4 +182,4 @@ def install_otel(app: FastAPI) -> None:
         app.state.error_renderers[path] = render_status
     documented = next(route for route in router.routes if isinstance(route, APIRoute) and route.endpoint is export_traces)
     app.router.routes.insert(0, Shortcut(documented, PATHS, SENDERS))
-    app.include_router(router)
+    add_routes(app.router, router)

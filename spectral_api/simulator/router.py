@@ -22,7 +22,7 @@ SIMULATED_HEADER = "X-Spectral-Simulated"
 ANNOUNCED = {SIMULATED_HEADER: {"description": "No model was asked.", "schema": {"type": "string", "const": "true"}}}
 ROLES = {"system": Role.SYSTEM, "developer": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
 
-router = Router()
+router = Router(prefix="/simulator/v1", tags=["Simulator"])
 Reader = Annotated[Caller, Security(authenticate_by_header, scopes=[Scope.READ_AGENTS, Scope.READ_WORKSPACE])]
 
 

@@ -1,6 +1,6 @@
 """Version 1 of the API: the one list of its routers."""
 
-from spectral_api.routing import Router
+from spectral_api.routing import Router, add_routes
 from spectral_api.v1.accounts.portability import router as portability
 from spectral_api.v1.accounts.router import router as accounts
 from spectral_api.v1.accounts.usage import router as usage
@@ -29,33 +29,32 @@ from spectral_api.v1.workspaces.policies import router as policies
 from spectral_api.v1.workspaces.router import router as workspaces
 
 router = Router()
-router.include_router(auth, prefix="/auth", tags=["Auth"])
-router.include_router(oauth, prefix="/auth", tags=["Auth"])
-router.include_router(accounts, prefix="/account", tags=["Accounts"])
-router.include_router(invites, prefix="/account/invites", tags=["Invites"])
-router.include_router(portability, prefix="/account", tags=["Accounts"])
-router.include_router(usage, prefix="/account", tags=["Accounts"])
-router.include_router(members, prefix="/account/members", tags=["Members"])
-router.include_router(workspaces, prefix="/workspaces", tags=["Workspaces"])
-router.include_router(deletion, prefix="/workspaces", tags=["Workspaces"])
-router.include_router(signed, prefix="/signed")
-
-in_workspace = Router(prefix="/workspaces/{workspace_id}")
-in_workspace.include_router(workspace_members, prefix="/members", tags=["Members"])
-in_workspace.include_router(policies, tags=["Workspaces"])
-in_workspace.include_router(health, tags=["Workspaces"])
-in_workspace.include_router(keys, prefix="/keys", tags=["Keys"])
-in_workspace.include_router(webhooks, prefix="/webhooks", tags=["Webhooks"])
-in_workspace.include_router(authoring, prefix="/evaluations/rubrics", tags=["Rubrics"])
-in_workspace.include_router(rubrics, prefix="/evaluations/rubrics", tags=["Rubrics"])
-in_workspace.include_router(calibration, prefix="/evaluations/rubrics", tags=["Rubrics"])
-in_workspace.include_router(scores, prefix="/evaluations/rubrics", tags=["Rubrics"])
-in_workspace.include_router(objectives, prefix="/evaluations/objectives", tags=["Objectives"])
-in_workspace.include_router(samples, prefix="/samples", tags=["Samples"])
-in_workspace.include_router(traces, prefix="/traces", tags=["Traces"])
-in_workspace.include_router(agents, prefix="/agents", tags=["Agents"])
-in_workspace.include_router(scans, prefix="/scans", tags=["Scans"])
-in_workspace.include_router(clusters, prefix="/changesets", tags=["Changeset Clusters"])  # before /changesets/{changeset_id}
-in_workspace.include_router(changesets, prefix="/changesets", tags=["Changesets"])
-
-router.include_router(in_workspace)
+add_routes(
+    router,
+    auth,
+    oauth,
+    accounts,
+    invites,
+    portability,
+    usage,
+    members,
+    workspaces,
+    deletion,
+    signed,
+    workspace_members,
+    policies,
+    health,
+    keys,
+    webhooks,
+    authoring,
+    rubrics,
+    calibration,
+    scores,
+    objectives,
+    samples,
+    traces,
+    agents,
+    scans,
+    clusters,  # before /changesets/{changeset_id}
+    changesets,
+)

@@ -8,11 +8,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import SecretStr
 
+from spectral_api.app import create_app
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Environment, Settings
 from tests.contract.documents import DOCUMENT
 from tests.fixtures.callers import PASSWORD, Person, register
-from tests.fixtures.client import application
 
 LOGIN, REFRESH, LOGOUT, ME = (f"/api/v1/auth/{name}" for name in ("login", "refresh", "logout", "me"))
 CSRF = "X-CSRF-Token"
@@ -63,7 +63,7 @@ async def test_cookies_are_kept_from_scripts_from_other_sites_and_from_the_clear
     environment: Environment, database: Database, settings: Settings, owner: Person
 ) -> None:
     chosen = settings.model_copy(update={"environment": environment, "secret_key": SecretStr("x" * 40)})
-    transport = httpx.ASGITransport(app=application(chosen, database))
+    transport = httpx.ASGITransport(app=create_app(chosen, database))
     async with httpx.AsyncClient(transport=transport, base_url="https://testserver") as client:
         body = {"email": owner.email, "password": PASSWORD}
         answer = await client.post(LOGIN, params={"cookies": "true"}, json=body)
@@ -233,7 +233,7 @@ async def test_a_changed_secret_does_not_break_pages_that_are_open(
     rotated = settings.model_copy(
         update={"secret_key": SecretStr("another secret"), "previous_secret_keys": (SecretStr(settings.secret),)}
     )
-    transport = httpx.ASGITransport(app=application(rotated, database))
+    transport = httpx.ASGITransport(app=create_app(rotated, database))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver", cookies=browser.cookies) as after:
         assert (await after.post(f"{owner.w}/keys", json={"name": "x"}, headers=csrf(browser))).status_code == 201
         person = await register(after)

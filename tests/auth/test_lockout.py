@@ -11,13 +11,13 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import func, select, update
 
+from spectral_api.app import create_app
 from spectral_platform.auth.lockout.models import FailedAttempts
 from spectral_platform.auth.lockout.subjects import ADDRESSES, LETTERS, LONGEST_WAIT, PASSWORDS, Rule, network_of
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from tests.fixtures.callers import PASSWORD, Person, register
-from tests.fixtures.client import application
 
 LOGIN, RESET, CHANGE = "/api/v1/auth/login", "/api/v1/auth/reset-password", "/api/v1/auth/change-password"
 TOLERATED = PASSWORDS.tolerated
@@ -148,7 +148,7 @@ async def test_another_process_knows_of_the_failures(
     for _ in range(TOLERATED + 1):
         await log_in(client, owner.email)
     elsewhere = Database(database_url)
-    transport = httpx.ASGITransport(app=application(settings, elsewhere))
+    transport = httpx.ASGITransport(app=create_app(settings, elsewhere))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as other:
         answer = await log_in(other, owner.email, PASSWORD)
     await elsewhere.close()

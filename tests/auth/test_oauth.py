@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import select, text, update
 
+from spectral_api.app import create_app
 from spectral_platform.accounts.models import User
 from spectral_platform.auth.oauth import protocol
 from spectral_platform.auth.oauth.models import OAuthLogin
@@ -19,7 +20,6 @@ from spectral_platform.core.database import Database
 from spectral_platform.core.settings import OAuthClient, Settings
 from tests.auth.oauth import CALLBACK, ME, OAUTH, begin, come_back, profile, refused, with_providers
 from tests.fixtures.callers import PASSWORD, Person
-from tests.fixtures.client import application
 from tests.fixtures.database import somebody_waits
 from tests.fixtures.identity import CLIENT_ID, Claims, Gateway, Somebody
 
@@ -114,7 +114,7 @@ async def test_where_only_the_invited_register_their_password_stays(
 
 def server_with(settings: Settings, database: Database, **changes: Any) -> httpx.AsyncClient:
     """A client of a server with other settings."""
-    app = application(settings.model_copy(update=changes), database)
+    app = create_app(settings.model_copy(update=changes), database)
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://testserver")
 
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import event, text, update
 
+from spectral_api.app import create_app
 from spectral_platform.accounts.models import User
 from spectral_platform.auth.passwords.models import PasswordReset
 from spectral_platform.core import clock, crypto
@@ -15,7 +16,6 @@ from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Environment, Settings
 from spectral_platform.worker.runner import run_worker
 from tests.fixtures.callers import PASSWORD, Person, register
-from tests.fixtures.client import application
 from tests.fixtures.mail import MailServer, text_of, token_in
 from tests.fixtures.worker import Drain
 
@@ -260,7 +260,7 @@ async def test_without_a_public_url_the_letter_brings_the_token_and_no_link(
     settings: Settings, database: Database, database_url: str, mail_server: MailServer, owner: Person
 ) -> None:
     private = settings.model_copy(update={"public_url": None})
-    transport = httpx.ASGITransport(app=application(private, database))
+    transport = httpx.ASGITransport(app=create_app(private, database))
     async with httpx.AsyncClient(transport=transport, base_url="http://evil.example") as client:
         await client.post(RESET, json={"email": owner.email})
     for _ in range(2):
@@ -273,7 +273,7 @@ async def test_without_a_public_url_the_letter_brings_the_token_and_no_link(
 
 async def test_a_production_server_without_smtp_refuses_before_it_knows_whom(settings: Settings, database: Database) -> None:
     production = settings.model_copy(update={"environment": Environment.PRODUCTION, "smtp_host": None, "registration": "open"})
-    transport = httpx.ASGITransport(app=application(production, database))
+    transport = httpx.ASGITransport(app=create_app(production, database))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         somebody = await register(client)
         known = await client.post(RESET, json={"email": somebody.email})
@@ -313,7 +313,7 @@ async def test_every_change_is_in_the_log_once(
 @pytest.mark.parametrize("password", ["iloveyou1", "Password123", "qwertyuiop", "1q2w3e4r5t", "spectral"])
 async def test_production_refuses_common_passwords(password: str, settings: Settings, database: Database) -> None:
     production = settings.model_copy(update={"environment": Environment.PRODUCTION, "registration": "open"})
-    transport = httpx.ASGITransport(app=application(production, database))
+    transport = httpx.ASGITransport(app=create_app(production, database))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         body = {"email": "common@example.com", "password": password, "tenant_name": "Common"}
         answer = await client.post("/api/v1/auth/register", json=body)

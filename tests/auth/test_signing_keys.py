@@ -7,19 +7,19 @@ import httpx
 import pytest
 from jose import jwt
 
+from spectral_api.app import create_app
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.core.signing import Algorithm, add_key
 from tests.cli.processes import spectral
 from tests.fixtures.callers import Person, register
-from tests.fixtures.client import application
 
 JWKS = "/.well-known/jwks.json"
 
 
 def client_of(settings: Settings, database: Database) -> httpx.AsyncClient:
     """A client of another server over the same database."""
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app=application(settings, database)), base_url="http://testserver")
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app(settings, database)), base_url="http://testserver")
 
 
 async def test_a_server_with_a_shared_secret_publishes_no_key(client: httpx.AsyncClient) -> None:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from psycopg import AsyncCursor
 from sqlalchemy import select, text
 
+from spectral_api.app import create_app
 from spectral_platform.auth.last_uses import LastUses
 from spectral_platform.auth.models import LoginSession, RefreshToken
 from spectral_platform.auth.queries import HELD_TOKEN, resolve_caller
@@ -22,7 +23,6 @@ from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from tests.auth.test_sessions import newest_session
 from tests.fixtures.callers import PASSWORD, Person
-from tests.fixtures.client import application
 from tests.fixtures.database import run_sql
 
 PING = ";"
@@ -100,7 +100,7 @@ async def test_what_is_taken_away_is_refused_at_once_in_every_process(
     )
     databases = [Database(database_url), Database(database_url)]
     processes = [
-        httpx.AsyncClient(transport=httpx.ASGITransport(app=application(settings, each)), base_url="http://testserver")
+        httpx.AsyncClient(transport=httpx.ASGITransport(app=create_app(settings, each)), base_url="http://testserver")
         for each in databases
     ]
     for process in processes:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.responses import JSONResponse, Response
 
+from spectral_api.app import create_app
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.commands import choose_models
@@ -14,7 +15,6 @@ from spectral_platform.llm.purposes import Purpose
 from tests.agents.factories import config, create_agent
 from tests.authoring.factories import answered
 from tests.fixtures.callers import Person
-from tests.fixtures.client import application
 from tests.fixtures.llm import ModelServer
 
 WRITTEN = (
@@ -94,7 +94,7 @@ async def on_endpoint(owner: Person, database: Database, settings: Settings, mod
     async with database.transaction(account_id=owner.account_id, workspace_id=owner.workspace_id) as session:
         await choose_models(session, workspace_id=owner.workspace_id, purposes={Purpose.REASONING: "gpt-4o-mini"})
     real = settings.model_copy(update={"openai_base_url": model_server.url, "openai_api_key": SecretStr("secret")})
-    owner.client._transport = httpx.ASGITransport(app=application(real, database), raise_app_exceptions=False)
+    owner.client._transport = httpx.ASGITransport(app=create_app(real, database), raise_app_exceptions=False)
     return owner
 
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from spectral_api.app import create_app
 from spectral_platform.accounts.models import Account, AccountStatus, User, UserStatus
 from spectral_platform.core.access import AccountRole, WorkspaceRole
 from spectral_platform.core.database import Database
@@ -24,7 +25,6 @@ from tests.changesets.factories import change, finding, make_changeset
 from tests.contract.documents import Json, documented_operations, examples_of, path_parameter
 from tests.evaluations.calibration.factories import ask_about, compared
 from tests.fixtures.callers import Person, joined, register
-from tests.fixtures.client import application
 
 PARAMETER = re.compile(r"{(\w+)}")
 WORKSPACE = "/api/v1/workspaces/{workspace_id}"
@@ -70,7 +70,7 @@ def value_of(schema: Json) -> str:
 async def tenants(shared_database_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tenants]:
     settings = Settings(database_url=shared_database_url, data_dir=tmp_path_factory.mktemp("contract"), workers=0)
     database = Database(shared_database_url)
-    transport = httpx.ASGITransport(app=application(settings, database), raise_app_exceptions=False)
+    transport = httpx.ASGITransport(app=create_app(settings, database), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as anybody:
         owner, stranger = await register(anybody), await register(anybody)
         for person in (owner, stranger):  # where the path names no workspace, the header does

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select, update
 
+from spectral_api.app import create_app
 from spectral_platform.accounts.models import Account, AccountStatus
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database
@@ -17,7 +18,6 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.invites.models import Invite
 from spectral_platform.portability.commands import delete_account
 from tests.fixtures.callers import PASSWORD, Person, joined
-from tests.fixtures.client import application
 from tests.fixtures.database import somebody_waits
 
 INVITES = "/api/v1/account/invites"
@@ -229,7 +229,7 @@ async def test_a_new_account_needs_a_name_and_an_invited_person_does_not(client:
 async def test_where_registration_is_by_invite_only_the_invited_come_in(
     app: FastAPI, database: Database, owner: Person, settings: Settings
 ) -> None:
-    closed = application(settings.model_copy(update={"registration": "invite"}), database)
+    closed = create_app(settings.model_copy(update={"registration": "invite"}), database)
     transport = httpx.ASGITransport(app=closed, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         invited = await invite(owner)

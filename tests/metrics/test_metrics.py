@@ -13,6 +13,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from spectral_api.app import create_app
 from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import Lane, enqueue
@@ -20,7 +21,6 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.webhooks.work import DeliverWebhook
 from spectral_platform.worker.runner import run_worker
 from tests.fixtures.callers import Person, register
-from tests.fixtures.client import application
 
 pytestmark = pytest.mark.own_database
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -49,7 +49,7 @@ def value(samples: Samples, name: str, **labels: str) -> float:
 
 
 async def test_there_is_no_such_page_unless_it_is_switched_on(database: Database, settings: Settings) -> None:
-    silent = application(settings.model_copy(update={"metrics": False}), database)
+    silent = create_app(settings.model_copy(update={"metrics": False}), database)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=silent), base_url="http://testserver") as client:
         assert (await client.get("/metrics")).status_code == 404
 
@@ -116,7 +116,7 @@ async def test_nothing_of_a_tenant_is_in_it(client: httpx.AsyncClient) -> None:
 
 
 async def test_without_a_database_the_process_still_tells_of_itself(settings: Settings) -> None:
-    lost = application(settings, Database("postgresql://127.0.0.1:1/nothing"))
+    lost = create_app(settings, Database("postgresql://127.0.0.1:1/nothing"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=lost), base_url="http://testserver") as client:
         samples = await read(client)
 

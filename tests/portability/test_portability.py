@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+from spectral_api.app import create_app
 from spectral_api.streaming import STREAMS_AT_ONCE, stream
 from spectral_platform.audit.queries import verify_audit_log
 from spectral_platform.core import schema
@@ -25,7 +26,6 @@ from spectral_platform.portability.inventory import LEFT_OUT, LEFT_OUT_COLUMNS, 
 from spectral_platform.tables import metadata
 from tests.cli.processes import spectral
 from tests.fixtures.callers import Person, register
-from tests.fixtures.client import application
 from tests.fixtures.database import clone
 from tests.traces.factories import index
 
@@ -86,7 +86,7 @@ async def test_what_was_taken_out_comes_in_unchanged_and_keeps_working(
     try:
         assert await rows_of(imported, furnished, seal) == await rows_of(database, furnished, seal)
         await index(imported)
-        app = application(settings, imported)
+        app = create_app(settings, imported)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver", headers=key) as client:
             read = await client.get(f"{furnished.w}/traces", params={"search": "order"})
@@ -266,7 +266,7 @@ async def test_a_second_person_may_register_after_an_import(postgres: str, setti
     elsewhere = clone(postgres)
     await take_in(elsewhere, await exported_lines(owner.client), seal_of(settings))
     imported = Database(elsewhere)
-    transport = httpx.ASGITransport(app=application(settings, imported))
+    transport = httpx.ASGITransport(app=create_app(settings, imported))
     async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
         newcomer = await register(client)
         assert newcomer.account_id != owner.account_id

@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import pytest
 
+from spectral_api.app import create_app
 from spectral_api.problems import MEDIA_TYPE
 from spectral_api.ratelimits import UNLIMITED, origin
 from spectral_platform.core.database import Database, connection_string
@@ -18,7 +19,6 @@ from spectral_platform.core.settings import Settings
 from spectral_platform.ratelimits import limiter
 from tests.contract.documents import documented_operations
 from tests.fixtures.callers import PASSWORD, Person, register
-from tests.fixtures.client import application
 
 Process = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -30,7 +30,7 @@ async def process(database_url: str, tmp_path: Path) -> AsyncIterator[Process]:
 
         async def start(**limits: int) -> httpx.AsyncClient:
             settings = Settings(database_url=database_url, data_dir=tmp_path, workers=0, **limits)  # type: ignore[arg-type] # numbers
-            app = application(settings, Database(database_url))
+            app = create_app(settings, Database(database_url))
             stack.push_async_callback(app.state.database.close)
             stack.push_async_callback(app.state.limiter.close)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)

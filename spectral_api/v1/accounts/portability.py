@@ -6,7 +6,7 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 
 from spectral_api.dependencies import CurrentSettings, Database
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.callers import AccountAdmin
 from spectral_api.v1.refusals import account_problems
@@ -17,7 +17,7 @@ from spectral_platform.portability.exporting import seal_of
 
 CHUNK_BYTES = 65_536
 
-router = Router()
+router = Router(prefix=V1 + "/account", tags=["Accounts"])
 
 
 @router.get(

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 
 from spectral_api.dependencies import Database, DatabaseHolder
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.security import PeopleOnly, person
 from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.accounts import schemas
@@ -21,7 +21,7 @@ from spectral_platform.accounts import commands
 from spectral_platform.accounts import queries as accounts
 from spectral_platform.audit import queries
 
-router = Router()
+router = Router(prefix=V1 + "/account", tags=["Accounts"])
 
 
 @router.get("", response_model=schemas.Account, summary="Get the account", responses=account_problems(PeopleOnly))

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.schemas import Output, Usd
 from spectral_api.v1.callers import AccountAdmin
 from spectral_api.v1.refusals import account_problems
@@ -18,7 +18,7 @@ from spectral_platform.core.values import Day
 from spectral_platform.dashboard import queries
 from spectral_platform.dashboard.errors import UsageTooLong
 
-router = Router()
+router = Router(prefix=V1 + "/account", tags=["Accounts"])
 
 
 class UsageDay(Output):

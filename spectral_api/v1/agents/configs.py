@@ -8,7 +8,7 @@ from fastapi import Header, Path, Query, Response
 from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.agents import schemas
 from spectral_api.v1.callers import AgentReader, Approver, Writer
 from spectral_api.v1.refusals import workspace_problems
@@ -33,7 +33,7 @@ DIFF_MEDIA_TYPE = "text/x-diff"
 LARGEST_VERSION = 2_147_483_647
 LONGEST_WAIT_SECONDS = 30
 
-router = Router(prefix="/{agent_id}")
+router = Router(prefix=IN_WORKSPACE + "/agents/{agent_id}", tags=["Agents"])
 
 
 Version = Annotated[int, Path(ge=1, le=LARGEST_VERSION, description="The version, counted from 1.")]

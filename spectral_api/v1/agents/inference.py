@@ -7,7 +7,7 @@ from fastapi import Query
 from pydantic import ConfigDict, Field, model_validator
 
 from spectral_api.dependencies import ReleasedDatabase
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.schemas import Input, Output
 from spectral_api.v1.callers import Writer
 from spectral_api.v1.refusals import workspace_problems
@@ -25,7 +25,7 @@ CONFIDENCE = (
     "share of different prompts that a template learnt from the other half fits. Few prompts, or one many times, prove little."
 )
 
-router = Router(prefix="/{agent_id}")
+router = Router(prefix=IN_WORKSPACE + "/agents/{agent_id}", tags=["Agents"])
 
 
 class InferenceRequest(Input):

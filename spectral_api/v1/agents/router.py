@@ -7,7 +7,7 @@ from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import PageByName, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router, add_routes
 from spectral_api.v1.agents import configs, inference, schemas
 from spectral_api.v1.agents.templates import router as templates
 from spectral_api.v1.callers import AgentReader, Writer
@@ -29,7 +29,7 @@ from spectral_platform.agents.templates.errors import ManagedTemplateDiffers, Ma
 from spectral_platform.core.errors import InvalidTransitionError
 from spectral_platform.core.outbound import OutboundRefused
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/agents", tags=["Agents"])
 
 
 @router.get("", response_model=Results[schemas.Agent], summary="List agents", responses=workspace_problems())
@@ -84,7 +84,7 @@ async def get_agent_graph(caller: AgentReader, database: Database) -> Any:
     return await queries.get_agent_graph(database, caller)
 
 
-router.include_router(templates.router)  # before /{agent_id}
+add_routes(router, templates.router)  # before /{agent_id}
 
 
 @router.get("/{agent_id}", response_model=schemas.Agent, summary="Get an agent", responses=workspace_problems(AgentNotFound))
@@ -153,5 +153,4 @@ async def merge_agent(agent_id: UUID, body: schemas.Merge, caller: Writer, datab
     return await commands.merge_agent(database, caller, agent_id, into=body.into)
 
 
-router.include_router(configs.router)
-router.include_router(inference.router)
+add_routes(router, configs.router, inference.router)

@@ -9,7 +9,7 @@ from spectral_api.cookies import REFRESH_COOKIE, CookiesWanted, CsrfTokenWrong, 
 from spectral_api.dependencies import CurrentDevice, CurrentSettings, Database, DatabaseHolder, ReleasedDatabase
 from spectral_api.paging import PageByTime, Results, envelope
 from spectral_api.problems import problems, render
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.security import PeopleOnly, person
 from spectral_api.v1.auth import schemas
 from spectral_api.v1.callers import AnyCaller
@@ -31,7 +31,7 @@ from spectral_platform.core.paging import Page
 from spectral_platform.invites.errors import InviteRefused
 from spectral_platform.mail.errors import MailUnconfigured
 
-router = Router()
+router = Router(prefix=V1 + "/auth", tags=["Auth"])
 
 
 @router.post(

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
 from spectral_api.etags import ConditionalWrite, etag
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.authoring import schemas
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.refusals import workspace_problems
@@ -19,7 +19,7 @@ from spectral_platform.authoring.suggestions import SuggestionStatus
 from spectral_platform.core.paging import Page
 from spectral_platform.evaluations.rubrics.errors import DimensionInUse, RubricChanged, RubricNotFound
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/evaluations/rubrics", tags=["Rubrics"])
 
 
 @router.post(

@@ -8,7 +8,7 @@ from fastapi import Query, Response
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Approver, Reader, Writer
 from spectral_api.v1.changesets import schemas
 from spectral_api.v1.refusals import workspace_problems
@@ -30,7 +30,7 @@ from spectral_platform.changesets.errors import (
 from spectral_platform.changesets.exporting import diff_of, environment_of
 from spectral_platform.core.errors import InvalidTransitionError
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/changesets", tags=["Changesets"])
 DECISION = (ChangesetNotFound, AgentNotFound, InvalidTransitionError, StaleChangeset)
 
 

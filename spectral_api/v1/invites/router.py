@@ -7,7 +7,7 @@ from fastapi import Response
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.v1.callers import AccountAdmin
 from spectral_api.v1.invites import schemas
 from spectral_api.v1.refusals import account_problems
@@ -16,7 +16,7 @@ from spectral_platform.invites import commands, queries
 from spectral_platform.invites.errors import InInvitedAccount, InvitedWorkspaceUnknown, InviteNotFound, InvitePending
 from spectral_platform.invites.models import Invite, WorkspaceGrant
 
-router = Router()
+router = Router(prefix=V1 + "/account/invites", tags=["Invites"])
 
 
 def issued(invite: Invite, token: str) -> schemas.IssuedInvite:

@@ -7,14 +7,14 @@ from fastapi import Response
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Admin
 from spectral_api.v1.keys import schemas
 from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.keys import commands, queries
 from spectral_platform.keys.errors import KeyExpiryInPast, KeyNotFound, KeyScopeRefused
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/keys", tags=["Keys"])
 
 
 @router.get("", response_model=Results[schemas.Key], summary="List API keys", responses=workspace_problems())

@@ -7,7 +7,7 @@ from fastapi import Response
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, V1, Router
 from spectral_api.security import PeopleOnly, person
 from spectral_api.v1.callers import AccountAdmin, Admin, AnyCaller, Reader
 from spectral_api.v1.members import schemas
@@ -19,8 +19,8 @@ from spectral_platform.workspaces import commands as workspaces
 from spectral_platform.workspaces.errors import AlreadyMember, PersonUnknown, WorkspaceMemberNotFound
 from spectral_platform.workspaces.queries import list_workspace_members as list_people
 
-router = Router()
-workspace_router = Router()
+router = Router(prefix=V1 + "/account/members", tags=["Members"])
+workspace_router = Router(prefix=IN_WORKSPACE + "/members", tags=["Members"])
 
 
 @router.get(

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from spectral_api.dependencies import Database, DatabaseHolder
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.streaming import CSV, NDJSON, TooManyStreams, stream
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.refusals import workspace_problems
@@ -32,7 +32,7 @@ from spectral_platform.traces.errors import SearchTooBroad
 
 LARGEST_NUMBER = 2**31 - 1
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/samples", tags=["Samples"])
 
 Number = Annotated[int, Path(ge=1, le=LARGEST_NUMBER, description="Number of the version.")]
 

@@ -7,7 +7,7 @@ from fastapi import Query, Request
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader
 from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.scans import schemas
@@ -19,7 +19,7 @@ from spectral_platform.scans.errors import ArtifactNotFound, ScanNotFound
 from spectral_platform.scans.links import ArtifactLink
 from spectral_platform.scans.models import ScanArtifact
 
-router = Router(prefix="/{scan_id}/artifacts")
+router = Router(prefix=IN_WORKSPACE + "/scans/{scan_id}/artifacts", tags=["Scans"])
 
 
 @router.get(

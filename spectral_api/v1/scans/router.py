@@ -9,7 +9,7 @@ from fastapi.sse import EventSourceResponse
 from spectral_api.dependencies import CurrentSettings, CurrentWatch, Database, DatabaseHolder, release_session
 from spectral_api.files import HTML, MARKDOWN, file_response
 from spectral_api.paging import Limit, Offset, PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router, add_routes
 from spectral_api.security import Credential, let_in_again
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.refusals import workspace_problems
@@ -34,10 +34,8 @@ from spectral_platform.scans.errors import (
 )
 from spectral_platform.scans.quoting import Readiness
 
-router = Router()
-router.include_router(schedules)  # before /scans/{scan_id}
-router.include_router(artifacts.router)
-router.include_router(steps.router)
+router = Router(prefix=IN_WORKSPACE + "/scans", tags=["Scans"])
+add_routes(router, schedules, artifacts.router, steps.router)  # schedules before /scans/{scan_id}
 PLANNING = (
     ScanNotPossible,
     BudgetTooSmall,

@@ -7,7 +7,7 @@ from fastapi import Query
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader
 from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.scans import schemas
@@ -16,7 +16,7 @@ from spectral_platform.scans import queries
 from spectral_platform.scans.errors import ScanNotFound, StepNotFound
 from spectral_platform.scans.steps import Step
 
-router = Router(prefix="/{scan_id}/steps")
+router = Router(prefix=IN_WORKSPACE + "/scans/{scan_id}/steps", tags=["Scans"])
 
 
 @router.get("", response_model=Results[Step], summary="List a scan's steps", responses=workspace_problems(ScanNotFound))

@@ -7,7 +7,7 @@ from fastapi import Path, Response
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.files import file_response
 from spectral_api.problems import problems
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.v1.signed import schemas
 from spectral_platform.core.errors import PayloadTooLargeError
 from spectral_platform.scans.errors import ArtifactLinkNotFound
@@ -17,7 +17,7 @@ from spectral_platform.traces import commands, queries
 from spectral_platform.traces.errors import FeedbackLinkNotFound
 from spectral_platform.traces.links import FeedbackLink
 
-router = Router()
+router = Router(prefix=V1 + "/signed")
 Token = Annotated[str, Path(description="The signed part of the link.", max_length=4_000)]
 
 

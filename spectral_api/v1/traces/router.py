@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
 from spectral_api.otel.receiving import CurrentIntake, hold_memory
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router, add_routes
 from spectral_api.security import authenticate
 from spectral_api.streaming import NDJSON, TooManyStreams, stream
 from spectral_api.v1.callers import Reader, Writer
@@ -27,8 +27,8 @@ from spectral_platform.traces.errors import Busy, SearchTooBroad, SpanNotFound, 
 from spectral_platform.traces.links import FeedbackLink
 from spectral_platform.traces.reports import rejection_of_report, spans_of_reports
 
-router = Router()
-router.include_router(sessions, prefix="/sessions")
+router = Router(prefix=IN_WORKSPACE + "/traces", tags=["Traces"])
+add_routes(router, sessions)
 Sender = Annotated[Caller, Security(authenticate, scopes=[Scope.WRITE_TRACES, Scope.WRITE_WORKSPACE])]
 TraceId = Annotated[schemas.HexTraceId, Path(description="The trace.", examples=["4bf92f3577b34da6a3ce929d0e0e4736"])]
 

@@ -9,7 +9,7 @@ from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Admin, Reader
 from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.webhooks import schemas
@@ -18,7 +18,7 @@ from spectral_platform.core.outbound import OutboundRefused
 from spectral_platform.webhooks import commands, queries
 from spectral_platform.webhooks.errors import DeliveryNotFound, TooManyWebhooks, WebhookIsDisabled, WebhookNotFound
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/webhooks", tags=["Webhooks"])
 
 
 @router.get("", response_model=Results[schemas.Webhook], summary="List webhooks", responses=workspace_problems())

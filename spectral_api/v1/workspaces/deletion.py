@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import Security
 
 from spectral_api.dependencies import Database
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.security import authenticate_restorer
 from spectral_api.v1.callers import Admin
 from spectral_api.v1.refusals import workspace_problems
@@ -14,7 +14,7 @@ from spectral_platform.core.access import Caller, Scope
 from spectral_platform.portability import commands as portability
 from spectral_platform.workspaces import commands
 
-router = Router()
+router = Router(prefix=V1 + "/workspaces", tags=["Workspaces"])
 Restorer = Annotated[Caller, Security(authenticate_restorer, scopes=[Scope.ADMIN_WORKSPACE])]
 
 

@@ -6,14 +6,14 @@ from uuid import UUID
 from pydantic import Field
 
 from spectral_api.dependencies import Database
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.schemas import Output, Time
 from spectral_api.v1.callers import Reader
 from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.dashboard import queries
 from spectral_platform.scans.states import ScanStatus
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE, tags=["Workspaces"])
 
 
 class Ingestion(Output):

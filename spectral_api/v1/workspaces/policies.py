@@ -6,7 +6,7 @@ from fastapi import Body
 
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Admin, Reader
 from spectral_api.v1.refusals import workspace_problems
 from spectral_platform.scans.outlook import AutonomyOutlook
@@ -21,7 +21,7 @@ from spectral_platform.workspaces.policies.retention import Retention
 
 P = TypeVar("P", bound=Policy)
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE, tags=["Workspaces"])
 
 READING = workspace_problems() | {304: {"description": "The caller holds the current policy already."}}
 WRITING = workspace_problems(PolicyChanged)

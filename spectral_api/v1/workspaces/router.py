@@ -6,7 +6,7 @@ from fastapi import Query, Response
 
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.paging import PageByName, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.v1.callers import AccountAdmin, Admin, AnyCaller, Reader
 from spectral_api.v1.refusals import account_problems, workspace_problems
 from spectral_api.v1.workspaces import schemas
@@ -16,7 +16,7 @@ from spectral_platform.scans.notices.recipients import check_notify
 from spectral_platform.scans.preflight import check_named
 from spectral_platform.workspaces import commands, queries
 
-router = Router()
+router = Router(prefix=V1 + "/workspaces", tags=["Workspaces"])
 
 
 @router.get("", response_model=Results[schemas.Workspace], summary="List workspaces", responses=account_problems())

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, select
 from starlette.responses import JSONResponse, Response
 
+from spectral_api.app import create_app
 from spectral_platform.core.database import Database
 from spectral_platform.core.settings import Settings
 from spectral_platform.evaluations.scores.models import TraceScore
@@ -20,7 +21,6 @@ from tests.agents.factories import config, create_agent
 from tests.evaluations.rubrics.factories import create_rubric, dimension
 from tests.evaluations.scores.factories import of, post
 from tests.fixtures.callers import Person, register
-from tests.fixtures.client import application
 from tests.fixtures.llm import JUDGE, ModelServer
 
 EMBEDDER = "test-embedder"
@@ -159,7 +159,7 @@ async def served(settings: Settings, database: Database, model_server: ModelServ
     """Somebody whose workspace has a real endpoint for the judge."""
     server = settings.model_copy(update={"openai_base_url": model_server.url, "openai_model": "not-served"})
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=application(server, database)), base_url="http://testserver"
+        transport=httpx.ASGITransport(app=create_app(server, database)), base_url="http://testserver"
     ) as client:
         person = await register(client)
         async with database.transaction(account_id=person.account_id, workspace_id=person.workspace_id) as session:
@@ -181,7 +181,7 @@ async def test_a_judge_that_a_cassette_plays_is_said_to_be_one_and_leaves_no_sco
     previews = []
     for mode in ("record", "replay"):
         server = settings.model_copy(update=endpoint | {"cassette_mode": mode})
-        transport = httpx.ASGITransport(app=application(server, database))
+        transport = httpx.ASGITransport(app=create_app(server, database))
         async with httpx.AsyncClient(transport=transport, base_url="http://testserver", headers=owner.client.headers) as client:
             replayed = replace(owner, client=client)
             previews.append(await post(replayed, rubric, "preview", {"trace_ids": traces}))

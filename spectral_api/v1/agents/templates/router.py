@@ -7,7 +7,7 @@ from fastapi import Path, Query, Response
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import PageByName, PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.agents.templates import schemas
 from spectral_api.v1.callers import AgentReader, Writer
 from spectral_api.v1.refusals import workspace_problems
@@ -19,7 +19,7 @@ from spectral_platform.agents.templates.errors import (
     ManagedTemplateNotFound,
 )
 
-router = Router(prefix="/templates")
+router = Router(prefix=IN_WORKSPACE + "/agents/templates", tags=["Agents"])
 Name = Annotated[
     str,
     Path(pattern=schemas.NAME_PATTERN, max_length=schemas.LONGEST_NAME, description="The managed template's name."),

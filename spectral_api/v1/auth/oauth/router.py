@@ -7,7 +7,7 @@ from fastapi import Path, Query, Request, Response
 from spectral_api.cookies import CookiesWanted, handed_out
 from spectral_api.dependencies import CurrentDevice, CurrentSettings, DatabaseHolder
 from spectral_api.problems import problems
-from spectral_api.routing import Router
+from spectral_api.routing import V1, Router
 from spectral_api.v1.auth import schemas as logins
 from spectral_api.v1.auth.oauth import schemas
 from spectral_platform.accounts.errors import AccountSuspended, EmailTaken
@@ -23,7 +23,7 @@ from spectral_platform.auth.oauth.errors import (
 from spectral_platform.core.settings import Settings
 from spectral_platform.invites.errors import InviteRefused
 
-router = Router()
+router = Router(prefix=V1 + "/auth", tags=["Auth"])
 STATE_COOKIE = "oauth_state"
 CALLBACK_PATH = "/api/v1/auth/callback"
 

@@ -7,7 +7,7 @@ from fastapi import Query, Response
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.changesets.clusters import schemas
 from spectral_api.v1.refusals import workspace_problems
@@ -30,7 +30,7 @@ from spectral_platform.traces.errors import SearchTooBroad
 from spectral_platform.traces.queries import list_traces
 from spectral_platform.traces.selection import TraceFilter
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/changesets", tags=["Changeset Clusters"])
 ORDER = "Order; a leading `-` = descending."
 
 

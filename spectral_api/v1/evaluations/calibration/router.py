@@ -7,7 +7,7 @@ from fastapi import Query
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.calibration import schemas
 from spectral_api.v1.evaluations.rubrics.router import LARGEST_VERSION
@@ -19,7 +19,7 @@ from spectral_platform.evaluations.calibration.errors import DimensionsUnmarked,
 from spectral_platform.evaluations.calibration.queries import LabelRequest
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/evaluations/rubrics", tags=["Rubrics"])
 
 
 @router.get(

@@ -8,7 +8,7 @@ from fastapi import Response
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.objectives import schemas
 from spectral_api.v1.refusals import workspace_problems
@@ -21,7 +21,7 @@ from spectral_platform.evaluations.objectives.errors import (
 )
 from spectral_platform.evaluations.rubrics.errors import RubricNotFound
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/evaluations/objectives", tags=["Objectives"])
 
 
 @router.get("", response_model=Results[schemas.Objective], summary="List objectives", responses=workspace_problems())

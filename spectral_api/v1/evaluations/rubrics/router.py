@@ -8,7 +8,7 @@ from fastapi import Query, Response
 from spectral_api.dependencies import Database
 from spectral_api.etags import ConditionalRead, ConditionalWrite, etag
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.rubrics import schemas
 from spectral_api.v1.refusals import workspace_problems
@@ -18,7 +18,7 @@ from spectral_platform.evaluations.rubrics.errors import DimensionInUse, RubricC
 
 LARGEST_VERSION = 2**31 - 1
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/evaluations/rubrics", tags=["Rubrics"])
 
 
 @router.get("", response_model=Results[schemas.Rubric], summary="List rubrics", responses=workspace_problems())

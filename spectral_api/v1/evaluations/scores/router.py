@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from spectral_api.dependencies import CurrentSettings, Database, ReleasedDatabase
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.evaluations.scores import schemas
 from spectral_api.v1.refusals import workspace_problems
@@ -17,7 +17,7 @@ from spectral_platform.llm.providers.availability import is_simulated
 from spectral_platform.samples.errors import SampleNotFound
 from spectral_platform.traces.errors import TraceNotFound
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/evaluations/rubrics", tags=["Rubrics"])
 
 
 @router.post("/{rubric_id}/preview", summary="Preview a rubric", responses=workspace_problems(RubricNotFound))

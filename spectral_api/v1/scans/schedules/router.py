@@ -8,7 +8,7 @@ from fastapi import Body, Query, Response, Security
 from spectral_api.dependencies import CurrentSettings, Database
 from spectral_api.etags import ConditionalWrite, etag
 from spectral_api.paging import PageByTime, Results, envelope
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.security import authenticate_trigger
 from spectral_api.v1.callers import Reader, Writer
 from spectral_api.v1.refusals import workspace_problems
@@ -30,7 +30,7 @@ from spectral_platform.scans.schedules.errors import (
 )
 from spectral_platform.scans.schedules.states import RunStatus
 
-router = Router(prefix="/schedules")
+router = Router(prefix=IN_WORKSPACE + "/scans/schedules", tags=["Scans"])
 Triggering = Annotated[Caller, Security(authenticate_trigger, scopes=[Scope.WRITE_WORKSPACE])]
 WRITING = (ScanNotPossible, MailUnconfigured, ScheduleNameTaken)
 CHANGING = (*WRITING, ScheduleNotFound, ScheduleChanged)

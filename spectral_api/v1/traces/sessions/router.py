@@ -6,14 +6,14 @@ from fastapi import Path, Query
 
 from spectral_api.dependencies import Database
 from spectral_api.paging import Limit, Offset, Pagination
-from spectral_api.routing import Router
+from spectral_api.routing import IN_WORKSPACE, Router
 from spectral_api.v1.callers import Reader
 from spectral_api.v1.refusals import workspace_problems
 from spectral_api.v1.traces.sessions import schemas
 from spectral_platform.traces.sessions import queries
 from spectral_platform.traces.sessions.errors import SessionNotFound
 
-router = Router()
+router = Router(prefix=IN_WORKSPACE + "/traces/sessions", tags=["Traces"])
 
 
 @router.get("", response_model=schemas.SessionResults, summary="List sessions", responses=workspace_problems())
