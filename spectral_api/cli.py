@@ -28,6 +28,7 @@ from spectral_api.app import create_app
 from spectral_api.demonstration import DemoAccess, ensure_demo
 from spectral_api.otel.rpc import ExtraMissing
 from spectral_api.remote import Refused, address_of, only_workspace, open_server
+from spectral_api.workers import WORKER_COMMAND
 from spectral_platform.accounts import commands as accounts
 from spectral_platform.changesets.states import Outcome
 from spectral_platform.core import embedded, schema
@@ -190,7 +191,7 @@ def worker(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
             "A worker needs the secret of its server, else it opens nothing that the server sealed: set SPECTRAL_SECRET_KEY, "
             "or --data-dir to the server's."
         )
-    os.execve(sys.executable, server.WORKER_COMMAND, settings.environment_of_child(database_url=url))
+    os.execve(sys.executable, WORKER_COMMAND, settings.environment_of_child(database_url=url))
 
 
 @application.command()

@@ -1,4 +1,4 @@
-"""The server process: Postgres, schema, workers and HTTP, brought up in this order and taken down in reverse.
+"""The server process: workers, Postgres, schema and HTTP, brought up in this order, because a worker imports for seconds.
 
 Only threads that stay start children, because each dies with the thread that started it: a server killed outright leaves neither
 Postgres nor workers behind. A Ctrl-C reaches this process alone; it drains HTTP, then ends the workers, then Postgres.
@@ -10,39 +10,37 @@ import resource
 import signal
 import socket
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext, suppress
 from types import FrameType
 
 import psycopg
 import structlog
 import uvicorn
+import uvloop
+from fastapi import FastAPI
 from sqlalchemy.exc import OperationalError
 
 from spectral_api.app import create_app
 from spectral_api.connections import Connection
 from spectral_api.demonstration import DemoAccess, ensure_demo
 from spectral_api.otel.rpc import require_grpc
+from spectral_api.workers import worker_processes
 from spectral_platform.core import schema
 from spectral_platform.core.database import Database
-from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
+from spectral_platform.core.embedded import EmbeddedPostgres
 from spectral_platform.core.postgres_binaries import EmbeddedPostgresError
 from spectral_platform.core.settings import Settings
 from spectral_platform.traces.partitions import make_partitions
 
 logger = structlog.get_logger(__name__)
 
-WORKER_COMMAND = [sys.executable, "-m", "spectral_platform.worker"]
 ADDRESS_FILE = "server.url"
 """In the data directory: where the server was reached when it last started."""
 DRAIN_SECONDS = 20
 LOOK_SECONDS = 1
 """How often to look whether the embedded Postgres still runs."""
-WORKER_STOP_SECONDS = 30
-LONGEST_BACKOFF_SECONDS = 60
-HEALTHY_AFTER_SECONDS = 60
 IDLE_SECONDS = 75
 """So long a connection stays open on which nothing is asked: longer than senders are told to wait, than exporters collect spans
 (five seconds), and than proxies keep theirs (a minute, mostly). Who comes back just when it is closed loses a request."""
@@ -50,8 +48,6 @@ UNREAD_SECONDS = 60
 """So long a client may take in nothing of what it is sent, be it that it is gone, or that it does not read."""
 OPEN_FILES = 65_536
 """So many files a server may have open where the system lets it: each connection of a sender is one, for as long as it stays."""
-YOUNG_OBJECTS = 50_000
-"""So many objects more, and the garbage collector looks through the new ones. Spans are many objects and form no cycles."""
 
 
 class AddressUnavailable(Exception):
@@ -173,43 +169,59 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
     """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL, and the demo's access, once it listens."""
     require_grpc(settings)
     allow_connections()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an end during the start unwinds it
-    postgres = None if settings.database_url else EmbeddedPostgres(settings.data_dir, settings.postgres_bin)
-    with listen(settings) as listener, postgres or nullcontext():
-        owner_url = postgres.url if postgres else str(settings.database_url)
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, end_start)
+    with listen(settings) as listener, ExitStack() as until_end, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, listener, until_end, demo=demo, announce=announce))
+
+
+def end_start(*_: object) -> None:
+    """Unwind the start wherever it is, be it that it waits for Postgres or within a migration."""
+    raise KeyboardInterrupt
+
+
+async def _serve(
+    settings: Settings,
+    listener: socket.socket,
+    until_end: ExitStack,
+    *,
+    demo: bool,
+    announce: Callable[[str, DemoAccess | None], None],
+) -> None:
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async with worker_processes(settings, ready):
+        postgres = None if settings.database_url else EmbeddedPostgres(settings.data_dir, settings.postgres_bin)
+        owner_url = until_end.enter_context(postgres).url if postgres else str(settings.database_url)
         schema.upgrade(owner_url)
         url = settings.database_url or schema.application_login(owner_url)
-        asyncio.run(prepare_partitions(url))
-        access = asyncio.run(ensure_demo(settings, url)) if demo else None
-        database = Database(url, pool_size=settings.database_pool_size)
-        app = create_app(settings, database)
-        config = uvicorn.Config(
-            app,
-            loop="uvloop",
-            http=Connection,
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=settings.trusted_proxies,
-            timeout_keep_alive=IDLE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
-        )
+        app = create_app(settings, Database(url, pool_size=settings.database_pool_size))
+        await prepare_partitions(url)
+        ready.set_result(url)
+        access = await ensure_demo(settings, url) if demo else None
         found_at = reachable_url(settings, listener)
         keep_address(settings, found_at)
-        server = Server(config, lambda: announce(found_at, access), app.state.watch.close)
-
-        async def run() -> None:
-            async with kept_up(postgres) if postgres else nullcontext(), worker_processes(settings, url):
-                await server.serve([listener])
-
-        gc.collect()
-        gc.set_threshold(YOUNG_OBJECTS, 20, 20)
+        server = Server(configuration(settings, app), lambda: announce(found_at, access), app.state.watch.close)
         gc.freeze()  # what is there now stays; going through it again and again would stop every request for tens of milliseconds
-        with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-            runner.run(run())
+        async with kept_up(postgres) if postgres else nullcontext():
+            await server.serve([listener])
+
+
+def configuration(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """How HTTP is spoken."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=Connection,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
 
 
 def allow_connections() -> None:
@@ -230,56 +242,3 @@ async def prepare_partitions(url: str) -> None:
         logger.warning("span_partitions_not_made", exc_info=error)
     finally:
         await database.close()
-
-
-@asynccontextmanager
-async def worker_processes(settings: Settings, url: str) -> AsyncIterator[None]:
-    """As many workers as the settings say, for the length of the block."""
-    keepers = [
-        asyncio.create_task(keep_running(WORKER_COMMAND, settings.for_worker(number).environment_of_child(database_url=url)))
-        for number in range(settings.workers)
-    ]
-    try:
-        yield
-    finally:
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
-
-
-async def keep_running(command: list[str], environment: Mapping[str, str]) -> None:
-    """Run a command again whenever it ends, each time later if it ends early; cancelling this ends the process gracefully."""
-    backoff = 1
-    while True:
-        started = time.monotonic()
-        try:
-            outcome = f"status {await run_to_end(command, environment)}"
-        except OSError as error:
-            outcome = f"did not start: {error}"
-        if time.monotonic() - started > HEALTHY_AFTER_SECONDS:
-            backoff = 1
-        logger.warning("worker_ended", outcome=outcome, restart_in_s=backoff)
-        await asyncio.sleep(backoff)
-        backoff = min(2 * backoff, LONGEST_BACKOFF_SECONDS)
-
-
-async def run_to_end(command: list[str], environment: Mapping[str, str]) -> int:
-    """The exit status of a command. Cancelling this ends the process: it is asked first, then killed."""
-    process = await asyncio.create_subprocess_exec(
-        *command,
-        env=environment,
-        start_new_session=True,
-        # Not SIGTERM: with its server killed, and Postgres perhaps too, a worker may have nothing to end gracefully with.
-        preexec_fn=end_with_parent(signal.SIGKILL),
-    )
-    try:
-        return await process.wait()
-    except asyncio.CancelledError:
-        with suppress(ProcessLookupError):
-            process.terminate()
-            try:
-                await asyncio.wait_for(process.wait(), WORKER_STOP_SECONDS)
-            except TimeoutError:
-                process.kill()
-                await process.wait()
-        raise

@@ -1,25 +1,32 @@
 """The server as a process: started, drained, killed, misconfigured."""
 
+import os
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
 from spectral_api.problems import RETRY_AFTER_SECONDS
 from spectral_api.server import IDLE_SECONDS
+from spectral_platform.core.database import connection_string
 from spectral_platform.core.embedded import NoRunningPostgres, join
+from spectral_platform.core.schema import MIGRATION_LOCK
 from spectral_platform.traces.errors import StorageFull
-from tests.cli.processes import ends, serving, spectral
+from tests.cli import preloaded
+from tests.cli.processes import START_SECONDS, ends, serving, spectral
 from tests.fixtures.database import passable_directory, run_sql
+from tests.fixtures.forks import CLEAN, fork
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux signals the death of a parent")
 
@@ -99,6 +106,25 @@ def test_a_killed_server_leaves_no_worker_behind(shared_database_url: str, tmp_p
         assert len(children) == 2
         process.kill()
         assert all(ends(int(child)) for child in children)
+
+
+@on_linux
+def test_an_interrupted_start_unwinds_and_leaves_no_worker_behind(empty_database: str, tmp_path: Path) -> None:
+    out, err = tmp_path / "out", tmp_path / "err"
+    with psycopg.connect(connection_string(empty_database)) as migrating:
+        migrating.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+        options = ("--port", "0", "--data-dir", str(tmp_path), "--database-url", empty_database)
+        process = fork(preloaded.run, ("serve", *options), CLEAN, out, err)
+        until = time.monotonic() + START_SECONDS
+        while "another_process_migrates" not in (err.read_text() if err.exists() else "") and time.monotonic() < until:
+            time.sleep(0.05)
+        (worker,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGINT)
+        process.join(START_SECONDS)
+
+    assert process.exitcode == 130, err.read_text()
+    assert ends(int(worker))
 
 
 @pytest.mark.parametrize("secret", [None, "change-me", "short but not a known default"])

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from spectral_api.server import keep_running
+from spectral_api.workers import keep_running
 
 REPORTING = """
 import signal, sys
@@ -14,6 +14,7 @@ def report(line):
         pipe.write(line)
 """
 ENDS_AT_ONCE = REPORTING + "report('started')"
+TELLS_ITS_DATABASE = REPORTING + "report('started')\nreport(sys.stdin.read())"
 ENDS_GRACEFULLY = (
     REPORTING + "signal.signal(signal.SIGTERM, lambda *_: (report('ended'), sys.exit()))\nreport('started')\nsignal.pause()"
 )
@@ -26,9 +27,18 @@ def reports(folder: Path) -> Path:
     return pipe
 
 
+def known(url: str) -> asyncio.Future[str]:
+    """A database that is there already."""
+    database: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    database.set_result(url)
+    return database
+
+
 async def test_a_worker_that_ends_is_started_again(tmp_path: Path) -> None:
     pipe = reports(tmp_path)
-    keeper = asyncio.create_task(keep_running([sys.executable, "-c", ENDS_AT_ONCE, str(pipe)], os.environ))
+    keeper = asyncio.create_task(
+        keep_running([sys.executable, "-c", ENDS_AT_ONCE, str(pipe)], os.environ, known("postgresql://x"))
+    )
 
     assert await asyncio.to_thread(pipe.read_text) == "started"
     assert await asyncio.to_thread(pipe.read_text) == "started"
@@ -36,9 +46,36 @@ async def test_a_worker_that_ends_is_started_again(tmp_path: Path) -> None:
     keeper.cancel()
 
 
+async def test_a_worker_starts_before_there_is_a_database_and_is_told_its_url(tmp_path: Path) -> None:
+    pipe = reports(tmp_path)
+    database: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    keeper = asyncio.create_task(keep_running([sys.executable, "-c", TELLS_ITS_DATABASE, str(pipe)], os.environ, database))
+    assert await asyncio.to_thread(pipe.read_text) == "started"
+
+    database.set_result("postgresql://x")
+
+    assert await asyncio.to_thread(pipe.read_text) == "postgresql://x"
+    keeper.cancel()
+
+
+async def test_a_worker_ends_that_was_never_told_a_database(tmp_path: Path) -> None:
+    pipe = reports(tmp_path)
+    never: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    keeper = asyncio.create_task(keep_running([sys.executable, "-c", ENDS_GRACEFULLY, str(pipe)], os.environ, never))
+    assert await asyncio.to_thread(pipe.read_text) == "started"
+
+    keeper.cancel()
+
+    assert await asyncio.to_thread(pipe.read_text) == "ended"
+    await asyncio.wait([keeper])
+    assert keeper.cancelled()
+
+
 async def test_a_worker_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
     pipe = reports(tmp_path)
-    keeper = asyncio.create_task(keep_running([sys.executable, "-c", ENDS_GRACEFULLY, str(pipe)], os.environ))
+    keeper = asyncio.create_task(
+        keep_running([sys.executable, "-c", ENDS_GRACEFULLY, str(pipe)], os.environ, known("postgresql://x"))
+    )
     assert await asyncio.to_thread(pipe.read_text) == "started"
 
     keeper.cancel()
