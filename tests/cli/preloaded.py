@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from spectral_api import cli
+from spectral_api.cli import operating, scanning, working  # noqa: F401 - what commands import when they are asked for
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from spectral_api import cli
+from spectral_api.cli.configuring import failures_told
 from spectral_platform.core import logging
 from spectral_platform.core.settings import Settings
 from tests.cli.processes import spectral
@@ -104,6 +105,7 @@ FULL = psycopg.errors.DiskFull("could not extend file")
 def test_a_full_disk_is_told_in_one_line(
     error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    @failures_told()
     def fill(_: object) -> None:
         raise error
 

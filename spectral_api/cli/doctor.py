@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+import typer
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest, ExportTraceServiceResponse
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
@@ -17,11 +18,15 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Sp
 from rich.table import Table
 from rich.text import Text
 
-from spectral_api.remote import TIMEOUT_SECONDS, Refused, expect, reason
+from spectral_api.cli.configuring import configure
+from spectral_api.cli.remote import TIMEOUT_SECONDS, Refused, expect, reason
+from spectral_api.cli.terminal import FAILED, output
 from spectral_platform.core.access import Scope
 from spectral_platform.core.errors import SpectralError
 from spectral_platform.core.settings import Settings
 from spectral_platform.llm.providers.availability import EXTRAS, Extra, extra_of, has_endpoint
+
+application = typer.Typer()
 
 PROTOBUF = "application/x-protobuf"
 PUBLIC_PROVIDER_URL = "https://api.openai.com/v1"
@@ -221,3 +226,19 @@ def table(findings: list[Finding]) -> Table:
     for finding in findings:
         shown.add_row(finding.part, Text(finding.outcome, style=STYLES[finding.outcome]), Text(finding.detail))
     return shown
+
+
+@application.command()
+def doctor(
+    url: Annotated[str, typer.Argument(help="The server to examine.")] = "http://localhost:8000",
+    email: Annotated[str | None, typer.Option(help="Log in as this person, to send a trace and read it back.")] = None,
+    password: Annotated[str | None, typer.Option(help="The person's password; asked for if absent.")] = None,
+    api_key: Annotated[str | None, typer.Option(help="Send a trace with this API key instead.")] = None,
+) -> None:
+    """Examine a running server: its parts, and whether a trace arrives."""
+    if email and not password:
+        password = typer.prompt("Password", hide_input=True)
+    findings = list(examine(url, configure(), email=email, password=password, api_key=api_key))
+    output.print(table(findings))
+    if any(finding.outcome is Outcome.FAILED for finding in findings):
+        raise typer.Exit(FAILED)

@@ -5,10 +5,12 @@ from typing import Any
 
 import httpx
 
+from spectral_api.cli.terminal import Failed
+
 TIMEOUT_SECONDS = 15.0
 
 
-class Refused(Exception):
+class Refused(Failed):
     """The server did not do what it was asked for."""
 
 
