@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,14 +56,15 @@ def rooms_of_states() -> set[Path]:
     return {ROOT.joinpath(*module.split(".")).parent for module in STATEFUL}
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """All that a file's syntax tree is made of."""
+    return tuple(ast.walk(ast.parse(path.read_text())))
+
+
 def violations(paths: list[Path], breaks: Callable[[ast.AST], bool]) -> list[str]:
     """Where code breaks a rule, as file and line."""
-    return [
-        f"{name_of(path)}:{getattr(node, 'lineno', 0)}"
-        for path in paths
-        for node in ast.walk(ast.parse(path.read_text()))
-        if breaks(node)
-    ]
+    return [f"{name_of(path)}:{getattr(node, 'lineno', 0)}" for path in paths for node in nodes(path) if breaks(node)]
 
 
 def catches_everything(node: ast.AST) -> bool:
@@ -101,7 +103,7 @@ def declares_table(node: ast.AST) -> bool:
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
@@ -156,7 +158,7 @@ def test_no_file_has_a_vague_name() -> None:
 
 def test_every_table_is_in_the_metadata() -> None:
     mapped = {mapper.class_.__module__ for mapper in Base.registry.mappers}
-    files = [path for path in SOURCES if any(declares_table(node) for node in ast.walk(ast.parse(path.read_text())))]
+    files = [path for path in SOURCES if any(map(declares_table, nodes(path)))]
 
     assert metadata.tables
     assert [name_of(path) for path in files if name_of(path).removesuffix(".py").replace("/", ".") not in mapped] == []
