@@ -1,7 +1,7 @@
 """Two tenants and callers with few scopes, made once for all contract tests of a process."""
 
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import product
@@ -28,6 +28,8 @@ from tests.fixtures.callers import Person, joined, register
 
 PARAMETER = re.compile(r"{(\w+)}")
 WORKSPACE = "/api/v1/workspaces/{workspace_id}"
+SCANNING = {"scan_id", "schedule_id"}
+"""What is made of all that a workspace has, without naming it."""
 KEYS: dict[str, list[str]] = {
     "default key": [],
     "reading key": ["read:workspace"],
@@ -130,21 +132,31 @@ async def invited(owner: Person) -> str:
     return str(answer.json()["id"])
 
 
-async def things(owner: Person, *, without: str = "") -> dict[str, str]:
+async def things(owner: Person, *, needed: Collection[str] | None = None, without: str = "") -> dict[str, str]:
     """Make one of everything that can be made by sending the documented example to a collection of the workspace, save one.
 
     What an item is called in paths is read off the paths below the collection; what an example refers to by such a name is the
-    thing that was made. The collections are gone through twice, because some refer to later ones.
+    thing that was made. The collections are gone through twice, because some refer to later ones. Where only some are ``needed``,
+    only they are made, and what they refer to.
     """
     made: dict[str, str] = {}
+    wanted = None if needed is None else with_references(needed)
     for template, name, example in 2 * list(collections()):
-        if name not in made and template != without:
+        if name not in made and template != without and (wanted is None or name in wanted):
             body = example | {key: made[key] for key in example if key in made} if isinstance(example, dict) else example
             answer = await owner.client.post(template.replace("{workspace_id}", str(owner.workspace_id)), json=body)
             if answer.status_code in {201, 202}:
                 told = answer.json()
                 made[name] = told["name"] if name.endswith("_name") else told["id"] if "id" in told else told["trace_ids"][0]
     return made
+
+
+def with_references(names: Collection[str]) -> set[str]:
+    """The names of things, and of all that these refer to: what an example names, and for what is scanned everything."""
+    described = {name: set(example) if isinstance(example, dict) else set() for _, name, example in collections()}
+    if not SCANNING.isdisjoint(names):
+        return set(described)
+    return set(names).union(*(described[name] for name in names if name in described))
 
 
 async def samples(owner: Person, sample_set_id: str) -> dict[str, str]:

@@ -199,6 +199,19 @@ PREPARED: dict[str, Preparation] = {
 }
 """What must have happened before an operation can succeed; returns parts of its path."""
 
+NEEDED = {
+    "create_scan": {"scan_id"},
+    "create_schedule": {"schedule_id"},
+    "curate_samples": {"trace_id"},
+    "delete_rubric": {"objective_id"},
+    "evaluate_flag": {"agent_id"},
+    "label_pair": {"scan_id"},
+    "replay_delivery": {"webhook_id"},
+    "update_sample": {"sample_set_id"},
+    "delete_sample": {"sample_set_id"},
+}
+"""Things that an operation is about though neither its path nor its body names them."""
+
 BODIES: dict[str, Callable[[Person], Any]] = {
     "register": lambda person: {"email": f"{uuid4().hex}@example.com", "password": PASSWORD, "tenant_name": "Another"},
     "login": lambda person: {"email": person.email, "password": PASSWORD},
@@ -243,7 +256,10 @@ async def test_a_successful_change_leaves_exactly_one_entry(
 ) -> None:
     person = await register(tenants.anybody)
     person.client.headers["X-Workspace-Id"] = str(person.workspace_id)
-    made = await things(person, without=operation.path)
+    body = BODIES[endpoint(operation)](person) if endpoint(operation) in BODIES else example(operation)
+    named = body if isinstance(body, dict) else ()
+    needed = {*operation.parameters, *named, *NEEDED.get(endpoint(operation), ())}
+    made = await things(person, needed=needed, without=operation.path)
     if "sample_set_id" in made:
         made |= await samples(person, made["sample_set_id"])
     if {"changeset_id", "cluster_id"} & set(operation.parameters):
@@ -254,7 +270,6 @@ async def test_a_successful_change_leaves_exactly_one_entry(
         made |= await label_requests(person, shared_database, made)
     if endpoint(operation) in PREPARED:
         made |= await PREPARED[endpoint(operation)](person, made)
-    body = BODIES[endpoint(operation)](person) if endpoint(operation) in BODIES else example(operation)
     if isinstance(body, dict):
         body |= {name: made[name] for name in body if name in made}
     path = Tenants(tenants.anybody, person, person, made, {}).path(operation.path)

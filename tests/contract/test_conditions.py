@@ -74,11 +74,11 @@ async def test_who_holds_the_current_version_gets_no_other_copy(path: str, tenan
 @pytest.mark.parametrize("path", WRITTEN)
 async def test_a_write_succeeds_only_on_the_version_that_it_names(path: str, tenants: Tenants) -> None:
     person = await register(tenants.anybody)
-    made = await things(person)
-    client: httpx.AsyncClient = person.client
-    url = Tenants(tenants.anybody, person, person, made, {}).path(path)
     operation = next(each for each in OPERATIONS if each.path == path and each.method == "PUT")
     body = example(operation)
+    made = await things(person, needed={*operation.parameters, *body})
+    client: httpx.AsyncClient = person.client
+    url = Tenants(tenants.anybody, person, person, made, {}).path(path)
     if isinstance(body, dict):
         body |= {name: made[name] for name in body if name in made}
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.transport.requests import ManagedCookiesSession
 
-from tests.contract.conftest import samples, things
+from tests.contract.conftest import PARAMETER, samples, things
 from tests.contract.documents import DOCUMENT, Json
 from tests.fixtures.callers import register
 
@@ -111,13 +111,15 @@ def is_id(value: Any) -> bool:
         return False
 
 
-async def new_subject(server_url: str) -> Subject:
-    """An account with one of everything."""
+async def new_subject(server_url: str, needed: Collection[str] | None = None) -> Subject:
+    """An account with one of everything, or of all that is needed."""
     async with httpx.AsyncClient(base_url=server_url, timeout=60) as client:
         owner = await register(client)
-        items = await things(owner)
-        items |= await samples(owner, items["sample_set_id"]) | {"workspace_id": str(owner.workspace_id)}
+        items = await things(owner, needed=needed)
+        if "sample_set_id" in items:
+            items |= await samples(owner, items["sample_set_id"])
         await owner.client.aclose()
+    items |= {"workspace_id": str(owner.workspace_id)}
     return Subject(server_url, owner.bearing(owner.tokens["access_token"]), items)
 
 
@@ -129,8 +131,10 @@ async def read_subject(server_url: str) -> Subject:
 
 @pytest.fixture
 async def subject(request: pytest.FixtureRequest, server_url: str, read_subject: Subject) -> Subject:
-    """The test's account: one of its own, unless all that the test sends is GET."""
-    return read_subject if "[GET " in request.node.name else await new_subject(server_url)
+    """The test's account: one of its own, with what the path names if it names a thing, unless all that the test sends is GET."""
+    if "[GET " in request.node.name:
+        return read_subject
+    return await new_subject(server_url, set(PARAMETER.findall(request.node.name)) - {"workspace_id"} or None)
 
 
 @pytest.fixture(scope="module")
