@@ -3,6 +3,7 @@
 import gc
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Processes that tests start import what earlier ones compiled, instead of compiling all of it again.
@@ -12,7 +13,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for policy in ("REQUESTS", "INGESTION_REQUESTS", "PUBLIC_REQUESTS"):
     os.environ[f"SPECTRAL_{policy}_PER_MINUTE"] = "0"
 
-# As many processes test as there are cores: threads of the numeric libraries would wait for each other, turning.
+# More processes test than there are cores: threads of the numeric libraries would wait for each other, turning.
 for library in ("OMP", "OPENBLAS", "MKL"):
     os.environ[f"{library}_NUM_THREADS"] = "1"
 
@@ -35,6 +36,11 @@ pytest_plugins = [
     "tests.fixtures.receiver",
     "tests.fixtures.browser",
 ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_collection_finish() -> None:

@@ -1,10 +1,13 @@
 """The documentation pages in a real browser that may reach nothing but the test's own server."""
 
+import pytest
 from fastapi import FastAPI
 from playwright.async_api import expect
 
 from tests.fixtures.browser import Visit
 from tests.fixtures.callers import Person
+
+pytestmark = pytest.mark.long
 
 
 async def test_swagger_ui_lists_the_operations_and_executes_one(visit: Visit) -> None:

@@ -22,7 +22,7 @@ from tests.fixtures.forks import working
 from tests.fixtures.llm import ModelServer
 from tests.scans.workspaces import Scannable, make_scannable_on_endpoint
 
-pytestmark = pytest.mark.own_database
+pytestmark = [pytest.mark.own_database, pytest.mark.long]
 
 CONCURRENCY = 8
 KILLS = 25
