@@ -10,6 +10,7 @@ from procrastinate import App, BaseRetryStrategy, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager, NotificationCallback
+from psycopg import DataError, IntegrityError, NotSupportedError, ProgrammingError
 from psycopg import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,6 +25,8 @@ T = TypeVar("T")
 LONGEST_WAIT_S = 60
 MENDABLE = (UnavailableError, DBAPIError, DriverError, PoolTimeout, ConnectorException)
 """Faults that may be gone on the next try."""
+BROKEN = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+"""What the database says of a statement that it would refuse on every other day too."""
 
 _OWN = """
 WITH own AS (
@@ -59,24 +62,37 @@ class FairJobs(JobManager):
 
     An outage of the database is sat out, until the worker ``is_ending``. The library lets go at the first fault: of the sign of
     life, so that a worker's orders are taken from it for ever after, and of an order's end, so that a living worker holds it
-    for good.
+    for good. A statement that is ``BROKEN`` is no outage: it fails, and so does who waits for ``fault``, who ends the worker, so
+    that its orders find another one.
     """
 
     def __init__(self, app: App, *, long_orders_each: int) -> None:
         super().__init__(app.connector)
         self._long_orders_each = long_orders_each
         self._held: set[tuple[int | None, int]] = set()
+        self._faults: asyncio.Queue[ConnectorException] = asyncio.Queue()
         self.is_ending = False
 
     async def _sit_out(self, ask: Callable[[], Awaitable[T]]) -> T:
         while True:
             try:
                 return await ask()
-            except ConnectorException as outage:
+            except ConnectorException as fault:
+                self._expect_outage(fault)
                 if self.is_ending:
                     raise
-                logger.warning("queue_out_of_reach", exc_info=outage)
+                logger.warning("queue_out_of_reach", exc_info=fault)
                 await asyncio.sleep(AGAIN_S)
+
+    async def fault(self) -> None:
+        """Raise what the database has against a statement of the queue, as soon as it has."""
+        raise await self._faults.get()
+
+    def _expect_outage(self, fault: ConnectorException) -> None:
+        """Raise a fault that no waiting mends."""
+        if isinstance(fault.__cause__, BROKEN):
+            self._faults.put_nowait(fault)
+            raise fault
 
     async def update_heartbeat(self, worker_id: int) -> None:
         """Give a sign of life."""
@@ -91,7 +107,8 @@ class FairJobs(JobManager):
         """The next order of these lanes; a workspace that runs as many long ones as it may has to wait."""
         try:
             job = await self._fetch(queues, worker_id)
-        except ConnectorException:
+        except ConnectorException as fault:
+            self._expect_outage(fault)
             job = await self._sit_out(lambda: self._find_taken(worker_id))
         if job is not None:
             self._held.add((job.id, job.attempts))

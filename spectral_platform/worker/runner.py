@@ -81,6 +81,9 @@ async def _work_until_told(context: WorkerContext) -> None:
         asyncio.create_task(_work(context.queue, [lane], places)) for lane, places in CONCURRENCY.items()
     ]
     tasks += [asyncio.create_task(_repeat(context, periodic)) for periodic in SCHEDULE]
+    manager = context.queue.job_manager
+    assert isinstance(manager, FairJobs)
+    tasks.append(asyncio.create_task(manager.fault()))
     told = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
@@ -89,8 +92,7 @@ async def _work_until_told(context: WorkerContext) -> None:
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        if isinstance(context.queue.job_manager, FairJobs):
-            context.queue.job_manager.is_ending = True
+        manager.is_ending = True
         for each in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(each)
         for task in tasks:

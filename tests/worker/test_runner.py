@@ -13,6 +13,7 @@ import pytest
 from procrastinate import App
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
+from psycopg.errors import UndefinedFunction
 from sqlalchemy import make_url, text
 
 from spectral_platform.core import clock
@@ -277,6 +278,27 @@ async def test_an_outage_costs_a_worker_neither_its_sign_of_life_nor_the_end_of_
     await until(busy.is_empty)
 
     assert busy.done == ["hanging", "the next one"]
+
+
+@pytest.mark.parametrize("lost", ["procrastinate_finish_job_v1", "queue_take_in_turn"])
+async def test_a_statement_that_the_database_refuses_ends_the_worker_and_its_order_comes_back(
+    busy: Office, superuser: psycopg.Connection, lost: str
+) -> None:
+    superuser.execute(f"ALTER FUNCTION {lost} RENAME TO mislaid".encode())
+    busy.gate.set()
+    assert busy.worker is not None
+    with pytest.raises(ConnectorException) as failure:
+        await asyncio.wait_for(busy.worker, 30)
+    busy.worker = None
+    assert isinstance(failure.value.__cause__, UndefinedFunction)
+
+    superuser.execute(f"ALTER FUNCTION mislaid RENAME TO {lost}".encode())
+    await busy.order("the next one")
+    async with open_queue(busy.url, long_orders_each=1).open_async() as queue:
+        await busy.rescue(queue)
+    await busy.work()
+    assert await busy.is_empty()
+    assert set(busy.done) == {"hanging", "the next one"}
 
 
 async def test_an_order_that_was_taken_up_when_an_outage_began_is_carried_out(
