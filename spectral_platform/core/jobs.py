@@ -110,23 +110,26 @@ def queue_app(url: str | None = None) -> App:
 _enqueuing = queue_app()
 
 
-async def enqueue(session: AsyncSession, work: Work, *, at: datetime | None = None) -> None:
-    """Add the order to the queue in the caller's transaction, to be carried out at once or at a time.
+async def enqueue(session: AsyncSession, *works: Work, at: datetime | None = None) -> None:
+    """Add orders to the queue in the caller's transaction and one statement, to be carried out at once or at a time.
 
-    It exists if and only if that transaction commits. The one that is due first is taken up first, also among those that share a
+    They exist if and only if that transaction commits. The one that is due first is taken up first, also among those that share a
     lock: in the order of arrival, one that is due tomorrow would hold up all that come after it.
     """
     connection = await session.connection()
     raw = await connection.get_raw_connection()
-    order = _enqueuing.configure_task(
-        work.job,
-        queue=work.lane,
-        lock=work.lock,
-        priority=PRIORITY_EPOCH - int((at or clock.now()).timestamp()),
-        schedule_at=at,
-        connection=raw.driver_connection,
-    )
-    await order.defer_async(work=work.model_dump(mode="json"), request_id=get_contextvars().get("request_id"))
+    request_id = get_contextvars().get("request_id")
+    orders = [
+        _enqueuing.configure_task(
+            work.job,
+            queue=work.lane,
+            lock=work.lock,
+            priority=PRIORITY_EPOCH - int((at or clock.now()).timestamp()),
+            schedule_at=at,
+        ).make_new_job(work=work.model_dump(mode="json"), request_id=request_id)
+        for work in works
+    ]
+    await _enqueuing.job_manager.batch_defer_jobs_async(orders, connection=raw.driver_connection)
 
 
 class News(Value):
@@ -159,19 +162,20 @@ class Announce(Heard):
     job: ClassVar[str] = "news.announce"
 
 
-async def publish(session: AsyncSession, news: News) -> None:
+async def publish(session: AsyncSession, *news: News) -> None:
     """Say that something has happened, in the transaction in which it does; the worker tells those who listen."""
-    await enqueue(
-        session,
+    told = [
         Announce(
-            account_id=news.account_id,
-            workspace_id=news.workspace_id,
-            event=news.event,
+            account_id=each.account_id,
+            workspace_id=each.workspace_id,
+            event=each.event,
             news_id=clock.new_id(),
             happened_at=clock.now(),
-            facts=news.model_dump(mode="json", exclude={"account_id", "workspace_id"}),
-        ),
-    )
+            facts=each.model_dump(mode="json", exclude={"account_id", "workspace_id"}),
+        )
+        for each in news
+    ]
+    await enqueue(session, *told)
 
 
 class QueueState(NamedTuple):

@@ -5,8 +5,10 @@ schedule's lock, so each time is taken once whatever number of workers look. The
 order of the queue, which outlives whoever takes it up, and a run that waits too long is ordered again.
 """
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+from uuid import UUID
 from zoneinfo import ZoneInfoNotFoundError
 
 import structlog
@@ -29,8 +31,9 @@ from spectral_platform.workspaces.queries import is_open
 
 logger = structlog.get_logger(__name__)
 
+Row = TypeVar("Row", ScanSchedule, ScheduleRun)
 Listing = Callable[[AsyncSession], Awaitable[list[queries.Pending]]]
-Action = Callable[[AsyncSession, queries.Pending], Awaitable[None]]
+Action = Callable[[AsyncSession, Sequence[UUID]], Awaitable[None]]
 
 LATE = timedelta(minutes=5)
 """How long after its time a run is still on time; later, it was missed."""
@@ -41,8 +44,8 @@ MOST_FORGOTTEN_AT_ONCE = 1_000
 async def dispatch_schedules(context: JobContext) -> None:
     """Write down due runs, have waiting ones started and tell of those that take too long, in every tenant.
 
-    Each thing is its own transaction under its own lock, and whatever another worker holds is passed over. Where more is pending
-    than is read at once it goes on without a pause, for as long as that changes anything.
+    What is pending in a workspace is one transaction of a few statements, however much it is; what another worker holds is passed
+    over. Where more is pending than is read at once it goes on without a pause, for as long as that changes anything.
     """
     before: list[list[queries.Pending]] = []
     while True:
@@ -56,12 +59,12 @@ async def _act_on(context: JobContext, listed: Listing, act: Action) -> list[que
     """Act on all that is pending of one kind, as far as it is read at once."""
     async with context.database.transaction() as session:
         pending = await listed(session)
+    of_workspaces: dict[tuple[UUID, UUID], list[UUID]] = {}
     for each in pending:
-        try:
-            async with context.database.transaction(account_id=each.account_id, workspace_id=each.workspace_id) as session:
-                await act(session, each)
-        except ZoneInfoNotFoundError as fault:  # this host has an older database of zones than the one that took the schedule
-            logger.error("zone_unknown", id=str(each.id), exc_info=fault)
+        of_workspaces.setdefault((each.account_id, each.workspace_id), []).append(each.id)
+    for (account_id, workspace_id), ids in of_workspaces.items():
+        async with context.database.transaction(account_id=account_id, workspace_id=workspace_id) as session:
+            await act(session, ids)
     return pending
 
 
@@ -73,85 +76,120 @@ async def forget_runs(context: JobContext) -> None:
             are_more = await _forget_some(session)
 
 
-async def take_due(session: AsyncSession, pending: queries.Pending) -> None:
-    """Write down the run of a schedule that is due, and when it is due next.
+async def take_due(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """Write down the runs of schedules of one workspace that are due, and when these are due next."""
+    moment = clock.now()
+    due = [
+        each for each in await _hold(session, ScanSchedule, ids) if each.next_due_at is not None and each.next_due_at <= moment
+    ]
+    if not due:
+        return
+    waiting = await queries.list_with_waiting_run(session, [schedule.id for schedule in due])
+    runs = [_take(schedule, moment, is_waiting=schedule.id in waiting) for schedule in due]
+    if await is_open(session, due[0].workspace_id):  # what nobody may use is due for nobody
+        session.add_all(run for run in runs if run is not None)
+    await session.flush()
+
+
+def _take(schedule: ScanSchedule, moment: datetime, *, is_waiting: bool) -> ScheduleRun | None:
+    """The run of a schedule that is due, which is due next from now on; None where this host does not know its zone.
 
     However many times were missed while no worker ran, they come to one run or, if the schedule says so, to none.
     """
-    moment = clock.now()
-    schedule = await session.get(ScanSchedule, pending.id, with_for_update={"skip_locked": True})
-    if schedule is None or schedule.cron is None or schedule.next_due_at is None or schedule.next_due_at > moment:
-        return
     first = schedule.next_due_at
-    latest = latest_due(schedule.cron, schedule.timezone, first=first, until=moment)
+    assert first is not None
+    assert schedule.cron is not None
+    try:
+        latest = latest_due(schedule.cron, schedule.timezone, first=first, until=moment)
+    except ZoneInfoNotFoundError as fault:  # this host has an older database of zones than the one that took the schedule
+        logger.error("zone_unknown", id=str(schedule.id), exc_info=fault)
+        return None
     schedule.plan_next(moment)
-    if not await is_open(session, schedule.workspace_id):
-        return  # what nobody may use is due for nobody
     reason = detail = None
     if moment - latest > LATE and schedule.catch_up is CatchUp.SKIP:
         reason, detail = Reason.MISSED, f"A run was due at {first:%Y-%m-%d %H:%M} UTC, and no worker ran."
-    elif await queries.find_waiting_run(session, schedule.id) is not None:
+    elif is_waiting:
         reason, detail = Reason.RUN_WAITING, "An earlier run still waits to start."
     starts_at = schedule.release(latest)
-    session.add(
-        ScheduleRun(
-            account_id=schedule.account_id,
-            workspace_id=schedule.workspace_id,
-            schedule_id=schedule.id,
-            trigger=Trigger.SCHEDULE,
-            requested_by=f"{CallerKind.SCHEDULE}:{schedule.id}",
-            status=RunStatus.WAITING if reason is None else RunStatus.SKIPPED,
-            reason=reason,
-            detail=detail,
-            due_at=latest,
-            starts_at=starts_at,
-            sla_due_at=schedule.sla_end(starts_at) if reason is None else None,
-        )
+    return ScheduleRun(
+        account_id=schedule.account_id,
+        workspace_id=schedule.workspace_id,
+        schedule_id=schedule.id,
+        trigger=Trigger.SCHEDULE,
+        requested_by=f"{CallerKind.SCHEDULE}:{schedule.id}",
+        status=RunStatus.WAITING if reason is None else RunStatus.SKIPPED,
+        reason=reason,
+        detail=detail,
+        due_at=latest,
+        starts_at=starts_at,
+        sla_due_at=schedule.sla_end(starts_at) if reason is None else None,
     )
-    await session.flush()
 
 
-async def order_run(session: AsyncSession, pending: queries.Pending) -> None:
-    """Have the worker start a run that waits for nothing any more."""
-    run = await session.get(ScheduleRun, pending.id, with_for_update={"skip_locked": True})
+async def order_runs(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """Have the worker start runs of one workspace that wait for nothing any more."""
     moment = clock.now()
-    if run is None or run.status is not RunStatus.WAITING or run.starts_at > moment:
+    ready = [
+        run
+        for run in await _hold(session, ScheduleRun, ids)
+        if run.status is RunStatus.WAITING
+        and run.starts_at <= moment
+        and (run.ordered_at is None or run.ordered_at <= moment - queries.ORDERED_AGAIN_AFTER)
+    ]
+    if not ready:
         return
-    if run.ordered_at is not None and run.ordered_at > moment - queries.ORDERED_AGAIN_AFTER:
-        return
-    run.ordered_at = moment
+    for run in ready:
+        run.ordered_at = moment
     await session.flush()
-    await enqueue(session, StartRun(account_id=run.account_id, workspace_id=run.workspace_id, run_id=run.id))
+    await enqueue(session, *(StartRun(account_id=run.account_id, workspace_id=run.workspace_id, run_id=run.id) for run in ready))
 
 
-async def settle_sla(session: AsyncSession, pending: queries.Pending) -> None:
-    """Look whether a run whose time is up had ended by then, and tell of one that had not."""
-    run = await session.get(ScheduleRun, pending.id, with_for_update={"skip_locked": True})
+async def settle_slas(session: AsyncSession, ids: Sequence[UUID]) -> None:
+    """Look whether runs of one workspace whose time is up had ended by then, and tell of those that had not."""
     moment = clock.now()
-    if run is None or run.sla_settled_at is not None or run.sla_due_at is None or run.sla_due_at > moment:
-        return
-    run.sla_settled_at = moment
-    scan = await session.get(Scan, run.scan_id) if run.scan_id is not None else None
-    if scan is None or scan.finished_at is None or scan.finished_at > run.sla_due_at:
-        run.sla_missed_at = run.sla_due_at
-        news = SlaMissed(
-            account_id=run.account_id,
-            workspace_id=run.workspace_id,
-            schedule_id=run.schedule_id,
-            run_id=run.id,
-            scan_id=run.scan_id,
-            due_at=run.due_at,
-            sla_s=round((run.sla_due_at - run.starts_at).total_seconds()),
-        )
-        await publish(session, news)
-        logger.warning("sla_missed", schedule_id=str(run.schedule_id), run_id=str(run.id))
+    over = [
+        run
+        for run in await _hold(session, ScheduleRun, ids)
+        if run.sla_settled_at is None and run.sla_due_at is not None and run.sla_due_at <= moment
+    ]
+    scans = select(Scan.id, Scan.finished_at).where(Scan.id.in_([run.scan_id for run in over if run.scan_id is not None]))
+    finished_at: dict[UUID | None, datetime | None] = dict((await session.execute(scans)).all())
+    missed = []
+    for run in over:
+        assert run.sla_due_at is not None
+        run.sla_settled_at = moment
+        ended = finished_at.get(run.scan_id)
+        if ended is None or ended > run.sla_due_at:
+            run.sla_missed_at = run.sla_due_at
+            missed.append(_missed(run, run.sla_due_at))
+            logger.warning("sla_missed", schedule_id=str(run.schedule_id), run_id=str(run.id))
     await session.flush()
+    if missed:
+        await publish(session, *missed)
+
+
+def _missed(run: ScheduleRun, sla_due_at: datetime) -> SlaMissed:
+    return SlaMissed(
+        account_id=run.account_id,
+        workspace_id=run.workspace_id,
+        schedule_id=run.schedule_id,
+        run_id=run.id,
+        scan_id=run.scan_id,
+        due_at=run.due_at,
+        sla_s=round((sla_due_at - run.starts_at).total_seconds()),
+    )
+
+
+async def _hold(session: AsyncSession, kind: type[Row], ids: Sequence[UUID]) -> Sequence[Row]:
+    """Those of the rows that no other transaction holds, for this one alone."""
+    free = select(kind).where(kind.id.in_(ids)).with_for_update(skip_locked=True)
+    return (await session.scalars(free)).all()
 
 
 DUTIES: tuple[tuple[Listing, Action], ...] = (
     (queries.list_due_schedules, take_due),
-    (queries.list_unstarted_runs, order_run),
-    (queries.list_unsettled_runs, settle_sla),
+    (queries.list_unstarted_runs, order_runs),
+    (queries.list_unsettled_runs, settle_slas),
 )
 
 

@@ -136,6 +136,14 @@ async def find_waiting_run(session: AsyncSession, schedule_id: UUID) -> Schedule
     )
 
 
+async def list_with_waiting_run(session: AsyncSession, schedule_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the schedules that have a run which is due and has not started."""
+    waiting = select(ScheduleRun.schedule_id).where(
+        ScheduleRun.schedule_id.in_(schedule_ids), ScheduleRun.status == RunStatus.WAITING
+    )
+    return set(await session.scalars(waiting))
+
+
 async def find_active_scan(session: AsyncSession, schedule_id: UUID) -> UUID | None:
     """A scan of the schedule that has not ended."""
     return await session.scalar(

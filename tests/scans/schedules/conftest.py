@@ -14,9 +14,8 @@ from spectral_platform.core import clock
 from spectral_platform.core.database import Database
 from spectral_platform.core.jobs import JobContext
 from spectral_platform.core.settings import Settings
-from spectral_platform.scans.schedules.dispatching import order_run, settle_sla, take_due
+from spectral_platform.scans.schedules.dispatching import order_runs, settle_slas, take_due
 from spectral_platform.scans.schedules.jobs import start_run
-from spectral_platform.scans.schedules.queries import Pending
 from spectral_platform.scans.schedules.work import StartRun
 from tests.fixtures.callers import Person
 from tests.scans.workspaces import Scannable, make_scannable
@@ -81,13 +80,13 @@ class Schedules:
     async def tick(self, schedule: Json) -> None:
         """What the clock's work does about one schedule: it is taken, and its waiting run ordered and started."""
         async with self.transaction() as session:
-            await take_due(session, self.pending(schedule["id"]))
+            await take_due(session, [UUID(schedule["id"])])
         for run in await self.runs(schedule):
             async with self.transaction() as session:
-                await order_run(session, self.pending(run["id"]))
+                await order_runs(session, [UUID(run["id"])])
             await self.start(run)
             async with self.transaction() as session:
-                await settle_sla(session, self.pending(run["id"]))
+                await settle_slas(session, [UUID(run["id"])])
 
     async def start(self, run: Json) -> None:
         """Carry out the order to start a run."""
@@ -98,10 +97,6 @@ class Schedules:
     def context(self) -> JobContext:
         """What the worker is given."""
         return JobContext(database=self.database, settings=self.settings)
-
-    def pending(self, id: Any) -> Pending:
-        """One of the owner's things, as the clock's work finds it."""
-        return Pending(UUID(str(id)), self.owner.account_id, self.owner.workspace_id)
 
     def transaction(self) -> Any:
         """A transaction in the owner's workspace."""

@@ -6,16 +6,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.scans.commands import start_scan
 from spectral_platform.scans.reckoning import Plan
 from spectral_platform.scans.schedules import jobs, queries
-from spectral_platform.scans.schedules.dispatching import dispatch_schedules, forget_runs, order_run, take_due
+from spectral_platform.scans.schedules.dispatching import dispatch_schedules, forget_runs, order_runs, take_due
 from spectral_platform.scans.schedules.queries import FAILURES_BEFORE_DISABLING
 from spectral_platform.scans.schedules.work import StartRun
+from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
 from tests.scans.schedules.conftest import HOUR, Json, Schedules, daily, now, quiet_until
 from tests.scans.workspaces import Scannable
@@ -63,7 +64,7 @@ async def test_of_several_workers_at_once_one_takes_and_one_starts_a_run(schedul
 
     async def take() -> None:
         async with schedules.transaction() as session:
-            await take_due(session, schedules.pending(made["id"]))
+            await take_due(session, [UUID(made["id"])])
 
     await asyncio.gather(*(take() for _ in range(4)))
     (run,) = await schedules.runs(made)
@@ -81,7 +82,7 @@ async def test_a_schedule_that_another_worker_holds_is_passed_over(schedules: Sc
     async with schedules.transaction() as holding:
         await holding.execute(text("SELECT 1 FROM scan_schedules FOR UPDATE"))
         async with asyncio.timeout(30), schedules.transaction() as session:
-            await take_due(session, schedules.pending(made["id"]))
+            await take_due(session, [UUID(made["id"])])
 
     assert await schedules.runs(made) == []
 
@@ -92,7 +93,7 @@ async def test_a_worker_that_dies_while_it_starts_a_run_loses_nothing(
     made = await schedules.create(cron="* * * * *")
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
-        await take_due(session, schedules.pending(made["id"]))
+        await take_due(session, [UUID(made["id"])])
     (run,) = await schedules.runs(made)
 
     async def start_and_die(session: Any, caller: Caller, plan: Plan, **options: Any) -> None:
@@ -115,12 +116,12 @@ async def test_an_order_that_is_lost_is_given_again_and_not_before(schedules: Sc
     made = await schedules.create(cron="* * * * *")
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
-        await take_due(session, schedules.pending(made["id"]))
+        await take_due(session, [UUID(made["id"])])
     (run,) = await schedules.runs(made)
 
     async def order() -> int:
         async with schedules.transaction() as session:
-            await order_run(session, schedules.pending(run["id"]))
+            await order_runs(session, [UUID(run["id"])])
         return await orders(schedules, run)
 
     assert [await order(), await order()] == [1, 1]
@@ -203,7 +204,7 @@ async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(s
     made = await schedules.create(cron="* * * * *")
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
-        await take_due(session, schedules.pending(made["id"]))
+        await take_due(session, [UUID(made["id"])])
     (run,) = await schedules.runs(made)
     waits = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (SELECT pid FROM pg_locks WHERE relation = :held)")
 
@@ -218,6 +219,18 @@ async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(s
     assert (await schedules.owner.client.get(f"{schedules.owner.w}/scans")).json()["results"] == []
 
 
+OTHERS_LIKE_IT = """
+INSERT INTO scan_schedules
+SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid(), 'name', 'No. ' || n, 'token_digest', n))).*
+FROM scan_schedules s, generate_series(1, :more) n WHERE s.id = :id
+"""
+DISPATCHED = """
+SELECT count(DISTINCT r.id), count(j.id)
+FROM scan_schedules s LEFT JOIN scan_schedule_runs r ON r.schedule_id = s.id AND r.status = 'waiting' AND r.ordered_at IS NOT NULL
+LEFT JOIN procrastinate_jobs j ON j.args->'work'->>'run_id' = r.id::text GROUP BY s.id
+"""
+
+
 async def orders(schedules: Schedules, run: Json) -> int:
     """How many orders to start the run were given."""
     async with schedules.transaction() as session:
@@ -230,7 +243,7 @@ async def test_one_round_takes_all_that_is_due_and_stumbles_over_nothing(
     schedules: Schedules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "MOST_AT_ONCE", 2)
-    made = [await schedules.create(name=f"Nightly {number}", cron="* * * * *") for number in range(5)]
+    made = [await schedules.create(name=f"Nightly {number}", cron=daily(now())) for number in range(5)]
     for number, each in enumerate(made):
         await schedules.set("scan_schedules", each["id"], next_due_at=now() - timedelta(seconds=number))
     async with schedules.transaction() as session:
@@ -242,6 +255,33 @@ async def test_one_round_takes_all_that_is_due_and_stumbles_over_nothing(
 
     taken = [[(run["status"], await orders(schedules, run)) for run in await schedules.runs(each)] for each in made]
     assert taken == [[("waiting", 1)]] * 4 + [[]]
+
+
+@pytest.mark.own_database
+async def test_hundreds_that_are_due_at_once_are_each_ordered_once_in_few_statements(
+    schedules: Schedules, stranger: Person
+) -> None:
+    everywhere = [schedules, Schedules(stranger, schedules.database, schedules.settings)]
+    for workspace in everywhere:
+        made = await workspace.create(cron=daily(now()))
+        async with workspace.transaction() as session:
+            await session.execute(text(OTHERS_LIKE_IT), {"id": UUID(made["id"]), "more": 149})
+            await session.execute(text("UPDATE scan_schedules SET next_due_at = now()"))
+    statements: list[str] = []
+
+    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        statements.append(statement)
+
+    engine = schedules.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await asyncio.gather(*(dispatch_schedules(schedules.context) for _ in range(2)))
+    event.remove(engine, "before_cursor_execute", note)
+    await dispatch_schedules(schedules.context)
+
+    for workspace in everywhere:
+        async with workspace.transaction() as session:
+            assert (await session.execute(text(DISPATCHED))).all() == [(1, 1)] * 150
+    assert len(statements) < 300
 
 
 async def test_a_schedule_whose_runs_are_refused_again_and_again_is_disabled(schedules: Schedules) -> None:
@@ -309,7 +349,7 @@ async def test_nothing_starts_where_nobody_may_come_in(closing: str, schedules: 
         )
 
     async with schedules.transaction() as session:
-        await take_due(session, schedules.pending(made["id"]))
+        await take_due(session, [UUID(made["id"])])
 
         assert await session.scalar(text("SELECT count(*) FROM scan_schedule_runs")) == 0
         assert await session.scalar(text("SELECT next_due_at > now() FROM scan_schedules"))
@@ -319,7 +359,7 @@ async def test_a_fault_of_ours_ends_the_run(schedules: Schedules) -> None:
     made = await schedules.create(cron="* * * * *")
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
-        await take_due(session, schedules.pending(made["id"]))
+        await take_due(session, [UUID(made["id"])])
     (run,) = await schedules.runs(made)
     owner = schedules.owner
     order = StartRun(account_id=owner.account_id, workspace_id=owner.workspace_id, run_id=run["id"])
