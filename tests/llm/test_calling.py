@@ -10,7 +10,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 
 from spectral_platform.llm import calling, pacing
-from spectral_platform.llm.calling import CallLabel, ModelCaller
+from spectral_platform.llm.calling import CallLabel, ModelCaller, PaidAnswer
 from spectral_platform.llm.errors import BudgetExhausted, ProviderDenied, ProviderRejected, ProviderUnavailable
 from spectral_platform.llm.messages import Message, ModelRequest, Role
 from spectral_platform.llm.pacing import Lines, Outage
@@ -92,6 +92,35 @@ async def test_an_attempt_that_was_refused_is_free_and_one_that_may_be_billed_is
     assert (purse.spent_usd > paid.cost_usd) == is_charged
     bound = (Decimal(10) * (22 + 2 * 16 + 2) + Decimal(20) * 100) / 1_000_000
     assert purse.spent_usd <= paid.cost_usd + bound
+
+
+async def test_the_same_question_at_the_same_time_is_asked_once_and_again_only_where_that_failed(
+    provider: OpenAICompatibleProvider, purse: Purse, model_server: ModelServer
+) -> None:
+    model_server.fault = once(failing(400))
+    asking = caller(provider, purse)
+
+    refused, *answered = await asyncio.gather(*(asking.ask(request(), LABEL) for _ in range(4)), return_exceptions=True)
+
+    assert isinstance(refused, ProviderRejected)
+    assert isinstance(answered[0], PaidAnswer)
+    assert all(paid is answered[0] for paid in answered)
+    assert model_server.received == 2
+
+
+async def test_who_asks_what_somebody_gave_up_is_answered(
+    provider: OpenAICompatibleProvider, purse: Purse, model_server: ModelServer
+) -> None:
+    model_server.latency_s = 0.1
+    asking = caller(provider, purse)
+    first, second, third = (asyncio.create_task(asking.ask(request(), LABEL)) for _ in range(3))
+    await asyncio.sleep(0)
+
+    assert second.cancel()
+    assert first.cancel()
+
+    assert (await third).answer.text
+    assert model_server.received <= 2
 
 
 async def test_an_attempt_that_hangs_is_charged_and_tried_again(purse: Purse, model_server: ModelServer) -> None:

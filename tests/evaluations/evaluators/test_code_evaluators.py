@@ -196,6 +196,7 @@ def test_contains_names_what_is_missing_and_cites_what_is_forbidden() -> None:
 def test_regex_expects_or_forbids_a_match() -> None:
     assert run({"kind": "regex", "pattern": r"order \d+"}, "Your order 12").evidence == ("order 12",)
     assert run({"kind": "regex", "pattern": r"ORDER", "flags": "i"}, "Your order 12").passed
+    assert run({"kind": "regex", "pattern": r"\bgr\pL+"}, "🙂 Schöne grüße an alle").evidence == ("grüße",)
     forbidden = run({"kind": "regex", "pattern": r"\d+", "expect_match": False}, "Your order 12")
     assert forbidden.passed is False
     assert forbidden.evidence == ("12",)
