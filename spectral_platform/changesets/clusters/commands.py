@@ -13,7 +13,7 @@ from spectral_platform.changesets.clusters import queries
 from spectral_platform.changesets.clusters.errors import ClusterMerged
 from spectral_platform.changesets.clusters.findings import ClusterFinding, FailureFinding, TrendPoint
 from spectral_platform.changesets.clusters.models import ClusterFailure, ClusterSighting, FailureCluster
-from spectral_platform.changesets.clusters.news import cluster_seen
+from spectral_platform.changesets.clusters.news import ClusterSeen, cluster_seen
 from spectral_platform.changesets.clusters.states import ClusterStatus
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
@@ -43,13 +43,18 @@ async def record_clusters(
     The findings say which clusters they are (``carrying.carry``); one that says nothing is a new one.
     """
     now = clock.now()
-    found = []
+    known = await queries.lock_clusters(session, caller, [finding.cluster_id for finding in findings if finding.cluster_id])
+    found: list[FailureCluster] = []
+    news: list[ClusterSeen] = []
     for finding in findings:
-        cluster = (
-            await _see_first(session, caller, finding, scan_id)
-            if finding.cluster_id is None
-            else await _see_again(session, caller, finding.cluster_id, finding, scan_id)
-        )
+        if finding.cluster_id is None:
+            cluster = _see_first(caller, finding)
+            session.add(cluster)
+            news.append(cluster_seen(caller, cluster, scan_id, "opened"))
+        else:
+            cluster = known[finding.cluster_id]
+            if await _see_again(session, cluster, finding):
+                news.append(cluster_seen(caller, cluster, scan_id, "reopened"))
         cluster.last_seen_at = now
         cluster.unseen_scans = 0
         point = TrendPoint(scan_id=scan_id, at=now, size=finding.size, share=finding.share)
@@ -72,11 +77,13 @@ async def record_clusters(
     ]
     await _clear(session, caller, {*(cluster.id for cluster in found), *(home for home, _ in placed)})
     await _record_failures(session, caller, placed, scan_id)
+    if news:
+        await publish(session, *news)
     return found
 
 
-async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFinding, scan_id: UUID) -> FailureCluster:
-    cluster = FailureCluster(
+def _see_first(caller: Caller, finding: ClusterFinding) -> FailureCluster:
+    return FailureCluster(
         id=clock.new_id(),
         workspace_id=caller.workspace,
         agent_id=finding.agent_id,
@@ -85,19 +92,13 @@ async def _see_first(session: AsyncSession, caller: Caller, finding: ClusterFind
         label=finding.label,
         status=ClusterStatus.OPEN,
         reopened=False,
-        last_seen_at=clock.now(),
         trend=(),
         **_figures(finding),
     )
-    session.add(cluster)
-    await publish(session, cluster_seen(caller, cluster, scan_id, "opened"))
-    return cluster
 
 
-async def _see_again(
-    session: AsyncSession, caller: Caller, cluster_id: UUID, finding: ClusterFinding, scan_id: UUID
-) -> FailureCluster:
-    cluster = await queries.get_cluster(session, caller, cluster_id, for_update=True)
+async def _see_again(session: AsyncSession, cluster: FailureCluster, finding: ClusterFinding) -> bool:
+    """Let a known cluster be as it was found; answers whether it was resolved and opens again."""
     comes_back = cluster.status is ClusterStatus.RESOLVED
     if comes_back:
         await move(session, cluster, ClusterStatus.OPEN, reopened=True)
@@ -108,9 +109,7 @@ async def _see_again(
     cluster.signature, cluster.fingerprint = finding.signature, finding.fingerprint
     if not cluster.is_named:
         cluster.label = finding.label
-    if comes_back:
-        await publish(session, cluster_seen(caller, cluster, scan_id, "reopened"))
-    return cluster
+    return comes_back
 
 
 def _figures(finding: ClusterFinding) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Reading failure clusters and the failures in them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, or_, select
@@ -80,6 +80,18 @@ async def get_cluster(session: AsyncSession, caller: Caller, cluster_id: UUID, *
     if cluster is None:
         raise ClusterNotFound(cluster_id)
     return cluster
+
+
+async def lock_clusters(session: AsyncSession, caller: Caller, cluster_ids: Collection[UUID]) -> dict[UUID, FailureCluster]:
+    """Clusters of the workspace as they are now, locked, by id."""
+    rows = await session.scalars(
+        FailureCluster.in_workspace(caller.workspace)
+        .where(FailureCluster.id.in_(cluster_ids))
+        .order_by(FailureCluster.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return {cluster.id: cluster for cluster in rows}
 
 
 def _in_cluster(caller: Caller, cluster_id: UUID) -> tuple[ColumnElement[bool], ...]:
