@@ -79,6 +79,7 @@ def _fence(text: str) -> str:
 
 _templates.filters |= {"as_figure": _as_figure, "as_money": _as_money, "fence": _fence}
 _templates.globals["as_measured"] = _as_measured
+_HTML_PAGE, _MARKDOWN_PAGE = map(_templates.get_template, ("report.html.jinja", "report.md.jinja"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +122,11 @@ class ReportPage:
 
     def as_html(self) -> str:
         """The report as one page that loads nothing."""
-        return _templates.get_template("report.html.jinja").render(page=self)
+        return _HTML_PAGE.render(page=self)
 
     def as_markdown(self) -> str:
         """The report as Markdown, for a pull request or a chat."""
-        return _templates.get_template("report.md.jinja").render(page=self)
+        return _MARKDOWN_PAGE.render(page=self)
 
 
 def write_report(run: Run, verdict: Verdict, by_model: Sequence[Spending]) -> ReportPage:
