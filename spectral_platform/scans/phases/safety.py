@@ -44,10 +44,12 @@ UNTRIED = frozenset({"invalid", "out_of_budget", "unmeasured"})
 
 async def safety(run: Run) -> None:
     """Decide, and complete the scan."""
+    workspace_id, scan_id = run.tenant.workspace_id, run.tenant.scan_id
     async with run.transaction() as session:
-        replayed = await is_replayed(session, run.tenant.workspace_id, run.tenant.scan_id)
+        replayed = await is_replayed(session, workspace_id, scan_id)
+        by_model = await sum_spending(session, workspace_id, scan_id, by=[ModelCall.model, ModelCall.provider])
     verdict = reach_verdict(run).model_copy(update={"replayed": replayed})
-    files = await _make_files(run, verdict)
+    files = await asyncio.to_thread(lambda: make_files(run, verdict, write_report(run, verdict, by_model)))
     caller = system_caller(run.tenant.account_id, run.tenant.workspace_id)
     async with run.transaction() as session:
         changeset_id = None
@@ -56,7 +58,7 @@ async def safety(run: Run) -> None:
             changeset_id = await changesets.propose(
                 session,
                 caller,
-                scan_id=run.tenant.scan_id,
+                scan_id=scan_id,
                 outcome=verdict.outcome,
                 items=() if verdict.outcome is Outcome.VALIDATED_NO_CHANGE else explaining.changes(run),
                 explainability=explaining.explain(run, verdict),
@@ -69,25 +71,18 @@ async def safety(run: Run) -> None:
                 reason=" ".join(verdict.reasons) if verdict.outcome is Outcome.REJECTED_TRADEOFF else None,
             )
         else:  # no changeset, but what was found is worth having
-            await record_clusters(session, caller, scan_id=run.tenant.scan_id, findings=clusters)
+            await record_clusters(session, caller, scan_id=scan_id, findings=clusters)
         await settle_unseen(
             session,
             caller,
             agent_ids=run.found.cards.keys(),
             criteria={*run.standard.instructions(), *SEEN_IN_TRACES},
-            scan_id=run.tenant.scan_id,
+            scan_id=scan_id,
         )
         if run.found.holdout is not None and not run.simulated and not verdict.replayed:
-            await record_exposure(session, caller.workspace, run.tenant.scan_id, run.found.holdout_groups)
+            await record_exposure(session, workspace_id, scan_id, run.found.holdout_groups)
         session.add_all(_artifact(run, file) for file in files)
         await _complete(session, run, verdict, changeset_id)
-
-
-async def _make_files(run: Run, verdict: Verdict) -> tuple[ArtifactFile, ...]:
-    tenant = run.tenant
-    async with run.transaction() as session:
-        by_model = await sum_spending(session, tenant.workspace_id, tenant.scan_id, by=[ModelCall.model, ModelCall.provider])
-    return await asyncio.to_thread(lambda: make_files(run, verdict, write_report(run, verdict, by_model)))
 
 
 def _artifact(run: Run, file: ArtifactFile) -> ScanArtifact:
