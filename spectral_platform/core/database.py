@@ -112,6 +112,14 @@ class Database:
             _leave_rows_out_of(error)
             raise
 
+    async def ask(self, *questions: Question, account_id: UUID, workspace_id: UUID) -> list[Sequence[Any]]:
+        """The answers to questions that are a transaction by themselves, bound to the tenant, on one way there and back."""
+        async with self.engine.connect() as lent:
+            await lent.execution_options(isolation_level="AUTOCOMMIT")  # or the way would be three
+            raw = await lent.get_raw_connection()
+            _, *answers = await ask(cast("Driver", raw.driver_connection), tenant(account_id, workspace_id), *questions)
+        return answers
+
     def connections_in_use(self) -> int:
         """How many connections are lent out."""
         return self._pool.checkedout()
@@ -189,10 +197,14 @@ async def driver_of(session: AsyncSession) -> Driver:
 
 async def ask(driver: Driver, *questions: Question) -> list[Sequence[Any]]:
     """The answers to questions that are carried out one after the other, on one way to the database and back."""
-    async with driver.pipeline():
-        asked = [
-            await driver.execute(statement.encode(), values if "%(" in statement else None) for statement, values in questions
-        ]
+    try:
+        async with driver.pipeline():
+            asked = [
+                await driver.execute(statement.encode(), values if "%(" in statement else None) for statement, values in questions
+            ]
+    except psycopg.Error as error:
+        _leave_rows_out_of(error)
+        raise
     return [await cursor.fetchall() if cursor.description else () for cursor in asked]
 
 

@@ -10,11 +10,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from sqlalchemy import select
-
 from spectral_platform.agents.endpoints import open_secret_headers
 from spectral_platform.agents.errors import AgentNotFound
-from spectral_platform.agents.models import Agent
 from spectral_platform.core import clock
 from spectral_platform.core.access import system_caller
 from spectral_platform.core.jobs import JobContext
@@ -27,7 +24,7 @@ from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import load_answers
 from spectral_platform.scans.conversing import OutOfTime
 from spectral_platform.scans.material import load_material
-from spectral_platform.scans.models import Scan, ScanAgent
+from spectral_platform.scans.models import Scan
 from spectral_platform.scans.phases.cluster import cluster
 from spectral_platform.scans.phases.detect import detect
 from spectral_platform.scans.phases.diagnose import diagnose
@@ -51,6 +48,12 @@ BEFORE_THE_VERDICT: tuple[tuple[Phase, Callable[[Run], Awaitable[None]]], ...] =
     (Phase.EVALUATE, evaluate),
     (Phase.DIAGNOSE, diagnose),
 )
+_STANDING = """
+    SELECT status, (
+        SELECT agents.id FROM scan_agents JOIN agents ON agents.id = scan_agents.agent_id
+        WHERE scan_agents.scan_id = scans.id AND agents.deleted_at IS NOT NULL LIMIT 1
+    ) FROM scans WHERE id = %(scan_id)s AND workspace_id = %(workspace_id)s
+"""
 SEARCHING = {Phase.GENERATE, Phase.EVALUATE}
 
 
@@ -161,20 +164,12 @@ async def _until_cancelled(run: Run, work: Awaitable[None]) -> None:
 
 async def _wait_for_cancellation(run: Run) -> None:
     tenant = run.tenant
-    standing = select(Scan.status).where(Scan.id == tenant.scan_id, Scan.workspace_id == tenant.workspace_id)
-    deleted = (
-        select(Agent.id)
-        .join(ScanAgent)
-        .where(ScanAgent.scan_id == tenant.scan_id, ScanAgent.workspace_id == tenant.workspace_id)
-        .where(Agent.deleted_at.is_not(None))
-        .limit(1)
-    )
+    asked = {"scan_id": tenant.scan_id, "workspace_id": tenant.workspace_id}
     while True:
-        async with run.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
-            status = await session.scalar(standing)
-            deleted_agent = await session.scalar(deleted)
-        if status is ScanStatus.CANCELLING:
-            return
-        if deleted_agent is not None:
-            raise AgentNotFound(deleted_agent)
+        (rows,) = await run.database.ask((_STANDING, asked), account_id=tenant.account_id, workspace_id=tenant.workspace_id)
+        for status, deleted_agent in rows:
+            if status == ScanStatus.CANCELLING:
+                return
+            if deleted_agent is not None:
+                raise AgentNotFound(deleted_agent)
         await asyncio.sleep(CANCEL_POLL_S)
