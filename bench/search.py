@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import fmean
-from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
-
 from spectral_platform.agents.configuration import AgentConfig
-from spectral_platform.core.database import Database
+from spectral_platform.core.database import Database, Question
 from spectral_platform.demo import content
 from spectral_platform.evaluations.scoring import reference_measures
 from spectral_platform.llm.calling import ModelCaller
@@ -82,15 +79,8 @@ class Found:
 class MemoryRun(Run):
     """A run of the phases whose events and documents nobody keeps."""
 
-    async def enter(self, phase: Phase) -> None:
-        """Begin a phase."""
-        self.phase = phase
-
-    async def emit(self, type: str, message: str, *, subject: str = "", level: str = "info", **data: Any) -> None:
-        """Nobody follows."""
-
-    async def save(self, name: str, document: BaseModel | dict[str, Any]) -> None:
-        """Nobody reads."""
+    def write(self, *questions: Question) -> None:
+        """Nobody follows, and nobody reads."""
 
 
 def settings() -> tuple[Setting, ...]:
@@ -199,7 +189,7 @@ async def search(setting: Setting, seed: int) -> Found:
     await generate(run)
     race = Race(run)
     await race.run_blocks()
-    await race.choose()
+    race.choose()
     calls = purse.calls - before
     gain = await true_gain(run, found.finalist) if found.finalist else 0.0
     fates = Counter(contender.fate for contender in found.contenders)

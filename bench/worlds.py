@@ -15,11 +15,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 from statistics import fmean
-from typing import Any
 from uuid import UUID
 
 import numpy as np
-from pydantic import BaseModel
 
 from bench.gates import t_accepts
 from bench.machine import Report
@@ -27,7 +25,7 @@ from bench.playing import AGENT, BEHAVIOURS, PROPOSER, RUBRIC, RULES, TESTED, Pl
 from bench.simulating import Judge, allowed, simulate
 from spectral_platform.agents.configuration import AgentConfig, Hyperparameters, PromptTemplate
 from spectral_platform.changesets.states import Outcome
-from spectral_platform.core.database import Database
+from spectral_platform.core.database import Database, Question
 from spectral_platform.core.randomness import derive
 from spectral_platform.evaluations.dimensions import Dimension, normalize_weights
 from spectral_platform.llm.calling import ModelCaller
@@ -96,19 +94,8 @@ WORLDS = (
 class UnstoredRun(Run):
     """A scan that keeps what it finds to itself."""
 
-    async def enter(self, phase: Phase) -> None:
-        """Begin a phase."""
-        self.phase = phase
-
-    async def emit(self, type: str, message: str, *, subject: str = "", level: str = "info", **data: Any) -> None:
-        """Nobody listens."""
-
-    async def save(self, name: str, document: BaseModel | dict[str, Any]) -> None:
-        """Nobody reads it."""
-
-    async def settle_readiness(self, readiness: Readiness) -> None:
-        """Keep what the baseline says of the cases."""
-        self.readiness = readiness
+    def write(self, *questions: Question) -> None:
+        """Nobody listens, and nobody reads it."""
 
 
 def standard() -> Standard:
@@ -266,15 +253,15 @@ def scan(world: World, number: int) -> tuple[float, ...]:
 async def _scan(world: World, seed: int) -> tuple[float, ...]:
     run = make_run(world, seed)
     sealed = CaseBook(cases=(*cases(seed, Split.HOLDOUT), *sealed_stimuli(run.standard.world, seed)))
-    for phase, work in (
-        (Phase.OBSERVE, observe),
-        (Phase.DETECT, find_failures),
-        (Phase.CLUSTER, cluster),
-        (Phase.GENERATE, generate),
-    ):
-        await run.enter(phase)
-        await work(run)
-    await run.enter(Phase.EVALUATE)
+    run.enter(Phase.OBSERVE)
+    await observe(run)
+    run.enter(Phase.DETECT)
+    find_failures(run)
+    run.enter(Phase.CLUSTER)
+    await cluster(run)
+    run.enter(Phase.GENERATE)
+    await generate(run)
+    run.enter(Phase.EVALUATE)
     survivors = [contender for contender in run.found.contenders if contender.is_alive]
     await race(run)
     if run.found.finalist is not None:

@@ -8,7 +8,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -36,7 +36,7 @@ MESSAGE_OVERHEAD_TOKENS = 16
 FORM_OVERHEAD_TOKENS = 1000
 """What a provider says to its model about tools and forms of answers; Anthropic documents up to 530 tokens."""
 T = TypeVar("T")
-OnOutage = Callable[[Outage, bool], Awaitable[None]]
+OnOutage = Callable[[Outage, bool], None]
 """Hears of an outage when a call meets it, and again, with true, when it is over."""
 
 
@@ -179,7 +179,7 @@ class ModelCaller:
         tries = Tries(patience_s=line.patience_s if line is not None else 0.0)
         while True:
             if line is not None and line.pace.outage is not None:
-                await self._tell(line.name, line.pace.outage)
+                self._tell(line.name, line.pace.outage)
             await self._ledger.write(Entry(reserve_usd=bound, reserve_calls=1, may_use_held=label.may_use_held))
             try:
                 answer = await self._attempt(provider, request, line)
@@ -208,20 +208,20 @@ class ModelCaller:
             return await provider.complete(request)
         async with line.turn(until=self._deadline):
             answer = await provider.complete(request)
-        await self._tell(line.name, None)
+        self._tell(line.name, None)
         return answer
 
-    async def _tell(self, provider: str, outage: Outage | None) -> None:
+    def _tell(self, provider: str, outage: Outage | None) -> None:
         """Say once that a provider is out, and once that it is back."""
         told = self._outages.get(provider)
         if outage is not None and (told is None or told.since != outage.since):
             self._outages[provider] = outage
             if self.on_outage is not None:
-                await self.on_outage(outage, False)
+                self.on_outage(outage, False)
         elif outage is None and told is not None:
             del self._outages[provider]
             if self.on_outage is not None:
-                await self.on_outage(told, True)
+                self.on_outage(told, True)
 
     def ceiling(self, request: ModelRequest) -> tuple[Decimal | None, int | None]:
         """The US dollars and the tokens that one answer can take at most, as far as anything bounds them.

@@ -8,6 +8,9 @@ alone it serves one at once; there is no timer.
 A group that fits as a whole is one statement, sent with its transaction in one round trip, on a connection that is kept from
 group to group: borrowing one for each costs as much again. Near the end of a budget a group may not fit; then its entries are
 booked one by one under the budget's lock.
+
+What else a scan writes goes the same way and keeps the same order, so that nobody need wait for it: it is written when all is
+that was posted before it, and before any call is made that was asked for after it.
 """
 
 import asyncio
@@ -17,6 +20,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import chain
 from typing import Any, cast
 from uuid import UUID
 
@@ -79,7 +83,10 @@ class Tenant:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """One thing to write: a change of the budget, an answer, or both."""
+    """One thing to write: a change of the budget, an answer, or both; or what ``further`` says, beside neither.
+
+    Its first question answers with a row if the attempt is the newest, and where it does not, the others write nothing.
+    """
 
     reserve_usd: Decimal = Decimal(0)
     reserve_calls: int = 0
@@ -88,6 +95,7 @@ class Entry:
     may_use_held: bool = False
     answer: dict[str, Any] | None = None
     hit: str | None = None
+    further: tuple[Question, ...] = ()
     done: asyncio.Future[None] | None = None
     """What somebody waits for; nobody does for what was only posted."""
 
@@ -99,7 +107,7 @@ class Entry:
     @property
     def is_blank(self) -> bool:
         """Whether it says nothing, and only waits for those before it."""
-        return not (self.reserve_calls or self.spend_calls or self.hit) and self.answer is None
+        return not (self.reserve_calls or self.spend_calls or self.hit or self.further) and self.answer is None
 
     def end(self, error: Exception | None = None) -> None:
         """Tell whoever waits, and still does."""
@@ -169,11 +177,13 @@ class Ledger:
             group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
             refused: dict[Entry, Exception] = {}
             if self._lost is not None:
-                refused = {entry: self._lost for entry in group if entry.is_new_reservation}
+                refused = {entry: self._lost for entry in group if entry.is_new_reservation or entry.further}
             written = [entry for entry in group if entry not in refused and not entry.is_blank]
             try:
-                if written:
-                    refused |= {entry: BudgetExhausted() for entry in await self._commit(written)}
+                if booked := [entry for entry in written if not entry.further]:
+                    refused |= {entry: BudgetExhausted() for entry in await self._commit(booked)}
+                if further := [entry.further for entry in written if entry.further]:
+                    await self._write_further(further)
             except Exception as error:  # whatever it is, those who wait must hear of it, or they would wait for ever
                 refused |= dict.fromkeys(written, error)
                 if any(entry.done is None for entry in written):
@@ -198,6 +208,14 @@ class Ledger:
             fitting = [entry for entry in group if entry not in refused]
             await ask(await driver_of(session), _written(tenant, fitting, is_checked=True))
         return refused
+
+    async def _write_further(self, further: Sequence[tuple[Question, ...]]) -> None:
+        """Write what entries of a group say further, in one transaction."""
+        tenant = self._tenant
+        async with self._connection() as driver:
+            _, *answers = await ask(driver, bound_to(tenant.account_id, tenant.workspace_id), *chain.from_iterable(further))
+        if not answers[0]:
+            raise AttemptSuperseded
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Driver]:

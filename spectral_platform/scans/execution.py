@@ -122,9 +122,9 @@ async def execute(context: JobContext, tenant: Tenant) -> None:
 
 async def _walk(run: Run) -> None:
     for phase, work in BEFORE_THE_VERDICT:
-        await run.enter(phase)
+        run.enter(phase)
         if phase in SEARCHING and run.found.is_capped and not run.settings.explore:
-            await run.emit(
+            run.emit(
                 "phase_skipped",
                 f"Phase {phase} is skipped, because its result could not count: {' '.join(run.found.lacks)}",
                 subject=phase,
@@ -138,7 +138,7 @@ async def _walk(run: Run) -> None:
             run.found.lacks.append(f"The {reason} was spent while observing the baseline.")
             run.found.lacks += [f"{outage.provider} did not answer. {outage.problem}" for outage in run.caller.outages]
             break
-    await run.enter(Phase.SAFETY)
+    run.enter(Phase.SAFETY)
     await safety(run)
 
 

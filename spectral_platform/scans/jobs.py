@@ -13,7 +13,7 @@ from spectral_platform.llm.ledger import Tenant
 from spectral_platform.scans.execution import ScanCancelled, execute
 from spectral_platform.scans.models import Scan, ScanAgent
 from spectral_platform.scans.news import scan_ended
-from spectral_platform.scans.run import add_event, claim
+from spectral_platform.scans.run import add_events, claim, event
 from spectral_platform.scans.states import ScanStatus
 from spectral_platform.scans.unsealing import expose_seen
 from spectral_platform.scans.work import ExecuteScan
@@ -74,10 +74,11 @@ async def _take_over(context: JobContext, work: ExecuteScan) -> Tenant | None:
             return None
         if scan.status is ScanStatus.SCHEDULED:
             await move(session, scan, ScanStatus.RUNNING)
-            await add_event(session, tenant, None, "scan_started", "", "A worker has taken the scan up.")
+            await add_events(session, event(tenant, None, "scan_started", "", "A worker has taken the scan up."))
         else:
             message = f"A worker has taken the scan up again (attempt {scan.attempt}); stored answers are not asked again."
-            await add_event(session, tenant, scan.phase, "scan_resumed", str(scan.attempt), message, level="warning")
+            resumed = event(tenant, scan.phase, "scan_resumed", str(scan.attempt), message, level="warning")
+            await add_events(session, resumed)
         return tenant
 
 
@@ -93,25 +94,25 @@ async def _end(
     context: JobContext,
     tenant: Tenant,
     status: ScanStatus,
-    event: str,
+    end: str,
     message: str,
     failure: dict[str, str] | None = None,
 ) -> None:
     async with context.database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
         await claim(session, tenant)
         await charge_abandoned(session, workspace_id=tenant.workspace_id, scan_id=tenant.scan_id, attempt=tenant.attempt)
-        await _finish(session, tenant, status, event, message, failure)
+        await _finish(session, tenant, status, end, message, failure)
 
 
 async def _finish(
-    session: AsyncSession, tenant: Tenant, status: ScanStatus, event: str, message: str, failure: dict[str, str] | None
+    session: AsyncSession, tenant: Tenant, status: ScanStatus, end: str, message: str, failure: dict[str, str] | None
 ) -> None:
     scan = await session.get_one(Scan, tenant.scan_id, with_for_update=True)
     if scan.status is ScanStatus.CANCELLING:  # whatever stopped it, it was to be stopped
-        status, event, message, failure = ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None
+        status, end, message, failure = ScanStatus.CANCELLED, "scan_cancelled", "The scan was cancelled.", None
     await expose_seen(session, scan)
     level = "error" if status is ScanStatus.FAILED else "info"
-    await add_event(session, tenant, scan.phase, event, "", message, level=level)
+    await add_events(session, event(tenant, scan.phase, end, "", message, level=level))
     await move(session, scan, status, failure=failure)
     await session.execute(update(ScanAgent).where(ScanAgent.scan_id == scan.id).values(is_active=False))
     await publish(session, scan_ended(tenant.account_id, scan))

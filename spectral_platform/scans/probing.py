@@ -54,7 +54,7 @@ async def _probe(run: Run, agent: PinnedAgent) -> Headroom:
     said = "there is nothing that a prompt could be probed for"
     if found.gain is not None:
         said = f"a prompt that asks for all of that gains {found.gain:+.3f} on {found.probed} dev cases"
-    await run.emit(
+    run.emit(
         "headroom_probed",
         f"{agent.name} fails {failed} of {len(train)} training cases; {said}.",
         subject=str(agent.agent_id),

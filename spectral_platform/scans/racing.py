@@ -55,9 +55,9 @@ class Race:
             for contender, trials in zip(racing, await settle(runs), strict=True):
                 contender.dev_trials += trials
                 self._pairing(contender).add(self.run.baseline_trials(contender.agent, tuple(block)), trials)
-            await self._take_out(racing)
+            self._take_out(racing)
 
-    async def choose(self) -> None:
+    def choose(self) -> None:
         """Freeze the finalist: the best lower bound on dev. One candidate, before anything of the holdout is run."""
         for contender in self.alive:
             if len(contender.dev_trials) < min(HARM_CASES, len(self.cases)):
@@ -65,19 +65,19 @@ class Race:
             else:
                 self._check_gain(contender)
             if not contender.is_alive:
-                await emit_dropped(self.run, contender)
+                emit_dropped(self.run, contender)
         through = self.alive
         best = max(through, key=lambda contender: (self._lower(contender), -contender.position), default=None)
         for contender in through:
             if contender is not best:
                 contender.drop("outranked", f"Candidate {best.position if best else 0} has the better lower bound on dev.")
-                await emit_dropped(self.run, contender)
+                emit_dropped(self.run, contender)
         if best is None:
-            await self.run.emit("no_finalist", "No candidate came through the race on dev cases.")
+            self.run.emit("no_finalist", "No candidate came through the race on dev cases.")
             return
         best.drop(FINALIST, f"Best lower bound on dev: {self._lower(best):+.3f}.")
         self.run.found.finalist = best
-        await self.run.emit(
+        self.run.emit(
             "finalist_frozen",
             f"Candidate {best.position} is the finalist; from here on it cannot change.",
             candidate=best.candidate.key,
@@ -85,7 +85,7 @@ class Race:
             dev=best.dev,
         )
 
-    async def _take_out(self, racing: Sequence[Contender]) -> None:
+    def _take_out(self, racing: Sequence[Contender]) -> None:
         for contender in racing:
             found = self._pairing(contender).differences()
             contender.dev = _summary(found)
@@ -95,7 +95,7 @@ class Race:
                 self._check_leader(contender)
         for contender in racing:
             if not contender.is_alive:
-                await emit_dropped(self.run, contender)
+                emit_dropped(self.run, contender)
 
     def _pairing(self, contender: Contender) -> Pairing:
         references = self.run.found.references[contender.agent.agent_id]

@@ -7,9 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from spectral_platform.agents.configuration import AgentConfig
@@ -23,14 +20,14 @@ from spectral_platform.evaluations.calibration.certificates import Calibration
 from spectral_platform.evaluations.scoring import References
 from spectral_platform.llm.calling import ModelCaller
 from spectral_platform.llm.errors import AttemptSuperseded
-from spectral_platform.llm.ledger import Ledger, Tenant
+from spectral_platform.llm.ledger import Entry, Ledger, Tenant
 from spectral_platform.llm.pacing import Outage
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.optimizers.edits import Candidate
 from spectral_platform.scans.cases import Case, CaseBook
 from spectral_platform.scans.failures import FailedCriterion, Traffic
 from spectral_platform.scans.headroom import Headroom
-from spectral_platform.scans.models import Scan, ScanDocument, events_topic
+from spectral_platform.scans.models import events_topic
 from spectral_platform.scans.pairing import Pairs
 from spectral_platform.scans.quoting import Noise, Readiness
 from spectral_platform.scans.replay import Replay
@@ -53,19 +50,27 @@ READINGS = {
     Phase.DIAGNOSE: Reading.TRAIN,
 }
 """What of the cases a phase may read. Safety has judged, and sums up what was paid for all of them."""
-_CLAIM = "SELECT attempt FROM scans WHERE id = %(scan_id)s AND workspace_id = %(workspace_id)s FOR UPDATE"
-_ADD = """
+_OWN = "id = %(scan_id)s AND workspace_id = %(workspace_id)s AND attempt = %(attempt)s"
+_CLAIM = f"SELECT attempt FROM scans WHERE {_OWN} FOR UPDATE"
+_ADD = f"""
     WITH added AS (
         INSERT INTO scan_events (workspace_id, scan_id, sequence, at, phase, level, type, subject, message, data)
-        VALUES (
-            %(workspace_id)s, %(scan_id)s,
-            (SELECT coalesce(max(sequence), 0) + 1 FROM scan_events WHERE scan_id = %(scan_id)s),
+        SELECT
+            workspace_id, id, (SELECT coalesce(max(sequence), 0) + 1 FROM scan_events WHERE scan_id = %(scan_id)s),
             %(at)s, %(phase)s, %(level)s, %(type)s, %(subject)s, %(message)s, %(data)s
-        )
+        FROM scans WHERE {_OWN}
         ON CONFLICT (scan_id, type, subject) DO NOTHING
         RETURNING scan_id
     )
     SELECT pg_notify(%(channel)s, %(topic)s) FROM added
+"""
+_ENTER = f"UPDATE scans SET phase = %(phase)s, updated_at = %(at)s WHERE {_OWN}"
+_SETTLE = f"UPDATE scans SET readiness = %(readiness)s, updated_at = %(at)s WHERE {_OWN}"
+_SAVE = f"""
+    INSERT INTO scan_documents (workspace_id, scan_id, name, document)
+    SELECT workspace_id, id, %(name)s, %(document)s
+    FROM scans WHERE {_OWN}
+    ON CONFLICT (scan_id, name) DO UPDATE SET document = excluded.document
 """
 
 
@@ -182,23 +187,24 @@ class Run:
             await claim(session, self.tenant, binding, *([confining(reading)] if reading else []))
             yield session
 
-    async def enter(self, phase: Phase) -> None:
+    def write(self, *questions: Question) -> None:
+        """Write this when all is stored that was written and answered before, unless another attempt has taken the scan over.
+
+        Nobody waits for it: what is written after it, and calls that are asked for after it, come after it all the same.
+        """
+        self.ledger.post(Entry(further=(claiming(self.tenant), *questions)))
+
+    def enter(self, phase: Phase) -> None:
         """Begin a phase."""
         self.phase = phase
-        async with self.transaction() as session:
-            await session.execute(
-                update(Scan)
-                .where(Scan.id == self.tenant.scan_id, Scan.workspace_id == self.tenant.workspace_id)
-                .values(phase=phase, updated_at=clock.now())
-            )
-            await add_event(session, self.tenant, phase, "phase_started", phase, f"Phase {phase} started.")
+        entering = (_ENTER, _of(self.tenant) | {"phase": phase, "at": clock.now()})
+        self.write(entering, event(self.tenant, phase, "phase_started", phase, f"Phase {phase} started."))
 
-    async def emit(self, type: str, message: str, *, subject: str = "", level: str = "info", **data: Any) -> None:
+    def emit(self, type: str, message: str, *, subject: str = "", level: str = "info", **data: Any) -> None:
         """Add an event, once: a resumed scan that comes by here again adds nothing."""
-        async with self.transaction() as session:
-            await add_event(session, self.tenant, self.phase, type, subject, message, level=level, data=data)
+        self.write(event(self.tenant, self.phase, type, subject, message, level=level, data=data))
 
-    async def tell_outage(self, outage: Outage, is_over: bool) -> None:
+    def tell_outage(self, outage: Outage, is_over: bool) -> None:
         """Say that calls wait for a provider, and that it answers again."""
         since = outage.since.isoformat(timespec="seconds")
         message = (
@@ -206,7 +212,7 @@ class Run:
             if is_over
             else f"{outage.provider} does not answer, and calls wait until it does. {outage.problem}"
         )
-        await self.emit(
+        self.emit(
             "provider_recovered" if is_over else "provider_unavailable",
             message,
             subject=f"{outage.provider}:{since}",
@@ -215,25 +221,14 @@ class Run:
             since=since,
         )
 
-    async def save(self, name: str, document: BaseModel | dict[str, Any]) -> None:
+    def save(self, name: str, document: dict[str, Any]) -> None:
         """Keep what a phase found; the same phase of a resumed scan writes the same again."""
-        content = document.model_dump(mode="json") if isinstance(document, BaseModel) else document
-        async with self.transaction() as session:
-            statement = insert(ScanDocument).values(
-                workspace_id=self.tenant.workspace_id, scan_id=self.tenant.scan_id, name=name, document=content
-            )
-            await session.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["scan_id", "name"], set_={"document": statement.excluded.document}
-                )
-            )
+        self.write((_SAVE, _of(self.tenant) | {"name": name, "document": orjson.dumps(document).decode()}))
 
-    async def settle_readiness(self, readiness: Readiness) -> None:
+    def settle_readiness(self, readiness: Readiness) -> None:
         """Say what the cases can show, now that the baseline was observed."""
         self.readiness = readiness
-        async with self.transaction() as session:
-            scan = await session.get_one(Scan, self.tenant.scan_id)
-            scan.readiness = readiness
+        self.write((_SETTLE, _of(self.tenant) | {"readiness": readiness.model_dump_json(), "at": clock.now()}))
 
     def baseline_trials(self, agent: PinnedAgent, cases: tuple[Case, ...]) -> list[Trial]:
         """The baseline's trials on cases that ``observe`` has run."""
@@ -241,9 +236,9 @@ class Run:
         return [found[case.key] for case in cases]
 
 
-async def emit_dropped(run: Run, contender: Contender) -> None:
+def emit_dropped(run: Run, contender: Contender) -> None:
     """Say that a candidate is out, and why."""
-    await run.emit(
+    run.emit(
         "candidate_dropped",
         f"Candidate {contender.position} is out ({contender.fate}): {contender.fate_detail}",
         subject=f"{contender.agent.agent_id}:{contender.candidate.key}",
@@ -252,19 +247,26 @@ async def emit_dropped(run: Run, contender: Contender) -> None:
     )
 
 
+def _of(tenant: Tenant) -> dict[str, Any]:
+    return {"workspace_id": tenant.workspace_id, "scan_id": tenant.scan_id, "attempt": tenant.attempt}
+
+
+def claiming(tenant: Tenant) -> Question:
+    """The question that locks the scan's row for this transaction; it has no answer if another attempt is the newest."""
+    return _CLAIM, _of(tenant)
+
+
 async def claim(session: AsyncSession, tenant: Tenant, *before: Question) -> None:
     """Lock the scan's row for this transaction if the attempt is still the newest, else raise ``AttemptSuperseded``.
 
     What is to be asked ``before`` goes the same way.
     """
-    owner = {"scan_id": tenant.scan_id, "workspace_id": tenant.workspace_id}
-    *_, claimed = await ask(await driver_of(session), *before, (_CLAIM, owner))
-    if claimed != [(tenant.attempt,)]:
+    *_, claimed = await ask(await driver_of(session), *before, claiming(tenant))
+    if not claimed:
         raise AttemptSuperseded
 
 
-async def add_event(
-    session: AsyncSession,
+def event(
     tenant: Tenant,
     phase: Phase | None,
     type: str,
@@ -273,11 +275,12 @@ async def add_event(
     *,
     level: str = "info",
     data: dict[str, Any] | None = None,
-) -> None:
-    """Append an event unless the scan has it already. The scan's row must be locked, so that sequences have no gaps."""
-    event = {
-        "workspace_id": tenant.workspace_id,
-        "scan_id": tenant.scan_id,
+) -> Question:
+    """The question that appends an event unless the scan has it already, for the newest attempt.
+
+    The scan's row must be locked by a question before it, so that sequences have no gaps.
+    """
+    return _ADD, _of(tenant) | {
         "at": clock.now(),
         "phase": phase,
         "level": level,
@@ -288,4 +291,8 @@ async def add_event(
         "channel": CHANNEL,
         "topic": events_topic(tenant.scan_id),
     }
-    await ask(await driver_of(session), (_ADD, event))
+
+
+async def add_events(session: AsyncSession, *events: Question) -> None:
+    """Append events in a transaction that has locked the scan's row."""
+    await ask(await driver_of(session), *events)

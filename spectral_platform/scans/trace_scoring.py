@@ -60,7 +60,7 @@ async def score_traces(run: Run) -> None:
         rubric = await get_rubric_version(session, tenant.workspace_id, settings.rubric_id, settings.rubric_version)
         await record_scores(session, tenant.workspace_id, rubric, scores, scan_id=tenant.scan_id)
     failed = Counter(score.dimension for score in scores if score.evaluation.passed is False)
-    await run.emit(
+    run.emit(
         "traces_scored",
         f"{len(subjects)} traces of the window were scored, {len(judged)} of them by the judge too.",
         traces=len(subjects),

@@ -109,7 +109,7 @@ async def judge_on_holdout(run: Run, finalist: Contender, sealed: CaseBook) -> N
             labelled=found.labelled,
         )
         stops = found.conclusion.stops or strictness.is_last
-        await run.emit(
+        run.emit(
             LOOKED,
             f"Look {strictness.look} of {strictness.looks}: baseline and finalist ran on {seen} of {len(groups)} sealed cases"
             + ("." if stops else "; more are needed."),

@@ -287,7 +287,7 @@ async def test_an_outage_is_told_once_and_so_is_its_end(
     model_server.fault = lambda number, body: failing(500) if number <= 28 else None
     told: list[tuple[str, bool]] = []
 
-    async def hear(outage: Outage, is_over: bool) -> None:
+    def hear(outage: Outage, is_over: bool) -> None:
         told.append((outage.provider, is_over))
 
     asking = caller(provider, purse)

@@ -20,6 +20,8 @@ from spectral_platform.llm.providers.catalogue import Providers
 from spectral_platform.llm.providers.simulator import SimulatorProvider
 from spectral_platform.llm.purposes import Purpose
 from spectral_platform.llm.queries import get_budget, load_answers
+from spectral_platform.scans.run import claiming, event
+from spectral_platform.scans.states import Phase
 from tests.fixtures.callers import Person
 from tests.scans.factories import insert_scan
 
@@ -291,6 +293,77 @@ async def test_no_call_is_made_because_of_an_answer_that_was_lost(database: Data
 
     assert provider.asked == 1
     assert (await budget_of(database, tenant)).reserved_calls == 1
+
+
+async def told(database: Database, tenant: Tenant) -> list[tuple[int, str]]:
+    async with database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+        statement = text("SELECT sequence, subject FROM scan_events WHERE scan_id = :id ORDER BY sequence")
+        return [(row.sequence, row.subject) for row in await session.execute(statement, {"id": tenant.scan_id})]
+
+
+async def take_up(database: Database, tenant: Tenant, *, attempt: int) -> None:
+    async with database.transaction(account_id=tenant.account_id, workspace_id=tenant.workspace_id) as session:
+        await session.execute(
+            text("UPDATE scans SET attempt = :attempt WHERE id = :id"), {"attempt": attempt, "id": tenant.scan_id}
+        )
+
+
+def telling(tenant: Tenant, *subjects: str) -> Entry:
+    return Entry(further=(claiming(tenant), *(event(tenant, Phase.OBSERVE, "told", subject, "Word.") for subject in subjects)))
+
+
+async def test_what_is_written_further_is_there_in_its_order_before_the_next_call_is_made(
+    database: Database, owner: Person
+) -> None:
+    tenant = await budgeted(database, owner, calls=10)
+    await take_up(database, tenant, attempt=1)
+    heard: list[list[tuple[int, str]]] = []
+
+    class Listening(Counting):
+        async def complete(self, request: ModelRequest) -> ModelAnswer:
+            """Answer, and note what was told until then."""
+            heard.append(await told(database, tenant))
+            return await super().complete(request)
+
+    caller, ledger = caller_of(database, tenant, Listening())
+
+    ledger.post(telling(tenant, "first", "second"))
+    ledger.post(telling(tenant, "third", "first"))
+    await caller.ask(request("Hello?"), LABEL)
+
+    assert heard == [[(1, "first"), (2, "second"), (3, "third")]]
+
+
+async def test_a_superseded_attempt_writes_nothing_further_and_hears_so_when_it_asks(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=10)
+    await take_up(database, tenant, attempt=2)
+    provider = Counting()
+    caller, ledger = caller_of(database, tenant, provider)
+
+    ledger.post(telling(tenant, "too late"))
+    with pytest.raises(AttemptSuperseded):
+        await caller.ask(request("Hello?"), LABEL)
+    with pytest.raises(AttemptSuperseded):
+        await caller.stored()
+
+    assert provider.asked == 0
+    assert await told(database, tenant) == []
+
+
+async def test_nothing_is_told_that_may_rest_on_an_answer_that_was_lost(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=10)
+    await take_up(database, tenant, attempt=1)
+    ledger = Ledger(database, tenant)
+
+    ledger.post(Entry(answer={"key": "half an emoji \ud83d"}))
+    ledger.post(telling(tenant, "in the same group"))
+    with pytest.raises(Exception, match="surrogates"):
+        await ledger.stored()
+    ledger.post(telling(tenant, "later"))
+    with pytest.raises(Exception, match="surrogates"):
+        await ledger.stored()
+
+    assert await told(database, tenant) == []
 
 
 def test_ids_are_sortable_and_version_seven() -> None:

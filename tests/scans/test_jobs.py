@@ -19,7 +19,7 @@ from spectral_platform.samples.models import PublishedSample
 from spectral_platform.scans import execution, jobs
 from spectral_platform.scans.errors import ScanAlreadyActive
 from spectral_platform.scans.execution import ScanCancelled
-from spectral_platform.scans.run import Run, add_event
+from spectral_platform.scans.run import Run, add_events, event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.unsealing import LOOKED
 from spectral_platform.scans.work import ExecuteScan
@@ -189,7 +189,7 @@ async def test_sealed_cases_that_a_scan_looked_at_have_served_even_without_a_ver
             asked = (await session.scalars(select(PublishedSample).order_by(PublishedSample.content_hash).limit(3))).all()
         await session.execute(text("UPDATE scans SET simulated = false WHERE id = :id"), {"id": order.scan_id})
         if looked:
-            await add_event(session, tenant, Phase.EVALUATE, LOOKED, "1", "Look 1 of 3.")
+            await add_events(session, event(tenant, Phase.EVALUATE, LOOKED, "1", "Look 1 of 3."))
         asking = order
         if retries:
             asking = order.model_copy(update={"scan_id": uuid4()})

@@ -23,7 +23,7 @@ async def cluster(run: Run) -> None:
             found for found in clustering.clusters if not cases.keys().isdisjoint(map(case_of, found.members))
         )
         run.found.cards[agent.agent_id] = await asyncio.to_thread(describe_clusters, run, agent, clustering.clusters)
-        await run.emit(
+        run.emit(
             "failures_clustered",
             f"{len(in_cases) + len(in_traces)} failures of {agent.name} form {len(clustering.clusters)} clusters.",
             subject=str(agent.agent_id),
@@ -43,7 +43,7 @@ async def cluster(run: Run) -> None:
             unclustered=len(clustering.unclustered),
             stability=clustering.stability,
         )
-    await run.save(
+    run.save(
         "clusters",
         {
             str(agent_id): [card.model_dump(mode="json", include=SHOWN) for card in cards]

@@ -12,13 +12,13 @@ from spectral_platform.worlds.splits import Split
 
 async def detect(run: Run) -> None:
     """Fill in what fails, and how far the judges that say so can be believed."""
-    await find_failures(run)
+    find_failures(run)
     await score_traces(run)
     await examine_traces(run)
     await recall_calibration(run)
 
 
-async def find_failures(run: Run) -> None:
+def find_failures(run: Run) -> None:
     """Fill in the failures of each agent's baseline, on training cases only: dev and holdout stay unseen by the search."""
     train = run.material.book.select(Split.TRAIN)
     for agent in run.settings.agents:
@@ -28,7 +28,7 @@ async def find_failures(run: Run) -> None:
         run.found.failures[agent.agent_id] = failures
         by_criterion = Counter(failure.criterion for failure in failures)
         failed_cases = len({failure.case_key for failure in failures})
-        await run.emit(
+        run.emit(
             "failures_detected",
             f"{agent.name} fails {failed_cases} of {len(train)} training cases.",
             subject=str(agent.agent_id),
@@ -45,7 +45,7 @@ async def examine_traces(run: Run) -> None:
         traffic = run.found.traffic[agent.agent_id]
         seen = Counter(failure.criterion for failure in traffic.failures)
         failed_traces = len({failure.trace_id for failure in traffic.failures})
-        await run.emit(
+        run.emit(
             "traces_examined",
             f"{failed_traces} of {traffic.traces} traces of {agent.name} show a failure.",
             subject=str(agent.agent_id),

@@ -19,12 +19,12 @@ async def diagnose(run: Run) -> None:
     """Fill in which training cases of each cluster the finalist mends and breaks, and how far what dev promised came true."""
     finalist = run.found.finalist
     if finalist is None:
-        await run.emit("diagnosed", "There is no finalist to attribute an effect to.")
+        run.emit("diagnosed", "There is no finalist to attribute an effect to.")
         return
     try:
         await _complete_training(run, finalist)
     except (BudgetExhausted, OutOfTime):
-        await run.emit("diagnosis_cut_short", "The budget is spent; attribution covers the cases that were run.", level="warning")
+        run.emit("diagnosis_cut_short", "The budget is spent; attribution covers the cases that were run.", level="warning")
     baseline = run.found.baseline[finalist.agent.agent_id]
     before = {key: failed_in(baseline[key]) for key in finalist.train}
     after = {key: failed_in(trial) for key, trial in finalist.train.items()}
@@ -33,7 +33,7 @@ async def diagnose(run: Run) -> None:
     run.found.newly_failing = len(broken)
     new = Counter(criterion for key, failed in after.items() for criterion in failed - before[key])
     mended = sum(int(row["mended"]) for row in run.found.attribution)
-    await run.emit(
+    run.emit(
         "diagnosed",
         f"On training cases the finalist mends {mended} failures by cluster and newly fails {len(broken)} cases.",
         clusters=run.found.attribution,

@@ -26,4 +26,4 @@ async def race(run: Run) -> None:
         await track.run_blocks()
     except (BudgetExhausted, OutOfTime):
         run.found.is_cut_short = True
-    await track.choose()
+    track.choose()

@@ -35,7 +35,7 @@ async def generate(run: Run) -> None:
         if limit:
             await _search(run, agent, limit)
     alive = sum(contender.is_alive for contender in run.found.contenders)
-    await run.emit(
+    run.emit(
         "candidates_generated",
         f"{len(run.found.contenders)} candidates were proposed; {alive} of them go on to the race.",
         candidates=len(run.found.contenders),
@@ -51,7 +51,7 @@ async def _search(run: Run, agent: PinnedAgent, limit: int) -> None:
     except (BudgetExhausted, OutOfTime) as spent:
         run.found.is_cut_short = True
         reason = "time" if isinstance(spent, OutOfTime) else "budget"
-        await run.emit(
+        run.emit(
             "search_cut_short",
             f"The {reason} for searching is spent; what is left is kept for the holdout.",
             subject=str(agent.agent_id),

@@ -44,14 +44,14 @@ async def observe(run: Run) -> None:
         )
     everything = [trial for trials in found.baseline.values() for trial in trials.values()]
     found.noise = await _measure_noise(run, run.settings.agents[0])
-    await _settle_readiness(run)
+    _settle_readiness(run)
     if run.settings.explore or not found.is_capped:
         found.headroom = await probe_headroom(run)
     unscored = sum(trial.status is TrialStatus.UNSCORED for trial in everything)
     if everything and unscored / len(everything) > MOST_SCORING_ERRORS:
         found.lacks.append(f"{unscored} of {len(everything)} baseline trials could not be scored.")
     problems = Counter(trial.problem for trial in everything if trial.problem is not None)
-    await run.emit(
+    run.emit(
         "baseline_observed",
         f"The baseline ran on {len(cases)} cases; {unscored} could not be scored.",
         cases=len(cases),
@@ -76,7 +76,7 @@ async def _run_baseline(run: Run, agent: PinnedAgent, cases: tuple[Case, ...]) -
     said = f"Recordings answer {use.coverage:.0%} of the {use.calls} calls that {agent.name} makes of its tools"
     if stimuli.calls:
         said += f" on samples and {stimuli.coverage:.0%} of {stimuli.calls} on stimuli"
-    await run.emit(
+    run.emit(
         "tools_replayed",
         f"{said}, {use.near} of them nearly."
         if is_enough
@@ -114,7 +114,7 @@ async def _probe_judge(run: Run) -> bool:
     outcomes = await settle(starmap(sound, enumerate(canaries)))
     untrusted = is_judge_untrusted(outcomes)
     failed = [canary.name for canary, sound in zip(canaries, outcomes, strict=True) if not sound]
-    await run.emit(
+    run.emit(
         "judge_probed",
         f"The judge passed {sum(outcomes)} of {len(outcomes)} canaries."
         + (f" It failed: {', '.join(failed)}." if failed else "")
@@ -151,7 +151,7 @@ async def _measure_noise(run: Run, agent: PinnedAgent) -> Noise | None:
     return Noise(cases=noise.cases, disagreement=noise.disagreement, icc=noise.icc, run_variance=noise.run_variance)
 
 
-async def _settle_readiness(run: Run) -> None:
+def _settle_readiness(run: Run) -> None:
     """Make the readiness exact now that the noise is known, and see whether the verdict is capped already."""
     found, readiness, rigor = run.found, run.readiness, run.settings.rigor
     holdout = run.material.sealed_groups
@@ -167,4 +167,4 @@ async def _settle_readiness(run: Run) -> None:
     told = (warning for warning in readiness.warnings if warning not in LIMITS.values())
     warnings = tuple(dict.fromkeys((*told, *(LIMITS[level] for level in sorted(levels & LIMITS.keys())), *found.lacks)))
     measured = readiness.model_copy(update={"noise": found.noise, "warnings": warnings})
-    await run.settle_readiness(show(measured, holdout, spread_of_difference(repeats, run_variance=variance), rigor))
+    run.settle_readiness(show(measured, holdout, spread_of_difference(repeats, run_variance=variance), rigor))

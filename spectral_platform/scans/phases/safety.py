@@ -25,7 +25,7 @@ from spectral_platform.scans.news import scan_ended
 from spectral_platform.scans.queries import is_replayed
 from spectral_platform.scans.reporting.files import ArtifactFile, make_files
 from spectral_platform.scans.reporting.report import write_report
-from spectral_platform.scans.run import Findings, Run, add_event
+from spectral_platform.scans.run import Findings, Run, add_events, event
 from spectral_platform.scans.states import Phase, ScanStatus
 from spectral_platform.scans.trials import WITHOUT_SCORE
 from spectral_platform.scans.verdicts import explaining
@@ -99,8 +99,7 @@ def _artifact(run: Run, file: ArtifactFile) -> ScanArtifact:
 
 async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset_id: UUID | None) -> None:
     scan = await session.get_one(Scan, run.tenant.scan_id)
-    await add_event(
-        session,
+    reached = event(
         run.tenant,
         Phase.SAFETY,
         "verdict_reached",
@@ -108,7 +107,7 @@ async def _complete(session: AsyncSession, run: Run, verdict: Verdict, changeset
         f"Verdict: {verdict.outcome}. {' '.join(verdict.reasons)}",
         data={"outcome": verdict.outcome.value, "effect": verdict.effect.model_dump() if verdict.effect else None},
     )
-    await add_event(session, run.tenant, Phase.SAFETY, "scan_completed", "", "The scan is complete.")
+    await add_events(session, reached, event(run.tenant, Phase.SAFETY, "scan_completed", "", "The scan is complete."))
     await move(session, scan, ScanStatus.COMPLETED, verdict=verdict, changeset_id=changeset_id)
     await session.execute(update(ScanAgent).where(ScanAgent.scan_id == run.tenant.scan_id).values(is_active=False))
     await publish(session, scan_ended(run.tenant.account_id, scan))

@@ -29,7 +29,7 @@ async def race_arms(search: Search, slots: int) -> int:
             measured[key] |= {trial.case.key: trial for trial in trials}
             gains[key] = _gain(search, measured[key].values())
         alive = better_half({key: gains[key] for key in alive})
-    await search.run.emit(
+    search.run.emit(
         "arms_halved",
         f"{len(arms)} arms ran on shared training cases; {sum(gains[key] > 0 for key in alive)} of the last do better.",
         subject=str(search.agent.agent_id),
@@ -44,7 +44,7 @@ async def race_arms(search: Search, slots: int) -> int:
             admitted += await search.admit(arms[key])
     if not admitted and alive and gains[alive[0]] <= 0:
         detail = f"The best of {len(arms)} arms; on {len(measured[alive[0]])} training cases it gains {gains[alive[0]]:+.3f}."
-        await search.record(arms[alive[0]], "no_gain", detail)
+        search.record(arms[alive[0]], "no_gain", detail)
     return admitted
 
 

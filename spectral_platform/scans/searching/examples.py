@@ -16,7 +16,7 @@ async def show_examples(search: Search, slots: int) -> int:
     admitted = 0
     for candidate in propose_examples(search.base, shown, seed=search.run.seed, sets=slots):
         if problems := config_problems(search.base, candidate.config):
-            await search.refuse(candidate, problems)
+            search.refuse(candidate, problems)
         else:
             admitted += await search.admit(candidate)
     return admitted

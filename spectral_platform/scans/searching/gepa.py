@@ -40,13 +40,13 @@ async def search_gepa(search: Search, slots: int) -> None:
         await asyncio.shield(thread)
     except ProposalUnreadable as error:
         search.run.found.proposer_errors += 1
-        await search.run.emit("proposal_failed", str(error), subject=f"{search.agent.agent_id}:gepa", level="warning")
+        search.run.emit("proposal_failed", str(error), subject=f"{search.agent.agent_id}:gepa", level="warning")
     finally:
         engine.stop()
         await asyncio.wait({thread})
     if engine.ending is not None:
         raise engine.ending
-    await engine.note_rejected()
+    engine.note_rejected()
 
 
 class _Engine:
@@ -107,11 +107,11 @@ class _Engine:
         answer: T = self._asked.result()
         return answer
 
-    async def note_rejected(self) -> None:
+    def note_rejected(self) -> None:
         """Note what the library proposed and did not keep, so that it is told of, and not proposed again."""
         for candidate in self._proposed.values():
             self._search.configs[candidate.key] = candidate.config
-            await self._search.record(candidate, "no_gain", "On its minibatch it does no better than its parent.")
+            self._search.record(candidate, "no_gain", "On its minibatch it does no better than its parent.")
             self._search.tried.append(TriedEdit(rationale=candidate.rationale, outcome="no gain on its minibatch"))
         self._proposed.clear()
 
@@ -130,7 +130,7 @@ class _Engine:
     async def _propose(self, texts: Texts, component: Component, keys: Sequence[str]) -> str:
         search, parent = self._search, _config(self._search.base, texts)
         parent_key, attempt = config_key(parent), self._attempts
-        await self.note_rejected()
+        self.note_rejected()
         self._attempts += 1
         if parent_key not in search.trials:  # it newly breaks critical rules, so nothing is built on it
             return texts[component.value]
@@ -147,7 +147,7 @@ class _Engine:
         if candidate is None:
             return texts[component.value]
         if candidate.component is not component:  # the library would run the old text and take it for the new one
-            await search.refuse(candidate, [f"Not the {component} was written anew, but the {candidate.component}."])
+            search.refuse(candidate, [f"Not the {component} was written anew, but the {candidate.component}."])
             return texts[component.value]
         self._proposed[candidate.key] = candidate
         return component_text(candidate.config, component)

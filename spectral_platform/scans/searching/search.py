@@ -57,7 +57,7 @@ class Search:
         run = self.run
         if candidate.key in self.configs:
             return False
-        contender = await self.record(candidate, "proposed", "Not raced yet.")
+        contender = self.record(candidate, "proposed", "Not raced yet.")
         self.configs[candidate.key] = candidate.config
         plan = TrialPlan(phase=Phase.GENERATE, candidate=candidate.key[:12], agent_id=self.agent.agent_id)
         if batch:
@@ -66,7 +66,7 @@ class Search:
                 before, after = screen([self.trials[rival][case.key] for case in batch], trials, run.standard, self.references)
                 if after <= before:
                     detail = f"On its minibatch it scores {after:.2f}, its parent {before:.2f}."
-                    await self._drop(contender, "no_gain", detail, outcome="no gain on its minibatch")
+                    self._drop(contender, "no_gain", detail, outcome="no gain on its minibatch")
                     return False
             contender.train.update({trial.case.key: trial for trial in trials})
         probed = await run.bench.run(candidate.config, self.probe, plan)
@@ -78,15 +78,15 @@ class Search:
             self.trials[candidate.key] = dict(contender.train)
         return True
 
-    async def refuse(self, candidate: Candidate, problems: Sequence[str]) -> None:
+    def refuse(self, candidate: Candidate, problems: Sequence[str]) -> None:
         """Note a proposal that is not worth a call; the same one is noted once."""
         reason = " ".join(problems)
         if candidate.key not in self.configs and candidate.key not in self._refused:
             self._refused.add(candidate.key)
-            await self.record(candidate, "invalid", reason)
+            self.record(candidate, "invalid", reason)
         self.tried.append(TriedEdit(rationale=candidate.rationale, outcome=f"invalid: {reason}"))
 
-    async def record(self, candidate: Candidate, fate: str, detail: str) -> Contender:
+    def record(self, candidate: Candidate, fate: str, detail: str) -> Contender:
         """Add a candidate to those that the scan tells of."""
         contender = Contender(
             agent=self.agent,
@@ -96,7 +96,7 @@ class Search:
             fate_detail=detail,
         )
         self.run.found.contenders.append(contender)
-        await self.run.emit(
+        self.run.emit(
             "candidate_proposed",
             f"Candidate {contender.position}: {candidate.rationale}",
             subject=f"{self.agent.agent_id}:{candidate.key}",
@@ -106,7 +106,7 @@ class Search:
             cluster_signature=candidate.cluster_signature,
         )
         if not contender.is_alive:
-            await emit_dropped(self.run, contender)
+            emit_dropped(self.run, contender)
         return contender
 
     async def run_missing(self, key: str, cases: Iterable[Case]) -> dict[str, Trial]:
@@ -163,10 +163,10 @@ class Search:
             criteria=criteria,
         )
 
-    async def _drop(self, contender: Contender, fate: str, detail: str, *, outcome: str) -> None:
+    def _drop(self, contender: Contender, fate: str, detail: str, *, outcome: str) -> None:
         contender.drop(fate, detail)
         self.tried.append(TriedEdit(rationale=contender.candidate.rationale, outcome=outcome))
-        await emit_dropped(self.run, contender)
+        emit_dropped(self.run, contender)
 
     def _breaks_critical_rules(self, trials: dict[str, Trial]) -> bool:
         """Whether training cases show harm; then it still races, but nothing is built on it."""

@@ -131,7 +131,7 @@ async def propose_text(
         edit = parse_proposal(paid.answer.text, parent)
     except (ProposalUnreadable, ProviderUnavailable, ProviderRejected) as error:
         run.found.proposer_errors += 1
-        await run.emit(
+        run.emit(
             "proposal_failed",
             f"The proposer gave nothing usable: {error}",
             subject=f"{search.agent.agent_id}:{strategy}:{attempt}",
@@ -142,7 +142,7 @@ async def propose_text(
     signature = cluster.signature if cluster else None
     candidate = candidate_from(parent, edit, strategy=strategy, cluster_signature=signature)
     if problems:
-        await search.refuse(candidate, problems)
+        search.refuse(candidate, problems)
         return None
     return candidate
 

@@ -109,7 +109,7 @@ async def _compare(
     check = LabelledPairs(
         human=tuple(row[0] for row in rows), judged=tuple(row[1] for row in rows), inclusion=tuple(row[2] for row in rows)
     )
-    await run.emit(
+    run.emit(
         "checked_with_people",
         f"People labelled {len(rows)} pairs of answers: by their word the composite changes by {fmean(check.human):+.3f}, "
         f"by the judge's by {fmean(check.judged):+.3f}.",
