@@ -10,7 +10,7 @@ from procrastinate import App, BaseRetryStrategy, RetryDecision
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager, NotificationCallback
-from psycopg import DataError, IntegrityError, NotSupportedError, ProgrammingError
+from psycopg import DataError, NotSupportedError, ProgrammingError
 from psycopg import Error as DriverError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,8 +25,11 @@ T = TypeVar("T")
 LONGEST_WAIT_S = 60
 MENDABLE = (UnavailableError, DBAPIError, DriverError, PoolTimeout, ConnectorException)
 """Faults that may be gone on the next try."""
-BROKEN = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
-"""What the database says of a statement that it would refuse on every other day too."""
+BROKEN = (DataError, NotSupportedError, ProgrammingError)
+"""What the database says of a statement that it would refuse on every other day too.
+
+Not that it does not go with other rows, for those change: a worker that stood still is known again from its next sign of life.
+"""
 
 _OWN = """
 WITH own AS (

@@ -301,6 +301,19 @@ async def test_a_statement_that_the_database_refuses_ends_the_worker_and_its_ord
     assert set(busy.done) == {"hanging", "the next one"}
 
 
+async def test_a_worker_that_stood_still_until_it_was_forgotten_takes_orders_up_again(office: Office) -> None:
+    await office.order("post the letter")
+    async with open_queue(office.url, long_orders_each=1).open_async() as queue:
+        worker_id = await queue.job_manager.register_worker()
+        await queue.job_manager.prune_stalled_workers(-1)  # as another worker does when it begins
+
+        assert await queue.job_manager.fetch_job([Lane.SHORT], worker_id) is None
+        await queue.job_manager.update_heartbeat(worker_id)
+        taken = await queue.job_manager.fetch_job([Lane.SHORT], worker_id)
+
+    assert taken is not None
+
+
 async def test_an_order_that_was_taken_up_when_an_outage_began_is_carried_out(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
