@@ -152,7 +152,8 @@ def _partition(features: Features, sizes: Places, linked: Places) -> Labels:
 def _link(vectors: Vectors) -> Labels:
     if len(vectors) < 2:
         return np.zeros(len(vectors), dtype=np.int64)
-    distances = squareform(1 - vectors @ vectors.T, checks=False)  # of unit vectors; rounding may leave a diagonal that is not 0
+    # Unit vectors: rounding may leave a diagonal that is not 0, and less than 0 between rows of the same words.
+    distances = squareform(np.maximum(1 - vectors @ vectors.T, 0), checks=False)
     labels: Labels = fcluster(average(distances), DISTANCE_THRESHOLD, "distance").astype(np.int64) - 1
     return labels
 

@@ -180,6 +180,17 @@ def test_a_cluster_is_called_by_what_its_criterion_asks_for() -> None:
     assert cluster.label == "sources: Name the source of every answer."
 
 
+def test_failures_of_the_same_words_in_another_order_are_one_cluster() -> None:
+    """Their vectors are the same but for rounding, which must not leave a distance below 0."""
+    words = ["refund", "ledger", "invoice", "ticket", "carrier", "parcel"]
+    failures = [
+        Failure(key=f"{first}-{count}", text=" ".join(words[first:count] + words[:first]), fingerprint=("sources",))
+        for count in (5, 6)
+        for first in range(count)
+    ]
+    assert len(cluster_failures(failures).clusters) == 1
+
+
 def test_a_cluster_of_which_nothing_says_what_is_asked_is_called_by_what_is_known_of_it() -> None:
     known = ("trace:error", "error:timeout", "tool:billing")
     (cluster,) = cluster_failures(
