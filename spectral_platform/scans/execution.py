@@ -159,7 +159,7 @@ async def _until_cancelled(run: Run, work: Awaitable[None]) -> None:
         for task in (walking, watching):
             task.cancel()
         await asyncio.gather(walking, watching, return_exceptions=True)
-        await run.ledger.drain()
+        await run.ledger.stored()  # no scan ends without what it told: no other attempt would tell it
 
 
 async def _wait_for_cancellation(run: Run) -> None:

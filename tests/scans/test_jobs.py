@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from psycopg import DataError
 from sqlalchemy import select, text
 
 from spectral_platform.core.database import Database
@@ -86,6 +87,21 @@ async def test_a_scan_that_lost_an_answer_when_its_budget_was_spent_reaches_no_v
 
     with pytest.raises(Exception, match="surrogates"):
         await execution.execute(context, taken)
+
+    assert (await standing(context, order))[0] == "running"
+
+
+async def test_a_scan_that_fails_does_not_end_without_what_it_told_before(
+    order: ExecuteScan, context: JobContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def tells_and_fails(run: Run) -> None:
+        run.emit("told", "unstorable \0")
+        raise ProviderUnconfigured(["gpt"], missing=["a key"])
+
+    monkeypatch.setattr(execution, "BEFORE_THE_VERDICT", ((Phase.OBSERVE, tells_and_fails),))
+
+    with pytest.raises(DataError):
+        await jobs.execute_scan(context, order)
 
     assert (await standing(context, order))[0] == "running"
 
