@@ -12,6 +12,8 @@ from uuid import UUID
 from zoneinfo import ZoneInfoNotFoundError
 
 import structlog
+from cronsim import CronSimError
+from pydantic import ValidationError
 from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -35,6 +37,8 @@ Row = TypeVar("Row", ScanSchedule, ScheduleRun)
 Listing = Callable[[AsyncSession], Awaitable[list[queries.Pending]]]
 Action = Callable[[AsyncSession, Sequence[UUID]], Awaitable[None]]
 
+UNREADABLE = (CronSimError, ValidationError, ZoneInfoNotFoundError)
+"""What reading a schedule raises that another release, or a host with a newer database of zones, took."""
 LATE = timedelta(minutes=5)
 """How long after its time a run is still on time; later, it was missed."""
 KEPT_FOR = timedelta(days=90)
@@ -62,10 +66,27 @@ async def _act_on(context: JobContext, listed: Listing, act: Action) -> list[que
     of_workspaces: dict[tuple[UUID, UUID], list[UUID]] = {}
     for each in pending:
         of_workspaces.setdefault((each.account_id, each.workspace_id), []).append(each.id)
-    for (account_id, workspace_id), ids in of_workspaces.items():
-        async with context.database.transaction(account_id=account_id, workspace_id=workspace_id) as session:
-            await act(session, ids)
+    for place, ids in of_workspaces.items():
+        try:
+            await _act_at_once(context, place, ids, act)
+        except UNREADABLE:
+            await _act_one_by_one(context, place, ids, act)
     return pending
+
+
+async def _act_at_once(context: JobContext, place: tuple[UUID, UUID], ids: Sequence[UUID], act: Action) -> None:
+    account_id, workspace_id = place
+    async with context.database.transaction(account_id=account_id, workspace_id=workspace_id) as session:
+        await act(session, ids)
+
+
+async def _act_one_by_one(context: JobContext, place: tuple[UUID, UUID], ids: Sequence[UUID], act: Action) -> None:
+    """Act on what is readable, so that what is not holds up nothing else of its workspace, nor of any other."""
+    for each in ids:
+        try:
+            await _act_at_once(context, place, [each], act)
+        except UNREADABLE as fault:
+            logger.error("schedule_unreadable", id=str(each), exc_info=fault)
 
 
 async def forget_runs(context: JobContext) -> None:
@@ -87,23 +108,19 @@ async def take_due(session: AsyncSession, ids: Sequence[UUID]) -> None:
     waiting = await queries.list_with_waiting_run(session, [schedule.id for schedule in due])
     runs = [_take(schedule, moment, is_waiting=schedule.id in waiting) for schedule in due]
     if await is_open(session, due[0].workspace_id):  # what nobody may use is due for nobody
-        session.add_all(run for run in runs if run is not None)
+        session.add_all(runs)
     await session.flush()
 
 
-def _take(schedule: ScanSchedule, moment: datetime, *, is_waiting: bool) -> ScheduleRun | None:
-    """The run of a schedule that is due, which is due next from now on; None where this host does not know its zone.
+def _take(schedule: ScanSchedule, moment: datetime, *, is_waiting: bool) -> ScheduleRun:
+    """The run of a schedule that is due, which is due next from now on.
 
     However many times were missed while no worker ran, they come to one run or, if the schedule says so, to none.
     """
     first = schedule.next_due_at
     assert first is not None
     assert schedule.cron is not None
-    try:
-        latest = latest_due(schedule.cron, schedule.timezone, first=first, until=moment)
-    except ZoneInfoNotFoundError as fault:  # this host has an older database of zones than the one that took the schedule
-        logger.error("zone_unknown", id=str(schedule.id), exc_info=fault)
-        return None
+    latest = latest_due(schedule.cron, schedule.timezone, first=first, until=moment)
     schedule.plan_next(moment)
     reason = detail = None
     if moment - latest > LATE and schedule.catch_up is CatchUp.SKIP:
