@@ -198,9 +198,10 @@ def _missed(run: ScheduleRun, sla_due_at: datetime) -> SlaMissed:
 
 
 async def _hold(session: AsyncSession, kind: type[Row], ids: Sequence[UUID]) -> Sequence[Row]:
-    """Those of the rows that no other transaction holds, for this one alone."""
+    """Those of the rows that no other transaction holds, for this one alone, in the order of ``ids``."""
     free = select(kind).where(kind.id.in_(ids)).with_for_update(skip_locked=True)
-    return (await session.scalars(free)).all()
+    held = {row.id: row for row in await session.scalars(free)}
+    return [held[each] for each in ids if each in held]
 
 
 DUTIES: tuple[tuple[Listing, Action], ...] = (

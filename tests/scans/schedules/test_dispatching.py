@@ -287,6 +287,21 @@ async def test_hundreds_that_are_due_at_once_are_each_ordered_once_in_few_statem
     assert len(statements) < 300
 
 
+@pytest.mark.own_database
+async def test_what_waits_longest_is_ordered_first(schedules: Schedules) -> None:
+    minutes = range(4)
+    made = [await schedules.create(name=f"Nightly {number}", cron=daily(now() - timedelta(minutes=number))) for number in minutes]
+    for number, each in enumerate(made):
+        await schedules.set("scan_schedules", each["id"], next_due_at=now() - timedelta(minutes=number))
+
+    await dispatch_schedules(schedules.context)
+
+    runs = [run["id"] for each in made for run in await schedules.runs(each)]
+    async with schedules.transaction() as session:
+        ordered = "SELECT args->'work'->>'run_id' FROM procrastinate_jobs ORDER BY priority DESC, id"
+        assert list(await session.scalars(text(ordered))) == runs[::-1]
+
+
 async def test_a_schedule_whose_runs_are_refused_again_and_again_is_disabled(schedules: Schedules) -> None:
     made = await schedules.create(cron="* * * * *")
     for _ in range(FAILURES_BEFORE_DISABLING):
