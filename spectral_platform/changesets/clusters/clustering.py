@@ -10,7 +10,6 @@ The same failures give the same clusters, whatever their order. Imported by work
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from textwrap import shorten
 from typing import NamedTuple
 
 import numpy as np
@@ -254,7 +253,10 @@ def _label(members: Sequence[Failure], common: Sequence[str], terms: Sequence[st
     failed, count = Counter((failure.fingerprint[:1], failure.asked) for failure in members).most_common(1)[0]
     criterion, asked = failed if 2 * count >= len(members) else ((), "")
     told = asked or ", ".join((*(token for token in common if token not in criterion), *terms)) or "no description"
-    return shorten(": ".join((*criterion, told)), _LONGEST_LABEL, placeholder=" …")
+    label = " ".join(": ".join((*criterion, told)).split())
+    return (
+        label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+    )  # not between words: not all scripts part them
 
 
 def _signature(*parts: str) -> str:

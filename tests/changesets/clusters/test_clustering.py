@@ -191,6 +191,16 @@ def test_failures_of_the_same_words_in_another_order_are_one_cluster() -> None:
     assert len(cluster_failures(failures).clusters) == 1
 
 
+@pytest.mark.parametrize(
+    "asked", ["必ず出典を示し、返金の条件と期限を明記すること。" * 8, "Name the source of every answer. " * 8]
+)
+def test_what_a_criterion_asks_for_at_length_is_cut_in_any_script(asked: str) -> None:
+    (cluster,) = cluster_failures(
+        [Failure(key=f"c{n}", text="No source", fingerprint=("sources",), asked=asked) for n in range(9)]
+    ).clusters
+    assert cluster.label == f"sources: {asked[:130]}…"
+
+
 def test_a_cluster_of_which_nothing_says_what_is_asked_is_called_by_what_is_known_of_it() -> None:
     known = ("trace:error", "error:timeout", "tool:billing")
     (cluster,) = cluster_failures(
