@@ -34,9 +34,9 @@ YOUNG_OBJECTS = 50_000
 class Commands(TyperGroup):
     """The commands, each imported when it is asked for. Typer does not export the types of its own Click."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        """Their names, in the order of the help."""
-        return list(MODULES)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.commands: Any = dict.fromkeys(MODULES)  # their names, for the help's order and for suggestions
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One command; None where there is none of this name."""

@@ -40,6 +40,13 @@ def test_the_openapi_document_needs_no_database_and_no_numerics() -> None:
     assert json.loads(ended.stdout)["info"]["title"] == "Spectral"
 
 
+def test_a_mistyped_command_is_told_the_one_that_was_meant() -> None:
+    ended = spectral("migrat")
+
+    assert ended.returncode == 2
+    assert "Did you mean 'migrate'?" in ended.stderr
+
+
 def test_migrating_twice_changes_nothing_the_second_time(database_url: str) -> None:
     ended = [spectral("migrate", SPECTRAL_DATABASE_URL=database_url) for _ in range(2)]
 
