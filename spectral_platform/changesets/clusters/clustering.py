@@ -254,9 +254,8 @@ def _label(members: Sequence[Failure], common: Sequence[str], terms: Sequence[st
     criterion, asked = failed if 2 * count >= len(members) else ((), "")
     told = asked or ", ".join((*(token for token in common if token not in criterion), *terms)) or "no description"
     label = " ".join(": ".join((*criterion, told)).split())
-    return (
-        label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
-    )  # not between words: not all scripts part them
+    # Cut anywhere, not between words, which not all scripts part.
+    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
 
 
 def _signature(*parts: str) -> str:
