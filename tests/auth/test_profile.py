@@ -125,10 +125,11 @@ def test_only_a_trusted_proxy_is_believed_about_who_asks(server_url: str, shared
     credentials = {"email": "proxied@example.com", "password": PASSWORD}
 
     def asks_from(url: str) -> str:
-        httpx.post(f"{url}/api/v1/auth/register", json=credentials | {"tenant_name": "Proxied"})
-        tokens = httpx.post(f"{url}{LOGIN}", json=credentials, headers={"X-Forwarded-For": "203.0.113.77"}).json()
-        own = {"Authorization": f"Bearer {tokens['access_token']}"}
-        return str(httpx.get(f"{url}{SESSIONS}", headers=own).json()["results"][0]["ip"])
+        with httpx.Client(base_url=url, timeout=60) as client:
+            client.post("/api/v1/auth/register", json=credentials | {"tenant_name": "Proxied"})
+            tokens = client.post(LOGIN, json=credentials, headers={"X-Forwarded-For": "203.0.113.77"}).json()
+            own = {"Authorization": f"Bearer {tokens['access_token']}"}
+            return str(client.get(SESSIONS, headers=own).json()["results"][0]["ip"])
 
     trusting = {"SPECTRAL_DATABASE_URL": shared_database_url, "SPECTRAL_TRUSTED_PROXIES": "127.0.0.0/8"}
     with serving("--data-dir", str(passable), "--workers", "0", **trusting) as (url, _):
