@@ -9,6 +9,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import stat
 import subprocess
 from collections.abc import Callable
@@ -87,7 +88,12 @@ class ServerUser:
             process = self.spawn(list(command), subprocess.PIPE)
         except (OSError, subprocess.SubprocessError) as error:  # the latter when the child dies while it tells what is wrong
             return 126, str(error)
-        output, _ = process.communicate()
+        try:
+            output, _ = process.communicate()
+        except BaseException:  # who asked for it was interrupted, and nothing of it goes on
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         return process.returncode, output.decode(errors="replace")
 
     def can_enter(self, path: Path) -> bool:

@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,24 @@ def test_a_killed_parent_leaves_no_server_behind(data_directory: Path) -> None:
         assert ends(postmaster)
     with EmbeddedPostgres(data_directory) as postgres:
         assert execute(postgres.url, "SELECT 1") == 1
+
+
+@on_linux
+def test_what_an_interrupted_start_has_begun_ends_with_it() -> None:
+    """As initdb does: it is in a session of its own, where no Ctrl-C reaches it."""
+    program = "from spectral_platform.core.postgres_binaries import ServerUser; ServerUser.current().run('sleep', '300')"
+    interruptible = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    start = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL, preexec_fn=interruptible)
+    children = Path(f"/proc/{start.pid}/task/{start.pid}/children")
+    until = time.monotonic() + 60
+    while not children.read_text() and time.monotonic() < until:
+        time.sleep(0.01)
+    (begun,) = children.read_text().split()
+
+    start.send_signal(signal.SIGINT)
+
+    assert start.wait(60)
+    assert ends(int(begun))
 
 
 @on_linux
