@@ -55,6 +55,12 @@ class Schedules:
         """What came of it so far, oldest first."""
         return list(reversed((await self.get(schedule, "/runs"))["results"]))
 
+    async def orders(self, run: Json) -> int:
+        """How many orders to start the run were given."""
+        async with self.transaction() as session:
+            counted = "SELECT count(*) FROM procrastinate_jobs WHERE args->'work'->>'run_id' = :id"
+            return int(await session.scalar(text(counted), {"id": run["id"]}) or 0)
+
     async def change(self, schedule: Json, **changes: Any) -> Json:
         """Change it."""
         answer = await self.owner.client.patch(f"{self.path}/{schedule['id']}", json=changes)

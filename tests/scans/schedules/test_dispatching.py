@@ -6,17 +6,16 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from spectral_platform.core import clock
 from spectral_platform.core.access import Caller
 from spectral_platform.scans.commands import start_scan
 from spectral_platform.scans.reckoning import Plan
-from spectral_platform.scans.schedules import jobs, queries
+from spectral_platform.scans.schedules import jobs
 from spectral_platform.scans.schedules.dispatching import dispatch_schedules, forget_runs, order_runs, take_due
 from spectral_platform.scans.schedules.queries import FAILURES_BEFORE_DISABLING
 from spectral_platform.scans.schedules.work import StartRun
-from tests.fixtures.callers import Person
 from tests.fixtures.worker import Drain
 from tests.scans.schedules.conftest import HOUR, Json, Schedules, daily, now, quiet_until
 from tests.scans.workspaces import Scannable
@@ -122,7 +121,7 @@ async def test_an_order_that_is_lost_is_given_again_and_not_before(schedules: Sc
     async def order() -> int:
         async with schedules.transaction() as session:
             await order_runs(session, [UUID(run["id"])])
-        return await orders(schedules, run)
+        return await schedules.orders(run)
 
     assert [await order(), await order()] == [1, 1]
     await schedules.set("scan_schedule_runs", run["id"], ordered_at=clock.now() - timedelta(minutes=11))
@@ -197,7 +196,7 @@ async def test_a_run_whose_quiet_hours_are_moved_is_ordered_when_they_end(schedu
     await schedules.change(made, quiet_hours=None)
     await schedules.tick(made)
 
-    assert await orders(schedules, run) == 1
+    assert await schedules.orders(run) == 1
 
 
 async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(schedules: Schedules) -> None:
@@ -217,89 +216,6 @@ async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(s
 
     await starting
     assert (await schedules.owner.client.get(f"{schedules.owner.w}/scans")).json()["results"] == []
-
-
-OTHERS_LIKE_IT = """
-INSERT INTO scan_schedules
-SELECT (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid(), 'name', 'No. ' || n, 'token_digest', n))).*
-FROM scan_schedules s, generate_series(1, :more) n WHERE s.id = :id
-"""
-DISPATCHED = """
-SELECT count(DISTINCT r.id), count(j.id)
-FROM scan_schedules s LEFT JOIN scan_schedule_runs r ON r.schedule_id = s.id AND r.status = 'waiting' AND r.ordered_at IS NOT NULL
-LEFT JOIN procrastinate_jobs j ON j.args->'work'->>'run_id' = r.id::text GROUP BY s.id
-"""
-
-
-async def orders(schedules: Schedules, run: Json) -> int:
-    """How many orders to start the run were given."""
-    async with schedules.transaction() as session:
-        counted = "SELECT count(*) FROM procrastinate_jobs WHERE args->'work'->>'run_id' = :id"
-        return int(await session.scalar(text(counted), {"id": run["id"]}) or 0)
-
-
-@pytest.mark.own_database
-@pytest.mark.parametrize("unreadable", ["timezone = 'Mars/Olympus'", "cron = '0 0 * * LAST'", "quiet_hours = '{}'"])
-async def test_one_round_takes_all_that_is_due_and_stumbles_over_nothing(
-    unreadable: str, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queries, "MOST_AT_ONCE", 2)
-    made = [await schedules.create(name=f"Nightly {number}", cron=daily(now())) for number in range(5)]
-    for number, each in enumerate(made):
-        await schedules.set("scan_schedules", each["id"], next_due_at=now() - timedelta(seconds=number))
-    async with schedules.transaction() as session:
-        broken = text(f"UPDATE scan_schedules SET {unreadable} WHERE id = :id")
-        await session.execute(broken, {"id": UUID(made[4]["id"])})
-
-    async with asyncio.timeout(20):
-        await dispatch_schedules(schedules.context)
-
-    taken = [[(run["status"], await orders(schedules, run)) for run in await schedules.runs(each)] for each in made[:4]]
-    assert taken == [[("waiting", 1)]] * 4
-    async with schedules.transaction() as session:
-        assert await session.scalar(text("SELECT count(*) FROM scan_schedule_runs")) == 4
-
-
-@pytest.mark.own_database
-async def test_hundreds_that_are_due_at_once_are_each_ordered_once_in_few_statements(
-    schedules: Schedules, stranger: Person
-) -> None:
-    everywhere = [schedules, Schedules(stranger, schedules.database, schedules.settings)]
-    for workspace in everywhere:
-        made = await workspace.create(cron=daily(now()))
-        async with workspace.transaction() as session:
-            await session.execute(text(OTHERS_LIKE_IT), {"id": UUID(made["id"]), "more": 149})
-            await session.execute(text("UPDATE scan_schedules SET next_due_at = now()"))
-    statements: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    engine = schedules.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", note)
-    await asyncio.gather(*(dispatch_schedules(schedules.context) for _ in range(2)))
-    event.remove(engine, "before_cursor_execute", note)
-    await dispatch_schedules(schedules.context)
-
-    for workspace in everywhere:
-        async with workspace.transaction() as session:
-            assert (await session.execute(text(DISPATCHED))).all() == [(1, 1)] * 150
-    assert len(statements) < 300
-
-
-@pytest.mark.own_database
-async def test_what_waits_longest_is_ordered_first(schedules: Schedules) -> None:
-    minutes = range(4)
-    made = [await schedules.create(name=f"Nightly {number}", cron=daily(now() - timedelta(minutes=number))) for number in minutes]
-    for number, each in enumerate(made):
-        await schedules.set("scan_schedules", each["id"], next_due_at=now() - timedelta(minutes=number))
-
-    await dispatch_schedules(schedules.context)
-
-    runs = [run["id"] for each in made for run in await schedules.runs(each)]
-    async with schedules.transaction() as session:
-        ordered = "SELECT args->'work'->>'run_id' FROM procrastinate_jobs ORDER BY priority DESC, id"
-        assert list(await session.scalars(text(ordered))) == runs[::-1]
 
 
 async def test_a_schedule_whose_runs_are_refused_again_and_again_is_disabled(schedules: Schedules) -> None:
