@@ -364,6 +364,8 @@ async def test_a_worker_that_was_forgotten_while_it_stood_still_goes_on(busy: Of
     await busy.order("the next one")
     await until(lambda: busy.has_done("hanging", "the next one"))
 
+    assert busy.done == ["hanging", "the next one"]
+
 
 async def test_a_worker_that_lost_its_order_does_not_end_it_for_the_one_who_has_it(busy: Office) -> None:
     await busy.sql("UPDATE procrastinate_jobs SET attempts = attempts + 1")  # taken away, and taken up by another
