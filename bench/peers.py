@@ -23,8 +23,9 @@ from sqlalchemy import make_url
 
 from bench.load import Load, send
 from bench.server import scratch_directory
+from spectral_platform.core.children import end_with_parent
 from spectral_platform.core.database import connection_string
-from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
+from spectral_platform.core.embedded import EmbeddedPostgres
 
 START_SECONDS = 600.0
 DRAIN_SECONDS = 120.0

@@ -34,8 +34,9 @@ from spectral_platform.agents.commands import create_agent
 from spectral_platform.agents.configuration import AgentConfig
 from spectral_platform.core import schema
 from spectral_platform.core.access import Caller
+from spectral_platform.core.children import end_with_parent
 from spectral_platform.core.database import Database, bind_tenant, connection_string
-from spectral_platform.core.embedded import EmbeddedPostgres, end_with_parent
+from spectral_platform.core.embedded import EmbeddedPostgres
 from spectral_platform.core.settings import Settings
 from spectral_platform.demo import content
 from spectral_platform.demo.commands import MODELS

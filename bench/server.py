@@ -16,8 +16,9 @@ import httpx
 import psutil
 import psycopg
 
+from spectral_platform.core.children import end_with_parent
 from spectral_platform.core.database import connection_string
-from spectral_platform.core.embedded import end_with_parent, join
+from spectral_platform.core.embedded import join
 from spectral_platform.core.postgres_binaries import PostgresBinaries, ServerUser
 
 SECRET = "a secret that only this measurement uses, and nobody else"

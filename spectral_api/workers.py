@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 
-from spectral_platform.core.embedded import end_with_parent
+from spectral_platform.core.children import end_with_parent
 from spectral_platform.core.settings import Settings
 
 logger = structlog.get_logger(__name__)

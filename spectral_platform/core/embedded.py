@@ -9,7 +9,6 @@ holder dies. Whoever holds it owns the server, so a postmaster found alive under
 whoever finds the lock taken joins the server that runs.
 """
 
-import ctypes
 import fcntl
 import os
 import shutil
@@ -17,7 +16,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Self
@@ -284,7 +282,7 @@ class EmbeddedPostgres:
         crashed = self._postmaster()
         stale = {} if crashed is None else {"PG_GRANDPARENT_PID": str(crashed[0])}
         with self._log.open("wb") as log:
-            self._process = self._user.spawn(command, log, end_with_parent(signal.SIGINT), **stale)
+            self._process = self._user.spawn(command, log, signal.SIGINT, **stale)
         deadline = time.monotonic() + START_SECONDS
         while self._postmaster() != (self._process.pid, "ready"):
             if self._process.poll() is not None:
@@ -335,24 +333,6 @@ def join(data_directory: Path) -> str:
     if not server.answers_while_owned():
         raise NoRunningPostgres(data_directory)
     return server.url
-
-
-def end_with_parent(how: signal.Signals) -> Callable[[], None] | None:
-    """What a child runs before its program, so that it gets this signal when the parent dies by any means (Linux).
-
-    The kernel means the parent's thread that started the child, so start children from the main thread.
-    """
-    if sys.platform != "linux":
-        return None
-    prctl, parent = ctypes.CDLL(None, use_errno=True).prctl, os.getpid()
-    set_parent_death_signal = 1
-
-    def before_exec() -> None:
-        prctl(set_parent_death_signal, how)
-        if os.getppid() != parent:  # it died before the signal was set
-            os._exit(1)
-
-    return before_exec
 
 
 def _command_line(process_id: int) -> str:

@@ -12,13 +12,13 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Self
 
+from spectral_platform.core.children import end_with_parent
 from spectral_platform.core.errors import UnavailableError
 
 OLDEST_MAJOR = 15
@@ -64,10 +64,13 @@ class ServerUser:
         self,
         command: list[str],
         output: int | IO[bytes],
-        before_exec: Callable[[], None] | None = None,
+        ends_by: signal.Signals,
         **environment: str,
     ) -> subprocess.Popen[bytes]:
-        """Start a command as this user, in a session of its own, with a clean environment and what is added to it."""
+        """Start a command as this user, in a session of its own, with a clean environment and what is added to it.
+
+        It gets the signal `ends_by` when this process ends, however that comes (Linux).
+        """
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -79,13 +82,13 @@ class ServerUser:
             group=self.gid if self.is_borrowed else None,
             extra_groups=[] if self.is_borrowed else None,
             start_new_session=True,  # a Ctrl-C reaches the application, which stops its database last
-            preexec_fn=before_exec,
+            preexec_fn=end_with_parent(ends_by),
         )
 
     def run(self, *command: str) -> tuple[int, str]:
         """Exit status and output of a command; a program that this user may not execute counts as failed."""
         try:
-            process = self.spawn(list(command), subprocess.PIPE)
+            process = self.spawn(list(command), subprocess.PIPE, signal.SIGKILL)
         except (OSError, subprocess.SubprocessError) as error:  # the latter when the child dies while it tells what is wrong
             return 126, str(error)
         try:

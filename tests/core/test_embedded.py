@@ -35,10 +35,10 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root lends the serv
 OWNER = """
 import sys
 from pathlib import Path
-from spectral_platform.core import embedded
+from spectral_platform.core import embedded, postgres_binaries
 
 if sys.argv[2] == "without a death signal":
-    embedded.end_with_parent = lambda how: None
+    postgres_binaries.end_with_parent = lambda how: None
 with embedded.EmbeddedPostgres(Path(sys.argv[1])) as postgres:
     print(postgres.url, flush=True)
     sys.stdin.read()
@@ -134,21 +134,24 @@ def test_a_killed_parent_leaves_no_server_behind(data_directory: Path) -> None:
 
 
 @on_linux
-def test_what_an_interrupted_start_has_begun_ends_with_it() -> None:
+@pytest.mark.parametrize("moment", ["before it runs", "while it runs"])
+def test_what_an_interrupted_start_has_begun_ends_with_it(moment: str) -> None:
     """As initdb does: it is in a session of its own, where no Ctrl-C reaches it."""
     program = "from spectral_platform.core.postgres_binaries import ServerUser; ServerUser.current().run('sleep', '300')"
     interruptible = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
     start = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.DEVNULL, preexec_fn=interruptible)
     children = Path(f"/proc/{start.pid}/task/{start.pid}/children")
     until = time.monotonic() + 60
-    while not children.read_text() and time.monotonic() < until:
+    while not (begun := children.read_text().split()) and time.monotonic() < until:
+        pass
+    child = int(begun[0])
+    while moment == "while it runs" and "sleep" not in Path(f"/proc/{child}/cmdline").read_text() and time.monotonic() < until:
         time.sleep(0.01)
-    (begun,) = children.read_text().split()
 
     start.send_signal(signal.SIGINT)
 
     assert start.wait(60)
-    assert ends(int(begun))
+    assert ends(child)
 
 
 @on_linux
