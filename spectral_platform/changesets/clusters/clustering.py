@@ -31,7 +31,6 @@ from spectral_platform.changesets.clusters.features import (
     unit,
     vectorize,
 )
-from spectral_platform.changesets.clusters.findings import STABLE_JACCARD
 from spectral_platform.core.randomness import generator
 from spectral_platform.core.values import Value
 from spectral_platform.statistics.proportions import wilson_interval
@@ -54,7 +53,7 @@ class Cluster(Value):
     ``label`` quotes no failure, for it goes wherever the cluster is named; ``description`` does.
     ``signature`` depends on the content alone, so that the same cluster of another run has the same. ``medoids`` are
     up to three typical cases. ``stability`` is the mean Jaccard overlap with the best match in refits on 80 % of the
-    failures, None where there are too few to refit.
+    failures, None where there are too few to refit; below .6 its bounds are not to be relied on.
     """
 
     signature: str
@@ -68,11 +67,6 @@ class Cluster(Value):
     share_interval: tuple[float, float]
     severity: float
     stability: float | None
-
-    @property
-    def is_tentative(self) -> bool:
-        """Whether refits often dissolve it, so that its bounds are not to be relied on."""
-        return self.stability is None or self.stability < STABLE_JACCARD
 
 
 class Clustering(Value):

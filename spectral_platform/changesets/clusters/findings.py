@@ -9,8 +9,6 @@ from spectral_platform.changesets.clusters.categories import Category
 from spectral_platform.core.values import Value
 
 LONGEST_FEEDBACK = 500
-STABLE_JACCARD = 0.6
-"""From so much overlap with its refits on a cluster counts as stable."""
 
 
 class Addressable(StrEnum):
@@ -51,7 +49,8 @@ class SeverityCard(Value):
     category: Category = Field(default=Category.UNDETERMINED, description="What kind of failure it looks like; a guess.")
     stability: float | None = Field(
         default=None,
-        description="Mean overlap (Jaccard) with its best match when 80 % of the failures are clustered anew; null = too few.",
+        description="Mean overlap (Jaccard) with its best match when 80 % of the failures are clustered anew; below .6 the "
+        "cluster is tentative; null = too few failures to tell.",
     )
     criteria: tuple[str, ...] = Field(default=(), description="What at least half of its failures have in common.")
     terms: tuple[str, ...] = Field(default=(), description="Words that tell it from the other clusters.")

@@ -19,6 +19,7 @@ dimension:brevity | be {shorter,briefer} and {stay within,keep to} the word limi
 dimension:handover | {offer,propose} a {handover to,call with} a human {agent,colleague}
 """
 MODES = dict(line.split(" | ") for line in _TEMPLATES.strip().splitlines())
+STABLE = 0.6  # mean overlap with refits from which a cluster is not tentative
 CASES = ("about order 4711", "for ticket A-2231", "in the case of Ms Meier", "on a Sunday", "", "for a new customer")
 
 
@@ -90,7 +91,7 @@ def test_clear_modes_are_stable_under_refits(planted: tuple[list[Failure], list[
     assert clustering.stability is not None
     assert clustering.stability > 0.7
     large = [cluster for cluster in clustering.clusters if len(cluster.members) >= 30]
-    assert not any(cluster.is_tentative for cluster in large)
+    assert all((cluster.stability or 0) >= STABLE for cluster in large)
 
 
 def test_clusters_depend_neither_on_the_order_nor_on_the_run(
@@ -137,7 +138,7 @@ def test_a_handful_of_failures_still_has_a_cluster(count: int) -> None:
     failures, _ = _planted(count)
     clustering = cluster_failures(failures)
     assert clustering.clusters
-    assert all(cluster.is_tentative for cluster in clustering.clusters)
+    assert all((cluster.stability or 0) < STABLE for cluster in clustering.clusters)
 
 
 def test_identical_failures_are_one_cluster() -> None:
