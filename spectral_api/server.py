@@ -169,19 +169,33 @@ def serve(settings: Settings, *, demo: bool, announce: Callable[[str, DemoAccess
     """Run the server until SIGTERM or SIGINT; ``announce`` is told its URL, and the demo's access, once it listens."""
     require_grpc(settings)
     allow_connections()
+    start = Start()
     for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, end_start)
+        signal.signal(each, start.end)
     with listen(settings) as listener, ExitStack() as until_end, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, listener, until_end, demo=demo, announce=announce))
+        runner.run(_serve(settings, start, listener, until_end, demo=demo, announce=announce))
 
 
-def end_start(*_: object) -> None:
-    """Unwind the start wherever it is, be it that it waits for Postgres or within a migration."""
-    raise KeyboardInterrupt
+class Start:
+    """A start that signals end wherever it is, be it that it waits for Postgres or within a migration."""
+
+    def __init__(self) -> None:
+        self._is_to_end = False
+
+    def end(self, *_: object) -> None:
+        """Unwind."""
+        self._is_to_end = True
+        raise KeyboardInterrupt
+
+    def go_on(self) -> None:
+        """Unwind if the start was told to end and did not: Python drops what is raised in a fork's hooks, or as objects go."""
+        if self._is_to_end:
+            raise KeyboardInterrupt
 
 
 async def _serve(
     settings: Settings,
+    start: Start,
     listener: socket.socket,
     until_end: ExitStack,
     *,
@@ -203,6 +217,7 @@ async def _serve(
         server = Server(configuration(settings, app), lambda: announce(found_at, access), app.state.watch.close)
         gc.freeze()  # what is there now stays; going through it again and again would stop every request for tens of milliseconds
         async with kept_up(postgres) if postgres else nullcontext():
+            start.go_on()
             await server.serve([listener])
 
 

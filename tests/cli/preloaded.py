@@ -1,6 +1,7 @@
 """What runs in a process forked for one command: the command line, already imported."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,3 +18,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
     sys.argv = ["spectral", *arguments]
     cli.main(list(arguments))
+
+
+def run_interrupted_by_fork(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> None:
+    """Be the command, to which a Ctrl-C comes whenever it starts a process: in a hook, where Python drops what is raised."""
+    os.register_at_fork(after_in_parent=lambda: signal.raise_signal(signal.SIGINT))
+    run(arguments, environment, out, err)

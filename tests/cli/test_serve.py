@@ -127,6 +127,17 @@ def test_an_interrupted_start_unwinds_and_leaves_no_worker_behind(empty_database
     assert ends(int(worker))
 
 
+def test_a_start_ends_though_its_interruption_was_dropped(shared_database_url: str, tmp_path: Path) -> None:
+    out, err = tmp_path / "out", tmp_path / "err"
+    options = ("--port", "0", "--data-dir", str(tmp_path), "--database-url", shared_database_url)
+    process = fork(preloaded.run_interrupted_by_fork, ("serve", *options), CLEAN, out, err)
+
+    process.join(START_SECONDS)
+
+    assert "Exception ignored" in err.read_text()
+    assert (process.exitcode, out.read_text()) == (130, "")
+
+
 @pytest.mark.parametrize("secret", [None, "change-me", "short but not a known default"])
 def test_production_refuses_to_start_with_a_weak_secret(secret: str | None, tmp_path: Path) -> None:
     chosen = {"SPECTRAL_SECRET_KEY": secret} if secret else {}
