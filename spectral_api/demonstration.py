@@ -40,13 +40,12 @@ async def ensure_demo(settings: Settings, url: str) -> DemoAccess:
             try:
                 async with database.transaction() as session:
                     found = await create_demo(session, settings, email=email, password_hash=password_hash)
+                    _remember(settings, email, password)  # before the demo is there for good, else nobody might ever know it
             except EmailTaken:
                 async with database.transaction() as session:
                     found = await find_demo(session, email=email)
                 if found is None:
                     raise
-            else:
-                _remember(settings, email, password)
         return DemoAccess(email, _known_password(settings, email), found.workspace_id, found.agent_id)
     finally:
         await database.close()

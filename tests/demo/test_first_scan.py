@@ -5,7 +5,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from spectral_api.demonstration import DemoAccess, ensure_demo
+from spectral_api.demonstration import CREDENTIALS_FILE, DemoAccess, ensure_demo
 from spectral_platform.core.settings import Settings
 from tests.fixtures.worker import Drain
 
@@ -92,3 +92,15 @@ async def test_the_operator_may_choose_the_credentials(settings: Settings, datab
 
     assert made.email == chosen.demo_email
     assert made.password
+
+
+async def test_a_demo_whose_password_could_not_be_kept_is_made_by_the_next_start(settings: Settings, database_url: str) -> None:
+    chosen = settings.model_copy(update={"demo_email": f"{uuid4().hex}@example.com"})
+    kept = settings.data_dir / CREDENTIALS_FILE
+    kept.unlink(missing_ok=True)
+    kept.mkdir()
+    with pytest.raises(IsADirectoryError):
+        await ensure_demo(chosen, database_url)
+    kept.rmdir()
+
+    assert (await ensure_demo(chosen, database_url)).password
