@@ -114,10 +114,11 @@ class ServerUser:
         """Make a folder that only this user (and root) can enter."""
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
-            os.chown(path, self.uid, self.gid)
         found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != self.uid or found.st_mode & 0o077:
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), self.uid) or found.st_mode & 0o077:
             raise DirectoryTaken(path)
+        if found.st_uid != self.uid:  # made just now, or by a start that ended before it came to this
+            os.chown(path, self.uid, self.gid)
 
 
 @dataclass(frozen=True)

@@ -215,6 +215,13 @@ def test_a_path_too_long_for_a_socket_gets_a_short_socket_directory(data_directo
     assert not socket_directory.exists()
 
 
+def test_a_folder_that_a_killed_start_made_and_did_not_hand_over_is_used(data_directory: Path) -> None:
+    (data_directory / "postgres" / "socket").mkdir(parents=True)
+    (data_directory / "postgres" / "socket").chmod(0o700)
+    with EmbeddedPostgres(data_directory) as postgres:
+        assert execute(postgres.url, "SELECT 1") == 1
+
+
 def test_a_socket_directory_prepared_by_somebody_else_is_refused(data_directory: Path) -> None:
     (data_directory / "postgres" / "socket").mkdir(parents=True, mode=0o777)
     with pytest.raises(DirectoryTaken):
