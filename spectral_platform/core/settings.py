@@ -224,7 +224,7 @@ class Settings(BaseSettings):
             with os.fdopen(descriptor, "w") as file:
                 secret = secrets.token_urlsafe(48)
                 file.write(secret)
-        except OSError:  # the disk is full: the next start is to make another
+        except BaseException:  # the disk is full, or who starts was interrupted: the next start is to make another
             path.unlink()
             raise
         return secret

@@ -124,13 +124,18 @@ def test_a_full_disk_is_told_in_one_line(
     assert capsys.readouterr().err == f"spectral: {told}\n"
 
 
-def test_a_secret_that_did_not_fit_on_the_disk_is_made_by_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill(_: int) -> str:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+@pytest.mark.parametrize(
+    "trouble", [OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), KeyboardInterrupt()], ids=["full disk", "interrupted"]
+)
+def test_a_secret_that_was_not_written_is_made_by_the_next_start(
+    trouble: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(_: int) -> str:
+        raise trouble
 
-    with monkeypatch.context() as full:
-        full.setattr(secrets, "token_urlsafe", fill)
-        with pytest.raises(OSError, match="No space"):
+    with monkeypatch.context() as troubled:
+        troubled.setattr(secrets, "token_urlsafe", break_off)
+        with pytest.raises(type(trouble)):
             _ = Settings(data_dir=tmp_path).secret
 
     assert Settings(data_dir=tmp_path).secret
