@@ -5,11 +5,13 @@ With ``-`` in place of a URL it reads one from standard input, so that it can im
 
 import asyncio
 import gc
+import signal
 import sys
 
 YOUNG_OBJECTS = 100_000
 """So many objects more, and the garbage collector looks through the new ones: what a scan makes, it keeps until its end."""
 gc.set_threshold(YOUNG_OBJECTS)  # before the imports, of which it would look through everything four times
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # until it works, a Ctrl-C has nothing to unwind
 
 import uvloop
 

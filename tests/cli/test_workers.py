@@ -2,10 +2,17 @@
 
 import asyncio
 import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
-from spectral_api.workers import keep_running
+import pytest
+
+from spectral_api.workers import WORKER_COMMAND, keep_running
+from tests.cli.processes import START_SECONDS
+from tests.fixtures.forks import CLEAN
 
 REPORTING = """
 import signal, sys
@@ -83,3 +90,17 @@ async def test_a_worker_is_asked_to_end_and_waited_for(tmp_path: Path) -> None:
     assert await asyncio.to_thread(pipe.read_text) == "ended"
     await asyncio.wait([keeper])
     assert keeper.cancelled()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process has loaded")
+def test_a_worker_interrupted_while_it_imports_ends_without_a_traceback() -> None:
+    environment = CLEAN | {"SPECTRAL_DATABASE_URL": "-"}
+    worker = subprocess.Popen(WORKER_COMMAND, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + START_SECONDS
+    while "uvloop" not in Path(f"/proc/{worker.pid}/maps").read_text() and time.monotonic() < until:
+        time.sleep(0.01)
+
+    worker.send_signal(signal.SIGINT)
+
+    _, told = worker.communicate(timeout=START_SECONDS)
+    assert (worker.returncode, told) == (-signal.SIGINT, "")
