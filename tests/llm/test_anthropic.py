@@ -17,7 +17,7 @@ TOOL = {"type": "function", "function": {"name": "search", "description": "Searc
 
 @pytest.fixture
 async def provider(model_server: ModelServer) -> AsyncIterator[AnthropicProvider]:
-    async with AnthropicProvider(base_url=model_server.root, api_key="secret", timeout_s=2) as opened:
+    async with AnthropicProvider(base_url=model_server.root, api_key="secret", timeout_s=30) as opened:
         yield opened
 
 

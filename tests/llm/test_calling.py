@@ -35,7 +35,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def provider(model_server: ModelServer) -> AsyncIterator[OpenAICompatibleProvider]:
-    async with OpenAICompatibleProvider(base_url=model_server.url, api_key=None, timeout_s=1) as opened:
+    async with OpenAICompatibleProvider(base_url=model_server.url, api_key=None, timeout_s=30) as opened:
         yield opened
 
 

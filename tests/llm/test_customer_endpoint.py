@@ -30,7 +30,7 @@ def request_to(url: str, **call: Any) -> ModelRequest:
 
 def provider(outbound: Outbound = LOCAL, **headers: Any) -> EndpointProvider:
     """What calls endpoints for a scan."""
-    return EndpointProvider(outbound, scan_id=uuid4(), headers=headers.get("headers", {}), timeout_s=5)
+    return EndpointProvider(outbound, scan_id=uuid4(), headers=headers.get("headers", {}), timeout_s=30)
 
 
 def answered(body: Any, status: int = 200, **headers: str) -> Answer:

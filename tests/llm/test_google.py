@@ -17,7 +17,7 @@ TOOL = {"type": "function", "function": {"name": "search", "description": "Searc
 
 @pytest.fixture
 async def provider(model_server: ModelServer) -> AsyncIterator[GoogleProvider]:
-    async with GoogleProvider(base_url=model_server.root, api_key="secret", timeout_s=2) as opened:
+    async with GoogleProvider(base_url=model_server.root, api_key="secret", timeout_s=30) as opened:
         yield opened
 
 

@@ -17,7 +17,7 @@ SCHEMA = {"type": "object", "properties": {"answer": {"type": "string"}}, "requi
 
 @pytest.fixture
 async def provider(model_server: ModelServer) -> AsyncIterator[OpenAICompatibleProvider]:
-    async with OpenAICompatibleProvider(base_url=model_server.url, api_key="secret", timeout_s=2) as opened:
+    async with OpenAICompatibleProvider(base_url=model_server.url, api_key="secret", timeout_s=30) as opened:
         yield opened
 
 

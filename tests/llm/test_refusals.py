@@ -25,9 +25,9 @@ KEY = "sk-of-the-operator-0123456789"
 async def providers(model_server: ModelServer) -> AsyncIterator[list[Provider]]:
     async with AsyncExitStack() as opened:
         yield [
-            await opened.enter_async_context(OpenAICompatibleProvider(base_url=model_server.url, api_key=KEY, timeout_s=2)),
-            await opened.enter_async_context(AnthropicProvider(base_url=model_server.root, api_key=KEY, timeout_s=2)),
-            await opened.enter_async_context(GoogleProvider(base_url=model_server.root, api_key=KEY, timeout_s=2)),
+            await opened.enter_async_context(OpenAICompatibleProvider(base_url=model_server.url, api_key=KEY, timeout_s=30)),
+            await opened.enter_async_context(AnthropicProvider(base_url=model_server.root, api_key=KEY, timeout_s=30)),
+            await opened.enter_async_context(GoogleProvider(base_url=model_server.root, api_key=KEY, timeout_s=30)),
         ]
 
 

@@ -28,7 +28,7 @@ def asked(model: str) -> ModelRequest:
 
 
 async def test_openai_is_told_which_call_a_tool_answers(model_server: ModelServer) -> None:
-    async with OpenAICompatibleProvider(base_url=model_server.url, api_key=None, timeout_s=2) as provider:
+    async with OpenAICompatibleProvider(base_url=model_server.url, api_key=None, timeout_s=30) as provider:
         await provider.complete(asked(AGENT))
 
     calling, *results = model_server.bodies[0]["messages"][2:]
@@ -45,7 +45,7 @@ async def test_openai_is_told_which_call_a_tool_answers(model_server: ModelServe
 
 async def test_anthropic_gets_the_results_of_one_turn_together(model_server: ModelServer) -> None:
     model_server.fault = lambda number, body: _said_by_anthropic()
-    async with AnthropicProvider(base_url=model_server.root, api_key="secret", timeout_s=2) as provider:
+    async with AnthropicProvider(base_url=model_server.root, api_key="secret", timeout_s=30) as provider:
         await provider.complete(asked(f"anthropic/{AGENT}"))
 
     assert model_server.bodies[0]["messages"] == [
@@ -70,7 +70,7 @@ async def test_anthropic_gets_the_results_of_one_turn_together(model_server: Mod
 async def test_google_gets_its_thoughts_signature_back_with_the_call(model_server: ModelServer) -> None:
     called = {"functionCall": {"name": "find", "args": {"id": "A-17"}}, "thoughtSignature": SIGNATURE}
     model_server.fault = lambda number, body: JSONResponse({"candidates": [{"content": {"role": "model", "parts": [called]}}]})
-    async with GoogleProvider(base_url=model_server.root, api_key="secret", timeout_s=2) as provider:
+    async with GoogleProvider(base_url=model_server.root, api_key="secret", timeout_s=30) as provider:
         answer = await provider.complete(asked(f"google/{AGENT}"))
 
     assert [call.signature for call in answer.tool_calls] == [SIGNATURE]
