@@ -32,7 +32,7 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 async def scannable(owner: Person, database: Database, agent_server: AgentServer) -> Scannable:
     """A workspace whose agent runs behind the endpoint. Its model is the simulator's, and so are judge and proposer."""
-    execution = {"kind": "http", "url": agent_server.url, "headers_secret": {"Authorization": SECRET}, "timeout_ms": 5_000}
+    execution = {"kind": "http", "url": agent_server.url, "headers_secret": {"Authorization": SECRET}, "timeout_ms": 60_000}
     return await make_scannable(owner, database, samples=30, execution=execution)
 
 
