@@ -17,7 +17,7 @@ from spectral_platform.scans.schedules.dispatching import dispatch_schedules, fo
 from spectral_platform.scans.schedules.queries import FAILURES_BEFORE_DISABLING
 from spectral_platform.scans.schedules.work import StartRun
 from tests.fixtures.worker import Drain
-from tests.scans.schedules.conftest import HOUR, Json, Schedules, daily, now, quiet_until
+from tests.scans.schedules.conftest import DAILY, HOUR, Json, Schedules, daily, now, quiet_until
 from tests.scans.workspaces import Scannable
 
 
@@ -37,7 +37,7 @@ async def test_the_worker_starts_what_is_due_in_every_workspace(
     schedules: Schedules, scannable: Scannable, work: Drain, stranger: Any
 ) -> None:
     made = await schedules.create(cron=daily(now()))
-    other = (await stranger.client.post(f"{stranger.w}/scans/schedules", json={"name": "Bare", "cron": "* * * * *"})).json()
+    other = (await stranger.client.post(f"{stranger.w}/scans/schedules", json={"name": "Bare", "cron": DAILY})).json()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.database.transaction(account_id=stranger.account_id, workspace_id=stranger.workspace_id) as session:
         await session.execute(text("UPDATE scan_schedules SET next_due_at = now()"))
@@ -58,7 +58,7 @@ async def test_the_worker_starts_what_is_due_in_every_workspace(
 
 
 async def test_of_several_workers_at_once_one_takes_and_one_starts_a_run(schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
 
     async def take() -> None:
@@ -75,7 +75,7 @@ async def test_of_several_workers_at_once_one_takes_and_one_starts_a_run(schedul
 
 
 async def test_a_schedule_that_another_worker_holds_is_passed_over(schedules: Schedules) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
 
     async with schedules.transaction() as holding:
@@ -89,7 +89,7 @@ async def test_a_schedule_that_another_worker_holds_is_passed_over(schedules: Sc
 async def test_a_worker_that_dies_while_it_starts_a_run_loses_nothing(
     schedules: Schedules, scannable: Scannable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
         await take_due(session, [UUID(made["id"])])
@@ -112,7 +112,7 @@ async def test_a_worker_that_dies_while_it_starts_a_run_loses_nothing(
 
 
 async def test_an_order_that_is_lost_is_given_again_and_not_before(schedules: Schedules) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
         await take_due(session, [UUID(made["id"])])
@@ -156,7 +156,7 @@ async def test_runs_that_fall_in_quiet_hours_come_to_one_that_waits_until_they_e
     schedules: Schedules, scannable: Scannable
 ) -> None:
     end = now() + HOUR
-    made = await schedules.create(cron="* * * * *", quiet_hours=quiet_until(end), sla_s=600)
+    made = await schedules.create(quiet_hours=quiet_until(end), sla_s=600)
 
     await schedules.come_due(made, now())
     await schedules.come_due(made, now())
@@ -173,7 +173,7 @@ async def test_runs_that_fall_in_quiet_hours_come_to_one_that_waits_until_they_e
 
 
 async def test_disabling_a_schedule_reaches_the_run_that_waits(schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron="* * * * *", quiet_hours=quiet_until(now() + HOUR))
+    made = await schedules.create(quiet_hours=quiet_until(now() + HOUR))
     await schedules.come_due(made, now())
 
     disabled = await schedules.change(made, enabled=False)
@@ -187,7 +187,7 @@ async def test_disabling_a_schedule_reaches_the_run_that_waits(schedules: Schedu
 
 
 async def test_a_run_whose_quiet_hours_are_moved_is_ordered_when_they_end(schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron="* * * * *", quiet_hours=quiet_until(now() + HOUR))
+    made = await schedules.create(quiet_hours=quiet_until(now() + HOUR))
     await schedules.come_due(made, now())
     (run,) = await schedules.runs(made)
     await schedules.set("scan_schedules", made["id"], next_due_at=now() + HOUR)
@@ -200,7 +200,7 @@ async def test_a_run_whose_quiet_hours_are_moved_is_ordered_when_they_end(schedu
 
 
 async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(schedules: Schedules) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
         await take_due(session, [UUID(made["id"])])
@@ -219,7 +219,7 @@ async def test_a_schedule_that_is_deleted_while_its_run_is_started_is_no_fault(s
 
 
 async def test_a_schedule_whose_runs_are_refused_again_and_again_is_disabled(schedules: Schedules) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     for _ in range(FAILURES_BEFORE_DISABLING):
         assert (await schedules.get(made))["enabled"] is True
         await schedules.come_due(made, now())
@@ -238,7 +238,7 @@ async def test_a_schedule_whose_runs_are_refused_again_and_again_is_disabled(sch
 
 
 async def test_a_scan_that_takes_too_long_is_told_of_once(schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron="* * * * *", sla_s=3600)
+    made = await schedules.create(sla_s=3600)
     await schedules.come_due(made, now())
     (run,) = await schedules.runs(made)
     assert (run["status"], run["passed_sla"]) == ("started", None)
@@ -256,7 +256,7 @@ async def test_a_scan_that_takes_too_long_is_told_of_once(schedules: Schedules, 
 
 
 async def test_a_scan_that_ends_in_time_is_no_news(schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron="* * * * *", sla_s=3600)
+    made = await schedules.create(sla_s=3600)
     await schedules.come_due(made, now())
     (run,) = await schedules.runs(made)
     await schedules.owner.client.post(f"{schedules.owner.w}/scans/{run['scan_id']}/cancel")
@@ -271,7 +271,7 @@ async def test_a_scan_that_ends_in_time_is_no_news(schedules: Schedules, scannab
 
 @pytest.mark.parametrize("closing", ["deleted", "suspended"])
 async def test_nothing_starts_where_nobody_may_come_in(closing: str, schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
         await session.execute(
@@ -290,7 +290,7 @@ async def test_nothing_starts_where_nobody_may_come_in(closing: str, schedules: 
 
 
 async def test_a_fault_of_ours_ends_the_run(schedules: Schedules) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     await schedules.set("scan_schedules", made["id"], next_due_at=now())
     async with schedules.transaction() as session:
         await take_due(session, [UUID(made["id"])])
@@ -306,7 +306,7 @@ async def test_a_fault_of_ours_ends_the_run(schedules: Schedules) -> None:
 
 
 async def test_runs_are_forgotten_after_ninety_days(schedules: Schedules, scannable: Scannable) -> None:
-    made = await schedules.create(cron="* * * * *")
+    made = await schedules.create()
     scan = (await schedules.trigger(made)).json()
     await schedules.come_due(made, now())
     old, new = await schedules.runs(made)

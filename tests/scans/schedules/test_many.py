@@ -76,10 +76,11 @@ async def test_hundreds_that_are_due_at_once_are_each_ordered_once_in_few_statem
 
 @pytest.mark.own_database
 async def test_what_waits_longest_is_ordered_first(schedules: Schedules) -> None:
-    minutes = range(4)
-    made = [await schedules.create(name=f"Nightly {number}", cron=daily(now() - timedelta(minutes=number))) for number in minutes]
-    for number, each in enumerate(made):
-        await schedules.set("scan_schedules", each["id"], next_due_at=now() - timedelta(minutes=number))
+    moment = now()
+    due = [moment - timedelta(minutes=number) for number in range(4)]
+    made = [await schedules.create(name=f"Nightly {number}", cron=daily(at)) for number, at in enumerate(due)]
+    for each, at in zip(made, due, strict=True):
+        await schedules.set("scan_schedules", each["id"], next_due_at=at)
 
     await dispatch_schedules(schedules.context)
 
