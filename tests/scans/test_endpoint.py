@@ -112,7 +112,9 @@ async def test_a_running_scan_is_cancelled_within_two_seconds(
     working = asyncio.create_task(run_worker(settings, database_url, until_idle=True))
 
     async def is_calling() -> bool:
-        return model_server.in_flight > 0 and model_server.latency_s > 0
+        """Whether slow calls are under way, and all that are reserved have arrived."""
+        reserved = (await scannable.get(f"{path}/cost"))["budget"]["reserved_calls"]
+        return model_server.latency_s > 0 and model_server.in_flight == reserved > 0
 
     await until(is_calling)
     asked = time.monotonic()
