@@ -179,13 +179,18 @@ class Ledger:
             if self._lost is not None:
                 refused = {entry: self._lost for entry in group if entry.is_new_reservation or entry.further}
             written = [entry for entry in group if entry not in refused and not entry.is_blank]
+            reserved: list[Entry] = []
             try:
                 if booked := [entry for entry in written if not entry.further]:
                     refused |= {entry: BudgetExhausted() for entry in await self._commit(booked)}
+                    reserved = [entry for entry in booked if entry.is_new_reservation and entry not in refused]
                 if further := [entry.further for entry in written if entry.further]:
                     await self._write_further(further)
             except Exception as error:  # whatever it is, those who wait must hear of it, or they would wait for ever
                 refused |= dict.fromkeys(written, error)
+                self._waiting += [  # nothing will be asked for what was reserved
+                    Entry(reserve_usd=-entry.reserve_usd, reserve_calls=-entry.reserve_calls) for entry in reserved
+                ]
                 if any(entry.done is None for entry in written):
                     self._lost = self._lost or error
             for entry in group:

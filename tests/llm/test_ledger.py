@@ -366,6 +366,20 @@ async def test_nothing_is_told_that_may_rest_on_an_answer_that_was_lost(database
     assert await told(database, tenant) == []
 
 
+async def test_what_was_reserved_beside_an_event_that_was_lost_is_given_back(database: Database, owner: Person) -> None:
+    tenant = await budgeted(database, owner, calls=10)
+    await take_up(database, tenant, attempt=1)
+    ledger = Ledger(database, tenant)
+
+    ledger.post(telling(tenant, "half an emoji \ud83d"))
+    with pytest.raises(Exception, match="surrogates"):
+        await ledger.write(Entry(reserve_usd=Decimal(1), reserve_calls=1))
+    await ledger.drain()
+
+    budget = await budget_of(database, tenant)
+    assert (budget.reserved_usd, budget.reserved_calls, budget.spent_calls) == (Decimal(0), 0, 0)
+
+
 def test_ids_are_sortable_and_version_seven() -> None:
     ids: list[UUID] = [clock.new_id() for _ in range(100)]
 
