@@ -18,7 +18,7 @@ import orjson
 from spectral_platform.core import clock
 from spectral_platform.core.crypto import content_digest
 from spectral_platform.core.errors import SpectralError
-from spectral_platform.llm.errors import CassetteMiss, ProviderGivenUp, ProviderUnavailable
+from spectral_platform.llm.errors import CassetteMiss, ProviderDenied, ProviderGivenUp, ProviderUnavailable
 from spectral_platform.llm.ledger import Entry, Ledger
 from spectral_platform.llm.messages import ModelAnswer, ModelRequest
 from spectral_platform.llm.pacing import Line, Outage
@@ -118,6 +118,7 @@ class ModelCaller:
         self._deadline = deadline
         self._prices = prices
         self._outages: dict[str, Outage] = {}
+        self._denied: dict[str, str] = {}
         self.on_outage: OnOutage | None = None
 
     @property
@@ -189,6 +190,8 @@ class ModelCaller:
                 is_charged = isinstance(error, ProviderUnavailable) and error.is_charged
                 charge = Entry(spend_usd=bound, spend_calls=1) if is_charged else Entry()
                 charge.reserve_usd, charge.reserve_calls = -bound, -1
+                if isinstance(error, ProviderDenied) and error.is_of_key:
+                    self._denied[provider.name] = error.detail
                 await self._ledger.write(charge)
                 if isinstance(error, CassetteMiss) and label.is_sealed:
                     raise error.about_sealed_case() from None
@@ -203,10 +206,12 @@ class ModelCaller:
             await asyncio.sleep(pause_s)
 
     async def _attempt(self, provider: Provider, request: ModelRequest, line: Line | None) -> ModelAnswer:
-        """Ask once, when it is this call's turn."""
+        """Ask once, when it is this call's turn, unless the provider has refused its key meanwhile: then it is asked no more."""
         if line is None:
             return await provider.complete(request)
         async with line.turn(until=self._deadline):
+            if (denied := self._denied.get(provider.name)) is not None:
+                raise ProviderDenied(denied, is_of_key=True)
             answer = await provider.complete(request)
         self._tell(line.name, None)
         return answer

@@ -50,7 +50,14 @@ class RequestNotUnderstood(ProviderRejected):
 
 
 class ProviderDenied(ProviderRejected):
-    """The provider serves this key or this model nothing, whatever is asked; that says nothing about the agent."""
+    """The provider serves this key or this model nothing, whatever is asked; that says nothing about the agent.
+
+    ``is_of_key`` says that it is the key that it does not know, or knows no longer.
+    """
+
+    def __init__(self, detail: str, *, is_of_key: bool = False) -> None:
+        super().__init__(detail)
+        self.is_of_key = is_of_key
 
 
 class CassetteMiss(BusinessRuleViolationError):

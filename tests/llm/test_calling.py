@@ -236,6 +236,23 @@ async def test_an_account_that_is_used_up_is_denied_at_once(
     assert (model_server.received, purse.calls) == (1, 0)
 
 
+async def test_a_provider_that_refuses_its_key_is_asked_no_more(
+    provider: OpenAICompatibleProvider, purse: Purse, model_server: ModelServer
+) -> None:
+    """Of what waits nothing leaves any more; a 403 may be about one question and stops no other."""
+    model_server.fault = lambda number, body: failing(403) if number == 1 else failing(401) if number == 3 else None
+    one_by_one = Providers(SimulatorProvider(), provider, lines=Lines(most=1, patience_s=30))
+    asking = ModelCaller(one_by_one, purse, known={}, concurrency=8, prices=PRICES)
+
+    said = await asyncio.gather(*(asking.ask(request(str(number)), LABEL) for number in range(6)), return_exceptions=True)
+    with pytest.raises(ProviderDenied, match="401"):
+        await asking.ask(request("Still there?"), LABEL)
+
+    assert [type(each) for each in said] == [ProviderDenied, PaidAnswer, *[ProviderDenied] * 4]
+    assert model_server.received == 3
+    assert purse.calls == 1
+
+
 async def test_extra_parameters_cannot_lift_the_cap_that_the_budget_counts_on(
     provider: OpenAICompatibleProvider, purse: Purse, model_server: ModelServer
 ) -> None:

@@ -17,7 +17,8 @@ WORTH_ANOTHER_ATTEMPT = {408, 409, 425, 429, 498, 499}
 THROTTLING = {429, 503, 529}
 DENIED = {401, 402, 403, 404}
 NOT_UNDERSTOOD = {400, 422}
-OUT_OF_CREDIT = ("insufficient_quota", "billing_error", "credit balance is too low", "api_key_invalid", "api key not valid")
+OUT_OF_CREDIT = ("insufficient_quota", "billing_error", "credit balance is too low")
+KEY_UNKNOWN = ("api_key_invalid", "api key not valid")
 """What providers say with a status that would mean something milder."""
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.UnsupportedProtocol, httpx2.InvalidURL)
 LONGEST_QUOTE = 300
@@ -37,6 +38,8 @@ def refusal(status: int, said: str, headers: Mapping[str, str], *, api_key: str 
     if len(api_key) >= SHORTEST_SECRET:
         said = said.replace(api_key, "[key]")
     told = f"The provider answered {status}: {storable(said)[:LONGEST_QUOTE]}"
+    if status == 401 or any(words in said.lower() for words in KEY_UNKNOWN):  # 403 may be about this one request
+        return ProviderDenied(told, is_of_key=True)
     if any(words in said.lower() for words in OUT_OF_CREDIT):
         return ProviderDenied(told)
     if status in WORTH_ANOTHER_ATTEMPT or status >= 500:
