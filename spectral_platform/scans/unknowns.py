@@ -111,12 +111,14 @@ def filled_scores(base: Arm, filled: Arm, unknown: float) -> Iterator[tuple[str,
 def critical_change(base: Arm, other: Arm, unknown: float) -> tuple[bool, bool]:
     """Whether the candidate newly breaks a critical rule, and whether it mends one.
 
-    What it leaves open is not mended at its worst. Nor, at its best, is broken anew what the baseline leaves open.
+    An agent that gives nothing mends nothing. What it leaves open is not mended at its worst. Nor, at its best, is broken anew
+    what the baseline leaves open.
     """
     broke = [any(score.critical for _, score in arm if score is not None) for arm in (base, other)]
     is_known = [all(score is not None for _, score in arm) for arm in (base, other)]
     breaks = broke[1] and not broke[0] and (is_known[0] or unknown == AT_WORST)
-    mends = broke[0] and not broke[1] and (is_known[1] or unknown == AT_BEST)
+    is_zeroed = any(score.is_zeroed for _, score in other if score is not None)
+    mends = broke[0] and not is_zeroed and (is_known[1] or unknown == AT_BEST)
     return breaks, mends
 
 

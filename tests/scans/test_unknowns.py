@@ -31,6 +31,15 @@ def test_a_case_that_the_change_leaves_open_is_not_one_whose_critical_failures_i
     assert (critical.passed, critical.harm) == (False, False)
 
 
+def test_an_agent_that_gives_nothing_mends_no_critical_failure() -> None:
+    baseline = [trial(f"s{number}", 1.0, a=0.0, critical=True) for number in range(6)]
+    candidate = [trial(f"s{number}", 0.0, a=0.0, status=TrialStatus.AGENT_ERROR) for number in range(6)]
+
+    pairs = pair(baseline, candidate, STANDARD, References())
+
+    assert (pairs.critical_mended, pairs.at_best.critical_mended) == (0, 0)
+
+
 def test_what_the_baseline_was_not_scored_on_is_not_known_to_be_broken_by_the_change() -> None:
     baseline = [trial("s1", 0.0, status=TrialStatus.UNSCORED, tags=(MUST_PASS,))]
     candidate = [trial("s1", 0.0, a=0.0, critical=True, tags=(MUST_PASS,))]
