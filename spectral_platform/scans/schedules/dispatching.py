@@ -5,7 +5,7 @@ schedule's lock, so each time is taken once whatever number of workers look. The
 order of the queue, which outlives whoever takes it up, and a run that waits too long is ordered again.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -34,7 +34,7 @@ from spectral_platform.workspaces.queries import is_open
 logger = structlog.get_logger(__name__)
 
 Row = TypeVar("Row", ScanSchedule, ScheduleRun)
-Listing = Callable[[AsyncSession], Awaitable[list[queries.Pending]]]
+Listing = Callable[[AsyncSession, Collection[UUID]], Awaitable[list[queries.Pending]]]
 Action = Callable[[AsyncSession, Sequence[UUID]], Awaitable[None]]
 
 UNREADABLE = (CronSimError, ValidationError, ZoneInfoNotFoundError)
@@ -49,20 +49,22 @@ async def dispatch_schedules(context: JobContext) -> None:
     """Write down due runs, have waiting ones started and tell of those that take too long, in every tenant.
 
     What is pending in a workspace is one transaction of a few statements, however much it is; what another worker holds is passed
-    over. Where more is pending than is read at once it goes on without a pause, for as long as that changes anything.
+    over, and what is unreadable is looked at once. Where more is pending than is read at once it goes on without a pause, for as
+    long as that changes anything.
     """
     before: list[list[queries.Pending]] = []
+    unreadable: set[UUID] = set()
     while True:
-        pending = [await _act_on(context, listed, act) for listed, act in DUTIES]
+        pending = [await _act_on(context, listed, act, unreadable) for listed, act in DUTIES]
         if pending == before or max(map(len, pending)) < queries.MOST_AT_ONCE:
             return
         before = pending
 
 
-async def _act_on(context: JobContext, listed: Listing, act: Action) -> list[queries.Pending]:
-    """Act on all that is pending of one kind, as far as it is read at once."""
+async def _act_on(context: JobContext, listed: Listing, act: Action, unreadable: set[UUID]) -> list[queries.Pending]:
+    """Act on all that is pending of one kind, as far as it is read at once, and add to ``unreadable`` what is."""
     async with context.database.transaction() as session:
-        pending = await listed(session)
+        pending = await listed(session, unreadable)
     of_workspaces: dict[tuple[UUID, UUID], list[UUID]] = {}
     for each in pending:
         of_workspaces.setdefault((each.account_id, each.workspace_id), []).append(each.id)
@@ -70,7 +72,7 @@ async def _act_on(context: JobContext, listed: Listing, act: Action) -> list[que
         try:
             await _act_at_once(context, place, ids, act)
         except UNREADABLE:
-            await _act_one_by_one(context, place, ids, act)
+            unreadable |= await _act_one_by_one(context, place, ids, act)
     return pending
 
 
@@ -80,13 +82,16 @@ async def _act_at_once(context: JobContext, place: tuple[UUID, UUID], ids: Seque
         await act(session, ids)
 
 
-async def _act_one_by_one(context: JobContext, place: tuple[UUID, UUID], ids: Sequence[UUID], act: Action) -> None:
-    """Act on what is readable, so that what is not holds up nothing else of its workspace, nor of any other."""
+async def _act_one_by_one(context: JobContext, place: tuple[UUID, UUID], ids: Sequence[UUID], act: Action) -> set[UUID]:
+    """Act on what is readable, so that what is not, which is returned, holds up nothing else, whosever it is."""
+    unreadable = set()
     for each in ids:
         try:
             await _act_at_once(context, place, [each], act)
         except UNREADABLE as fault:
             logger.error("schedule_unreadable", id=str(each), exc_info=fault)
+            unreadable.add(each)
+    return unreadable
 
 
 async def forget_runs(context: JobContext) -> None:

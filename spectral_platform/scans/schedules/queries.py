@@ -1,6 +1,6 @@
 """Reading schedules and their runs."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -187,19 +187,22 @@ async def resolve_token(session: AsyncSession, token: str, *, workspace_id: UUID
     return schedule.caller()
 
 
-async def list_due_schedules(session: AsyncSession) -> list[Pending]:
+async def list_due_schedules(session: AsyncSession, besides: Collection[UUID]) -> list[Pending]:
     """Schedules of every tenant that are due, the longest waiting first."""
     await bind_upkeep(session)
-    return await _list_pending(session, ScanSchedule, ScanSchedule.next_due_at <= clock.now(), by=ScanSchedule.next_due_at)
+    return await _list_pending(
+        session, ScanSchedule, besides, ScanSchedule.next_due_at <= clock.now(), by=ScanSchedule.next_due_at
+    )
 
 
-async def list_unstarted_runs(session: AsyncSession) -> list[Pending]:
+async def list_unstarted_runs(session: AsyncSession, besides: Collection[UUID]) -> list[Pending]:
     """Runs of every tenant that wait no longer for anything, and that the worker has not been told to start of late."""
     await bind_upkeep(session)
     moment = clock.now()
     return await _list_pending(
         session,
         ScheduleRun,
+        besides,
         ScheduleRun.status == RunStatus.WAITING,
         ScheduleRun.starts_at <= moment,
         or_(ScheduleRun.ordered_at.is_(None), ScheduleRun.ordered_at <= moment - ORDERED_AGAIN_AFTER),
@@ -207,12 +210,13 @@ async def list_unstarted_runs(session: AsyncSession) -> list[Pending]:
     )
 
 
-async def list_unsettled_runs(session: AsyncSession) -> list[Pending]:
+async def list_unsettled_runs(session: AsyncSession, besides: Collection[UUID]) -> list[Pending]:
     """Runs of every tenant whose time is up and of which nobody has looked whether they kept to it."""
     await bind_upkeep(session)
     return await _list_pending(
         session,
         ScheduleRun,
+        besides,
         ScheduleRun.sla_due_at <= clock.now(),
         ScheduleRun.sla_settled_at.is_(None),
         by=ScheduleRun.sla_due_at,
@@ -220,9 +224,14 @@ async def list_unsettled_runs(session: AsyncSession) -> list[Pending]:
 
 
 async def _list_pending(
-    session: AsyncSession, kind: type[ScanSchedule | ScheduleRun], *conditions: ColumnElement[bool], by: SQLColumnExpression[Any]
+    session: AsyncSession,
+    kind: type[ScanSchedule | ScheduleRun],
+    besides: Collection[UUID],
+    *conditions: ColumnElement[bool],
+    by: SQLColumnExpression[Any],
 ) -> list[Pending]:
-    statement = select(kind.id, kind.account_id, kind.workspace_id).where(*conditions).order_by(by).limit(MOST_AT_ONCE)
+    pending = select(kind.id, kind.account_id, kind.workspace_id).where(*conditions, kind.id.not_in(besides))
+    statement = pending.order_by(by).limit(MOST_AT_ONCE)
     return [Pending(*row) for row in await session.execute(statement)]
 
 

@@ -31,12 +31,12 @@ async def test_one_round_takes_all_that_is_due_and_stumbles_over_nothing(
     unreadable: str, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "MOST_AT_ONCE", 2)
-    made = [await schedules.create(name=f"Nightly {number}", cron=daily(now())) for number in range(5)]
-    for number, each in enumerate(made):
+    made = [await schedules.create(name=f"Nightly {number}", cron=daily(now())) for number in range(7)]
+    for number, each in enumerate(made):  # the unreadable ones are the first to be read, and more than are read at once
         await schedules.set("scan_schedules", each["id"], next_due_at=now() - timedelta(seconds=number))
     async with schedules.transaction() as session:
-        broken = text(f"UPDATE scan_schedules SET {unreadable} WHERE id = :id")
-        await session.execute(broken, {"id": UUID(made[4]["id"])})
+        broken = text(f"UPDATE scan_schedules SET {unreadable} WHERE id = ANY(:ids)")
+        await session.execute(broken, {"ids": [UUID(each["id"]) for each in made[4:]]})
 
     async with asyncio.timeout(20):
         await dispatch_schedules(schedules.context)
